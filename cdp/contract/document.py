@@ -1,0 +1,132 @@
+"""Reading the contract's files and bundling them into one document.
+
+The contract is kept in many files so that a section stays readable. Tools outside the suite want one file: `bundle` follows the file
+references and gives every component its place under `components`, which works because component names are unique over all files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CONTRACT_ROOT = Path(__file__).resolve().parents[2] / "contracts" / "openapi" / "openapi.yaml"
+METHODS = ("get", "put", "post", "delete", "patch", "options", "head", "trace")
+KINDS = {"schemas.yaml": "schemas", "responses.yaml": "responses"}
+
+
+class ContractError(Exception):
+    """The contract cannot be used; the message is one line that names the file and what is wrong."""
+
+
+def read_yaml(path: Path) -> Any:
+    """Parse one YAML file.
+
+    Raises ContractError with file, line and column when it cannot be read or parsed.
+    """
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    except OSError as error:
+        raise ContractError(f"contract file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ContractError(f"contract file {path} is not UTF-8 (byte {error.start})") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ContractError(f"contract file {path}{where}: {getattr(error, 'problem', None) or error}") from None
+
+
+class _Bundler:
+    """Follows file references from the root and collects every component it meets."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.files: dict[Path, Any] = {}
+        self.components: dict[str, dict[str, Any]] = {"schemas": {}, "responses": {}}
+        self.origin: dict[tuple[str, str], str] = {}
+
+    def document(self, path: Path) -> Any:
+        if path not in self.files:
+            self.files[path] = read_yaml(path)
+        return self.files[path]
+
+    def lookup(self, path: Path, pointer: str) -> Any:
+        node = self.document(path)
+        for part in [p.replace("~1", "/").replace("~0", "~") for p in pointer.split("/")[1:]]:
+            if not isinstance(node, dict) or part not in node:
+                raise ContractError(f"contract file {path}: nothing at #{pointer}")
+            node = node[part]
+        return node
+
+    def resolve(self, here: Path, reference: str) -> tuple[Path, str]:
+        name, _, pointer = reference.partition("#")
+        return ((here.parent / name).resolve() if name else here), pointer
+
+    def component(self, here: Path, reference: str) -> str:
+        """Place the component that a reference points to and return its reference in the bundle."""
+        path, pointer = self.resolve(here, reference)
+        kind = KINDS.get(path.name, "schemas")
+        name = pointer.rsplit("/", 1)[-1]
+        origin = f"{path}#{pointer}"
+        known = self.origin.setdefault((kind, name), origin)
+        if known != origin:
+            raise ContractError(f"two components are called {name}: {known} and {origin}")
+        if name not in self.components[kind]:
+            self.components[kind][name] = None  # a place first: structures may be recursive
+            self.components[kind][name] = self.rewrite(path, self.lookup(path, pointer))
+        return f"#/components/{kind}/{name}"
+
+    def rewrite(self, here: Path, node: Any) -> Any:
+        if isinstance(node, dict):
+            return {
+                key: self.component(here, value) if key == "$ref" and isinstance(value, str) else self.rewrite(here, value)
+                for key, value in node.items()
+            }
+        if isinstance(node, list):
+            return [self.rewrite(here, item) for item in node]
+        return node
+
+
+def bundle(root: Path = CONTRACT_ROOT) -> dict[str, Any]:
+    """Return the whole contract as one OpenAPI 3.1 document without references to files.
+
+    Raises ContractError when a file is missing, is not YAML, or refers to something that is not there.
+    """
+    bundler = _Bundler(root)
+    source = bundler.document(root)
+    if not isinstance(source, dict) or not isinstance(source.get("paths"), dict):
+        raise ContractError(f"contract file {root}: not an OpenAPI document (no paths)")
+    paths: dict[str, Any] = {}
+    for template, item in source["paths"].items():
+        if not isinstance(item, dict):
+            raise ContractError(f"contract file {root}: path {template} is not an object")
+        here = root
+        if "$ref" in item:
+            here, pointer = bundler.resolve(root, item["$ref"])
+            item = bundler.lookup(here, pointer)
+        paths[template] = bundler.rewrite(here, item)
+    sections = _sections(bundler, root, source)
+    for path, section in sections.items():
+        for name in (section.get("components") or {}).get("schemas") or {}:
+            bundler.component(path, f"#/components/schemas/{name}")
+    components = {**(source.get("components") or {}), **{k: dict(sorted(v.items())) for k, v in bundler.components.items() if v}}
+    notes = {s["x-section"]: s for s in sections.values()}
+    tags = [{**tag, **_tag_facts(notes.get(tag["name"], {}))} for tag in source.get("tags", [])]
+    return {**source, "tags": tags, "paths": paths, "components": components}
+
+
+def _sections(bundler: _Bundler, root: Path, source: dict[str, Any]) -> dict[Path, dict[str, Any]]:
+    """All section files, those of named structures (without operations) included."""
+    sections = {}
+    for tag in source.get("tags", []):
+        path = (root.parent / "sections" / f"{tag['x-slug']}.yaml").resolve()
+        section = bundler.document(path)
+        if not isinstance(section, dict) or "x-section" not in section:
+            raise ContractError(f"contract file {path}: not a section (no x-section)")
+        sections[path] = section
+    return sections
+
+
+def _tag_facts(section: dict[str, Any]) -> dict[str, Any]:
+    return {key: section[key] for key in ("x-unread", "x-notes", "x-section-features") if key in section}

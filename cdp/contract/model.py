@@ -1,0 +1,310 @@
+"""Typed views of the contract's operations, so that the conventions never look into raw YAML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cdp.contract.document import CONTRACT_ROOT, METHODS, ContractError, bundle
+
+READ, WRITE, DESTRUCTIVE, SENDS = "read", "write", "destructive", "sends"
+DOCUMENTED, OBSERVED, ASSUMED = "documented", "observed", "assumed"
+
+
+@dataclass(frozen=True)
+class Features:
+    """Which features open an operation: one of `any_of`, or all of `all_of`; neither = no feature is needed, or none is known."""
+
+    any_of: tuple[str, ...] = ()
+    all_of: tuple[str, ...] = ()
+    unknown: bool = False
+
+    @property
+    def needed(self) -> bool:
+        return bool(self.any_of or self.all_of)
+
+    def allows(self, held: Iterable[str]) -> bool:
+        """Whether a role holding these features may call the operation."""
+        held = set(held)
+        if self.any_of and not held.intersection(self.any_of):
+            return False
+        return held.issuperset(self.all_of)
+
+    def minimal_sets(self) -> list[tuple[str, ...]]:
+        """The smallest sets of features that open the operation."""
+        if self.any_of:
+            return [(feature, *self.all_of) for feature in self.any_of]
+        return [self.all_of] if self.all_of else []
+
+    def text(self) -> str:
+        """Readable form, for listings: `one of a, b`, `all of a, b`, `none` or `not known`."""
+        if self.any_of:
+            return self.any_of[0] if len(self.any_of) == 1 else "one of " + ", ".join(self.any_of)
+        if self.all_of:
+            return "all of " + ", ".join(self.all_of)
+        return "not known" if self.unknown else "none"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A path or query parameter. `entity` and `field`: the stored record, and its field, that a value has to come from."""
+
+    name: str
+    place: str
+    required: bool
+    schema: Mapping[str, Any]
+    provenance: str
+    entity: str = ""
+    field: str = "id"
+    samples: tuple[str, ...] = ()
+    explode: bool = True
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What a list operation answers: `key` (None = a bare array), whether it pages, and the timestamp it is ordered by."""
+
+    key: str | None
+    paging: bool
+    timestamp: str | None
+    timestamp_provenance: str
+    cursor: str | None = None
+    documented_order: str = ""
+
+
+@dataclass(frozen=True)
+class SubEntity:
+    """A field that holds ids of another section's entity, and the key under which the full response brings its data."""
+
+    field: str
+    key: str
+    section: str
+    entity: str
+
+    @property
+    def in_place(self) -> bool:
+        return self.key == self.field
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the contract."""
+
+    id: str
+    method: str
+    path: str
+    section: str
+    base: str
+    summary: str
+    provenance: str
+    source: str
+    features: Features
+    features_provenance: str
+    auth: str
+    safety: str
+    entity: str
+    action: str
+    collection: Collection | None
+    item_key: str | None
+    answers_item: bool
+    sub_entities: tuple[SubEntity, ...]
+    observe: str | None
+    observe_parameters: Mapping[str, str]
+    path_parameters: tuple[Parameter, ...]
+    query_parameters: tuple[Parameter, ...]
+    body_media_type: str | None
+    body_schema: Mapping[str, Any] | None
+    body_required: bool
+    responses: Mapping[int, Mapping[str, Any]]
+    links: Mapping[str, Mapping[str, Any]]
+    extra_access: str
+    order: int = field(compare=False, default=0)
+
+    @property
+    def success_status(self) -> int:
+        return min(status for status in self.responses if 200 <= status < 300)
+
+    @property
+    def open(self) -> bool:
+        """Whether the operation answers without a token."""
+        return self.auth != "token"
+
+    @property
+    def template(self) -> str:
+        """Path as it follows the origin, for instance `/api/segments/{segment_id}`."""
+        return self.path if self.base == "origin" else "/api" + self.path
+
+    def query(self, name: str) -> Parameter | None:
+        return next((p for p in self.query_parameters if p.name == name), None)
+
+    def response_schema(self, status: int) -> Mapping[str, Any] | None:
+        """Schema of a JSON body with this status; None when the contract gives none."""
+        content = self.responses.get(status, {}).get("content") or {}
+        schema = (content.get("application/json") or {}).get("schema")
+        return schema if isinstance(schema, Mapping) else None
+
+
+@dataclass(frozen=True)
+class Section:
+    """An entry of the overview page."""
+
+    name: str
+    slug: str
+    documentation: str
+    unread: str
+    notes: tuple[str, ...]
+
+
+class Contract:
+    """The bundled document and its operations, in the order of the overview page."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+        self.sections = [
+            Section(t["name"], t.get("x-slug", ""), t.get("x-documentation", ""), t.get("x-unread", ""), tuple(t.get("x-notes", ())))
+            for t in document.get("tags", [])
+        ]
+        rank = {section.name: i for i, section in enumerate(self.sections)}
+        operations: list[Operation] = []
+        for path, item in document["paths"].items():
+            for method in METHODS:
+                if method in item:
+                    operations.append(_operation(document, path, method, item, len(operations)))
+        operations.sort(key=lambda o: (rank.get(o.section, len(rank)), o.order))
+        self.operations: dict[str, Operation] = {}
+        for operation in operations:
+            if operation.id in self.operations:
+                raise ContractError(f"two operations are called {operation.id}")
+            self.operations[operation.id] = operation
+
+    def by_action(self, entity: str, action: str) -> Operation | None:
+        """The operation that does something to an entity, for instance ("segment", "create")."""
+        return self._actions.get((entity, action))
+
+    @cached_property
+    def _actions(self) -> dict[tuple[str, str], Operation]:
+        return {(o.entity, o.action): o for o in self.operations.values() if o.entity}
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """Every feature that the contract names, patterns such as `segments/export/EXPORT_DESTINATION_ID` left out."""
+        names = {f for o in self.operations.values() for f in (*o.features.any_of, *o.features.all_of)}
+        return tuple(sorted(n for n in names if not is_pattern(n)))
+
+    def section(self, name: str) -> Section | None:
+        """A section by its name or slug, upper and lower case alike."""
+        wanted = name.casefold()
+        return next((s for s in self.sections if wanted in (s.name.casefold(), s.slug.casefold())), None)
+
+    def resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Follow `$ref` until there is none at the top."""
+        while "$ref" in schema:
+            target: Any = self.document
+            for part in schema["$ref"].lstrip("#/").split("/"):
+                target = target[part]
+            rest = {k: v for k, v in schema.items() if k != "$ref"}
+            schema = {**target, **rest}
+        return schema
+
+
+def is_pattern(feature: str) -> bool:
+    """Whether a feature's name holds a place for an id (its last part is in capitals)."""
+    return bool(re.search(r"/[A-Z_]+$", feature))
+
+
+def load_contract(root: Path = CONTRACT_ROOT) -> Contract:
+    """Read the contract; raises ContractError with one line that says what is wrong with it."""
+    try:
+        return Contract(bundle(root))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ContractError(f"contract {root}: {type(error).__name__} {error}") from error
+
+
+def _features(raw: Mapping[str, Any]) -> Features:
+    return Features(tuple(raw.get("anyOf", ())), tuple(raw.get("allOf", ())), bool(raw.get("unknown")))
+
+
+def _parameter(raw: Mapping[str, Any], provenance: str) -> Parameter:
+    return Parameter(
+        name=raw["name"],
+        place=raw["in"],
+        required=bool(raw.get("required")),
+        schema=raw.get("schema", {}),
+        provenance=raw.get("x-provenance", provenance),
+        entity=raw.get("x-entity", ""),
+        field=raw.get("x-field", "id"),
+        samples=tuple(raw.get("x-samples", ())),
+        explode=bool(raw.get("explode", True)),
+    )
+
+
+def _response(document: Mapping[str, Any], raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "$ref" in raw:
+        found: Mapping[str, Any] = document["components"]["responses"][raw["$ref"].rsplit("/", 1)[-1]]
+        return found
+    return raw
+
+
+def _collection(raw: Mapping[str, Any] | None) -> Collection | None:
+    if raw is None:
+        return None
+    return Collection(
+        key=raw["key"],
+        paging=bool(raw["paging"]),
+        timestamp=raw.get("timestamp"),
+        timestamp_provenance=raw.get("timestamp-provenance", ASSUMED),
+        cursor=raw.get("cursor"),
+        documented_order=raw.get("documented-order", ""),
+    )
+
+
+def _operation(document: Mapping[str, Any], path: str, method: str, item: Mapping[str, Any], order: int) -> Operation:
+    raw = item[method]
+    name = raw.get("operationId")
+    if not name:
+        raise ContractError(f"{method.upper()} {path} has no operationId")
+    try:
+        provenance = raw["x-provenance"]
+        parameters = [_parameter(p, provenance) for p in raw.get("parameters", [])]
+        body = raw.get("requestBody") or {}
+        media_type = next(iter(body.get("content", {})), None)
+        observe = raw.get("x-observe")
+        responses = {int(status): _response(document, value) for status, value in raw["responses"].items()}
+        links = next((value["links"] for value in responses.values() if "links" in value), {})
+        return Operation(
+            id=name,
+            method=method.upper(),
+            path=path,
+            section=raw["x-section"],
+            base="origin" if "servers" in item else "api",
+            summary=raw.get("summary", ""),
+            provenance=provenance,
+            source=raw.get("x-source", ""),
+            features=_features(raw["x-required-features"]),
+            features_provenance=raw.get("x-features-provenance", provenance),
+            auth=raw["x-auth"],
+            safety=raw["x-safety"],
+            entity=(raw.get("x-entity") or {}).get("name", ""),
+            action=(raw.get("x-entity") or {}).get("action", ""),
+            collection=_collection(raw.get("x-collection")),
+            item_key=raw.get("x-item-key"),
+            answers_item="x-item-key" in raw,
+            sub_entities=tuple(SubEntity(f, s["key"], s["section"], s["entity"]) for f, s in raw.get("x-sub-entities", {}).items()),
+            observe=observe["operation"] if isinstance(observe, dict) else observe,
+            observe_parameters=observe.get("parameters", {}) if isinstance(observe, dict) else {},
+            path_parameters=tuple(p for p in parameters if p.place == "path"),
+            query_parameters=tuple(p for p in parameters if p.place == "query"),
+            body_media_type=media_type,
+            body_schema=body["content"][media_type]["schema"] if media_type else None,
+            body_required=bool(body.get("required", bool(body))),
+            responses=responses,
+            links=links,
+            extra_access=(raw.get("x-extra-access") or {}).get("kind", ""),
+            order=order,
+        )
+    except KeyError as error:
+        raise ContractError(f"operation {name}: {error.args[0]} is missing") from None
