@@ -1,0 +1,5 @@
+"""`python -m cdp`."""
+
+from cdp.cli import main
+
+main()

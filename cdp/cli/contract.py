@@ -1,0 +1,187 @@
+"""`cdp contract`: hold a target to the contract and say what was found."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from cdp.cli.spec import read_contract
+from cdp.contract import ContractError
+from cdp.embedded import embedded_instance
+from cdp.results import ResultsError, read_results
+from cdp.targets import Target, TargetError, parse_permissions, target_from_url
+from cdp.verdicts import exit_code
+
+if TYPE_CHECKING:
+    from contracts.run import ContractRun, Plan
+
+RUNS = Path("reports") / "runs"
+USAGE, NOT_JUDGED = 2, 3
+
+
+@click.command()
+@click.option("--url", default=None, help="Base URL of an instance; without it the embedded one is started.")
+@click.option("--allow", default="", help="What may be done on the target: writes,destructive,sends. Nothing by default.")
+@click.option("--timeout", "timeout_s", default=10.0, show_default=True, type=click.FloatRange(0.1, 600), help="Seconds to wait for an answer.")
+@click.option("--section", "sections", multiple=True, help="Only this section (name or slug); may be repeated.")
+@click.option("--requirement", "requirements", multiple=True, help="Only this requirement or family, for example PAGE-03 or PAGE.")
+@click.option("--operation", "operations", multiple=True, help="Only this operation.")
+@click.option("--cell", "cells", multiple=True, help="Only this cell, by its address REQUIREMENT/operation[/role].")
+@click.option("--profile", type=click.Choice(["quick", "release", "nightly"]), default="quick", show_default=True, help="How thoroughly to look.")
+@click.option("--strict", is_flag=True, help="A broken SHOULD fails the run as well.")
+@click.option("--dry-run", is_flag=True, help="Print the cells and send nothing.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
+@click.option("--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where run directories are made.")
+@click.option("--contract", "contract_path", default=None, help="Root file of another contract.")
+def contract(
+    url: str | None,
+    allow: str,
+    timeout_s: float,
+    sections: tuple[str, ...],
+    requirements: tuple[str, ...],
+    operations: tuple[str, ...],
+    cells: tuple[str, ...],
+    profile: str,
+    strict: bool,
+    dry_run: bool,
+    seed: int,
+    runs_directory: str,
+    contract_path: str | None,
+) -> None:
+    """Hold a target to the contract. Exit codes: 0 kept, 1 broken, 2 usage, 3 could not be judged.
+
+    With --url the credentials come from the environment: CDP_TOKEN, or CDP_EMAIL and CDP_PASSWORD.
+    """
+    plan = _plan(contract_path, sections, requirements, operations, cells, profile, seed, strict)
+    if dry_run:
+        for cell in plan.cells:
+            click.echo(cell.address)
+        click.echo(f"{len(plan.cells)} cells on {len(plan.operations)} operations", err=True)
+        return
+    try:
+        with _target(url, allow, timeout_s) as target:
+            code = _run(plan, target, Path(runs_directory))
+    except TargetError as error:
+        raise click.ClickException(str(error)) from None
+    except ResultsError as error:
+        click.echo(f"cdp contract: {error}", err=True)
+        sys.exit(NOT_JUDGED)
+    sys.exit(code)
+
+
+def _plan(
+    contract_path: str | None,
+    sections: tuple[str, ...],
+    requirements: tuple[str, ...],
+    operations: tuple[str, ...],
+    cells: tuple[str, ...],
+    profile: str,
+    seed: int,
+    strict: bool,
+) -> Plan:
+    from contracts.catalogue import load_catalogue
+    from contracts.cells import Selection, SelectionError
+    from contracts.profiles import PROFILES
+    from contracts.run import GateError, make_plan
+
+    loaded = read_contract(contract_path)
+    try:
+        selection = Selection(sections, requirements, operations, cells)
+        plan = make_plan(loaded, load_catalogue(), selection, PROFILES[profile], seed, strict)
+    except (ContractError, SelectionError, GateError) as error:
+        raise click.ClickException(str(error)) from None
+    if not plan.cells:
+        raise click.ClickException("no cell fits; the requirement does not apply to what was chosen")
+    return plan
+
+
+@contextmanager
+def _target(url: str | None, allow: str, timeout_s: float) -> Iterator[Target]:
+    if url is not None:
+        yield target_from_url(url, os.environ, parse_permissions(allow), timeout_s)
+        return
+    if allow:
+        raise TargetError("--allow goes with --url; on the embedded instance everything is allowed")
+    with embedded_instance(timeout_s=timeout_s) as target:
+        yield target
+
+
+def _run(plan: Plan, target: Target, runs_directory: Path) -> int:
+    """Run the plan, keep and print its results, return the exit code."""
+    from contracts.run import ContractRun, run_directory
+    from reports import write_reports
+    from reports.console import make_console
+    from reports.terminal import print_run
+
+    directory = run_directory(runs_directory, target)
+    run = ContractRun(plan, target, directory)
+    lost = ""
+    try:
+        _execute(run)
+    except ResultsError as error:  # a full disk: nothing more can be kept, what is there is reported
+        lost = str(error)
+    console = make_console()
+    written = directory / "results.jsonl"
+    found = read_results(written)
+    print_run(found, console, plan.strict)
+    for leftover in run.leftovers[:20]:
+        console.print(f"left on the target: {leftover}", markup=False)
+    if len(run.leftovers) > 20:
+        console.print(f"left on the target: {len(run.leftovers) - 20} more, all in {directory / 'ledger.jsonl'}", markup=False)
+    if lost:
+        click.echo(f"cdp contract: {lost}", err=True)
+        return NOT_JUDGED
+    reports = write_reports(written)
+    if run.obstacle:
+        click.echo(f"cdp contract: {run.obstacle}", err=True)
+    for report in reports:
+        click.echo(str(report))
+    return exit_code(found, plan.strict)
+
+
+def _execute(run: ContractRun) -> None:
+    """Start, judge and finish, whatever happens in between; Ctrl-C and SIGTERM stop it in good order."""
+    from contracts.session import Obstacle
+    from reports.console import make_console
+    from reports.progress import Progress
+
+    interrupted, obstacle = False, ""
+    with _termination_as_interrupt():
+        try:
+            run.start()
+            with Progress(len(run.plan.cells), make_console(sys.stderr)) as progress:
+                for cell in run.plan.cells:
+                    progress.doing(cell.operation)
+                    progress.done(run.judge(cell))
+        except Obstacle as error:
+            obstacle = str(error)
+        except KeyboardInterrupt:
+            interrupted = True
+            click.echo("\ninterrupted: removing what the run created; press Ctrl-C again to leave it", err=True)
+        finally:
+            try:
+                run.finish(interrupted=interrupted, obstacle=obstacle)
+            except KeyboardInterrupt:
+                click.echo(f"what is left on the target stands in {run.directory / 'ledger.jsonl'}", err=True)
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """SIGTERM is treated as Ctrl-C, so that a stopped CI job cleans up after itself."""
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,23 @@
+"""`cdp serve`: the embedded instance in the foreground."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=0, show_default=True, help="Port; 0 takes a free one.")
+@click.option("--data", default=None, help="SQLite file to keep; a temporary one without it.")
+@click.option("--seed", default=1, show_default=True, help="Seed of the made-up data.")
+@click.option("--customers", default=2000, show_default=True, help="Customers to make up.")
+def serve(host: str, port: int, data: str | None, seed: int, customers: int) -> None:
+    """Run the embedded instance; prints its base URL and the administrator's e-mail and password."""
+    options = ["--host", host, "--port", str(port), "--seed", str(seed), "--customers", str(customers)]
+    if data is not None:
+        options += ["--data", data]
+    # The instance takes this process over: signals and exit codes are its own, and nothing here imports it.
+    os.execv(sys.executable, [sys.executable, "-m", "instance", *options])

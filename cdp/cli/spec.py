@@ -1,0 +1,121 @@
+"""`cdp spec`: what the contract says, as lists for people and as one document for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import orjson
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from cdp.contract import CONTRACT_ROOT, Contract, ContractError, Operation, load_contract
+
+_MARKS = {"documented": "documented", "observed": "observed", "assumed": "assumed"}
+
+
+def read_contract(path: str | None) -> Contract:
+    """The contract at a path, or the project's own; a broken one is a usage error in one line."""
+    try:
+        return load_contract(Path(path) if path else CONTRACT_ROOT)
+    except ContractError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@click.group(invoke_without_command=True)
+@click.option("--section", "section_name", default=None, help="Show one section, by name or slug, with all it knows.")
+@click.option("--contract", "contract_path", default=None, help="Root file of another contract.")
+@click.pass_context
+def spec(context: click.Context, section_name: str | None, contract_path: str | None) -> None:
+    """List sections and operations with provenance and features."""
+    context.obj = contract_path
+    if context.invoked_subcommand:
+        return
+    contract = read_contract(contract_path)
+    console = Console(width=None if Console().is_terminal else 160, highlight=False)
+    if section_name is None:
+        _overview(contract, console)
+        return
+    section = contract.section(section_name)
+    if section is None:
+        raise click.ClickException(f"no section is called {section_name!r}; `cdp spec` lists them")
+    _section(contract, section.name, console)
+
+
+@spec.command("bundle")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="File to write: .json, or YAML by any other name.")
+@click.pass_context
+def bundle_command(context: click.Context, output: str) -> None:
+    """Write the contract as one OpenAPI document for mock servers, Swagger UI and client generators."""
+    contract = read_contract(context.obj)
+    path = Path(output)
+    if path.suffix == ".json":
+        text = orjson.dumps(contract.document, option=orjson.OPT_INDENT_2).decode()
+    else:
+        text = yaml.dump(contract.document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=140)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
+    click.echo(f"{path}: {len(contract.operations)} operations of {len(contract.sections)} sections")
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML without anchors: not every tool reads them."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _overview(contract: Contract, console: Console) -> None:
+    for section in contract.sections:
+        operations = [o for o in contract.operations.values() if o.section == section.name]
+        console.print(f"[bold]{section.name}[/bold]  ({section.slug}, page {section.documentation}, {len(operations)} operations)")
+        if operations:
+            console.print(_table(operations))
+    counts = {p: sum(o.provenance == p for o in contract.operations.values()) for p in _MARKS}
+    told = ", ".join(f"{n} {p}" for p, n in counts.items())
+    console.print(f"{len(contract.sections)} sections, {len(contract.operations)} operations: {told}; {len(contract.feature_names)} features")
+
+
+def _table(operations: list[Operation]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+    for heading in ("operation", "", "path", "provenance", "features"):
+        table.add_column(heading, overflow="fold")
+    for o in operations:
+        features = "open" if o.open else o.features.text()
+        if o.features.needed and o.features_provenance != "documented":
+            features += f" ({o.features_provenance})"
+        table.add_row(o.id, o.method, o.template, o.provenance, features)
+    return table
+
+
+def _section(contract: Contract, name: str, console: Console) -> None:
+    section = contract.section(name)
+    assert section is not None
+    console.print(f"[bold]{section.name}[/bold] ({section.slug}), page {section.documentation}")
+    if section.unread:
+        console.print(f"Not known: {section.unread}")
+    for o in [o for o in contract.operations.values() if o.section == section.name]:
+        console.print(f"\n[bold]{o.id}[/bold]  {o.method} {o.template}  {o.summary}")
+        console.print(f"  provenance  {o.provenance} ({o.source}); safety {o.safety}; answers {', '.join(map(str, o.responses))}")
+        console.print(f"  features    {'open, no token needed' if o.open else o.features.text()} ({o.features_provenance})")
+        for p in (*o.path_parameters, *o.query_parameters):
+            schema = contract.resolved(p.schema)
+            facts = [str(schema.get("type", "")), p.place, "required" if p.required else "", p.provenance]
+            facts += [f"{key} {schema[key]}" for key in ("default", "minimum", "maximum", "enum") if key in schema]
+            console.print(f"  {p.name}: {', '.join(f for f in facts if f)}", markup=False)
+        if o.body_schema is not None:
+            fields = contract.resolved(o.body_schema)
+            required = fields.get("required", ())
+            names = ", ".join(n + ("" if n in required else "?") for n in fields.get("properties", {}))
+            console.print(f"  body        {o.body_media_type} {names}", markup=False)
+        if o.collection:
+            c = o.collection
+            order = f", newest first by {c.timestamp} ({c.timestamp_provenance})" if c.timestamp else ""
+            console.print(f"  collection  under {c.key or 'no key (bare array)'}, {'paged' if c.paging else 'not paged'}{order}", markup=False)
+        if o.sub_entities:
+            console.print(f"  refers to   {', '.join(f'{s.field} -> {s.section}' for s in o.sub_entities)}", markup=False)
+    for note in section.notes:
+        console.print(f"\n- {note}", markup=False)

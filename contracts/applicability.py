@@ -1,0 +1,131 @@
+"""Which operations a requirement applies to: named predicates over the contract, no section or operation by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cdp.contract import Contract, Operation
+
+Predicate = Callable[[Contract, Operation], bool]
+
+FILTERS = ("name_filter", "name_search", "searched_text", "search_text", "event_ids", "tag_ids", "source_ids")
+
+
+def settings_keys(contract: Contract, operation: Operation) -> frozenset[str]:
+    """Keys that the contract expects in `selection_settings`; empty when the answer has none."""
+    schema = operation.response_schema(operation.success_status)
+    if not operation.collection or schema is None:
+        return frozenset()
+    settings = contract.resolved(schema).get("properties", {}).get("selection_settings")
+    return frozenset(_properties(contract, settings)) if settings else frozenset()
+
+
+def record_schema(contract: Contract, operation: Operation) -> Mapping[str, Any] | None:
+    """Schema of one record of a collection's answer; None when it holds bare values."""
+    schema = operation.response_schema(operation.success_status)
+    if not operation.collection or schema is None:
+        return None
+    found: Any = contract.resolved(schema)
+    if operation.collection.key is not None:
+        found = contract.resolved(found["properties"][operation.collection.key])
+    record = contract.resolved(found["items"])
+    return record if "properties" in record else None
+
+
+def _properties(contract: Contract, schema: Mapping[str, Any]) -> dict[str, Any]:
+    schema = contract.resolved(schema)
+    found = dict(schema.get("properties", {}))
+    for part in schema.get("allOf", ()):
+        found |= _properties(contract, part)
+    return found
+
+
+def text_fields(contract: Contract, operation: Operation) -> list[str]:
+    """Fields of the JSON body that take free text: no format, pattern, enumeration or reference to a record."""
+    if operation.body_media_type != "application/json" or operation.body_schema is None:
+        return []
+    found = []
+    for name, schema in _properties(contract, operation.body_schema).items():
+        schema = contract.resolved(schema)
+        constraints = {"format", "pattern", "enum", "contentMediaType", "x-entity", "x-value-from", "x-credential"}
+        if schema.get("type") == "string" and not constraints.intersection(schema) and name != "password":
+            found.append(name)
+    return found
+
+
+def _guarded(_: Contract, o: Operation) -> bool:
+    return o.auth == "token"
+
+
+def _changes(o: Operation) -> bool:
+    return o.safety != "read" and o.observe is not None
+
+
+def _featured(_: Contract, o: Operation) -> bool:
+    return o.auth == "token" and o.features.needed
+
+
+def _refusable(contract: Contract, o: Operation) -> bool:
+    return _featured(contract, o) and (bool(o.path_parameters) or o.body_schema is not None)
+
+
+def _paged(_: Contract, o: Operation) -> bool:
+    return o.collection is not None and o.collection.paging
+
+
+def _limited(_: Contract, o: Operation) -> bool:
+    return o.collection is not None and o.query("limit") is not None
+
+
+def _structured(_: Contract, o: Operation) -> bool:
+    return o.collection is not None and o.query("load_full_structure") is not None and bool(o.sub_entities)
+
+
+def _identified(contract: Contract, o: Operation) -> bool:
+    """A path parameter points to a stored record, and the operation is about that record or what lies below it."""
+    return any(p.entity for p in o.path_parameters)
+
+
+def _creatable(contract: Contract, o: Operation) -> bool:
+    return bool(o.collection and o.collection.timestamp and o.action == "list" and contract.by_action(o.entity, "create"))
+
+
+def _readable(contract: Contract, o: Operation) -> bool:
+    return o.action == "read" and contract.by_action(o.entity, "list") is not None and o.answers_item
+
+
+def _text_writes(contract: Contract, o: Operation) -> bool:
+    return o.action in ("create", "update") and o.answers_item and bool(text_fields(contract, o))
+
+
+PREDICATES: dict[str, Predicate] = {
+    "every": lambda c, o: True,
+    "guarded": _guarded,
+    "open": lambda c, o: o.auth != "token",
+    "guarded_changes": lambda c, o: _guarded(c, o) and _changes(o),
+    "featured": _featured,
+    "featured_refusable": _refusable,
+    "featured_changes": lambda c, o: _featured(c, o) and _changes(o),
+    "role_judged": lambda c, o: o.auth == "token" and not o.features.unknown,
+    "collections": lambda c, o: o.collection is not None,
+    "limited": _limited,
+    "paged": _paged,
+    "paged_settings": lambda c, o: _paged(c, o) and {"limit", "offset"} <= settings_keys(c, o),
+    "filtered": lambda c, o: _paged(c, o) and any(o.query(name) for name in FILTERS),
+    "timestamped": lambda c, o: bool(o.collection and o.collection.timestamp),
+    "timestamped_creatable": _creatable,
+    "orderable": lambda c, o: o.collection is not None and o.query("order_by") is not None,
+    "orderable_both": lambda c, o: o.collection is not None and o.query("order_by") is not None and o.query("order_dir") is not None,
+    "ordered_settings": lambda c, o: {"order_by", "order_dir"} <= settings_keys(c, o),
+    "structured": _structured,
+    "switchable": lambda c, o: o.collection is not None and o.query("load_full_structure") is not None,
+    "reads": lambda c, o: o.method == "GET",
+    "bodies": lambda c, o: o.body_media_type is not None,
+    "json_bodies": lambda c, o: o.body_media_type == "application/json",
+    "text_writes": _text_writes,
+    "identified": _identified,
+    "described": lambda c, o: o.response_schema(o.success_status) is not None,
+    "wrapped": lambda c, o: bool(o.collection and o.collection.key) or bool(o.item_key),
+    "readable": _readable,
+}

@@ -1,0 +1,408 @@
+"""Valid calls: ids of records that are there, bodies that a careful client would send, records of the run's own for everything that changes.
+
+What is read is anybody's; what is written, deleted or sent is created by the run first, so that nothing on a target is touched that
+was not the run's. Where the API has no operation to create a record, a write repeats the values that the record has.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from cdp.contract import Operation, Parameter
+from cdp.http import Exchange
+from cdp.ledger import Created
+from cdp.secrets import new_password
+from contracts.calls import Call, query_pairs
+from contracts.samples import Sampler, multipart
+from contracts.session import Session
+
+_PARENT_CANDIDATES = 4
+_ENOUGH = 21
+_CSV_COLUMNS = ("source_id", "type", "version", "user_identifier", "event_time", "payload")
+
+
+class Unavailable(Exception):
+    """A valid call cannot be built; the message says what is missing and what would help."""
+
+
+@dataclass(frozen=True)
+class OwnRecord:
+    """A record that the run created: as the API answered it, as it was sent, and the path parameters that lead to it."""
+
+    record: Mapping[str, Any]
+    sent: Mapping[str, Any]
+    path: Mapping[str, str]
+
+
+class Arrangement:
+    """Builds valid calls. Values are found once and kept for the run."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.contract = session.contract
+        self.sampler = Sampler(session.contract, session.prefix, self._reference, session.seed)
+        self._parents: dict[str, OwnRecord] = {}
+        self._paths: dict[str, dict[str, str]] = {}
+        self._finding: set[str] = set()
+        self.credentials: Mapping[str, str] = {}
+
+    # --- calls -----------------------------------------------------------------------------------------------------
+
+    def call(self, operation: Operation) -> Call:
+        """A valid call. For operations that change something it is about a record of the run's own, made for this call.
+
+        Raises Unavailable when ids, permissions or credentials are missing.
+        """
+        if not self.session.target.allows(operation.safety):
+            raise Unavailable(f"{operation.safety} calls are not allowed on this target (--allow)")
+        if operation.safety == "read" or operation.method == "GET" and not operation.path_parameters:
+            call = Call(operation, self._existing_path(operation), self._required_query(operation))
+            return self._with_body(call, {})
+        own = self._own_path(operation)
+        for name in self._requirements(operation):
+            required = self.contract.operations[name]
+            exchange = self.session.send(self._with_body(Call(required, own.path), own.record), self.session.admin, judged=False)
+            if not exchange.ok:
+                raise Unavailable(f"{name}, which has to come first, answered {exchange.outcome()}")
+        return self._with_body(Call(operation, own.path, self._required_query(operation)), own.record)
+
+    def body_of(self, operation: Operation, *, optional: bool = False) -> dict[str, Any]:
+        """A valid JSON body of an operation that creates."""
+        assert operation.body_schema is not None
+        return self.sampler.body(operation.body_schema, optional=optional)
+
+    def _requirements(self, operation: Operation) -> list[str]:
+        raw = self.contract.document["paths"][operation.path][operation.method.lower()]
+        return list(raw.get("x-requires", ()))
+
+    def _required_query(self, operation: Operation) -> tuple[tuple[str, str], ...]:
+        pairs: list[tuple[str, str]] = []
+        for parameter in operation.query_parameters:
+            if parameter.required:
+                pairs += query_pairs(parameter.name, self._parameter_value(parameter, operation, {}))
+        return tuple(pairs)
+
+    def _with_body(self, call: Call, record: Mapping[str, Any]) -> Call:
+        operation = call.operation
+        if operation.body_schema is None:
+            return call
+        schema = self.contract.resolved(operation.body_schema)
+        if operation.body_media_type == "multipart/form-data":
+            body, media_type = multipart(self.sampler.body(schema), schema)
+            return call.sending_raw(body, media_type)
+        if operation.body_media_type == "application/octet-stream":
+            return call.sending_raw(self._upload(schema), operation.body_media_type)
+        if operation.action == "update" or operation.method == "PUT":
+            return call.sending(self._changes(operation, schema, record))
+        return call.sending(self.sampler.body(schema))
+
+    def _changes(self, operation: Operation, schema: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+        """A body for PATCH and PUT: required fields, else one field; with the value that a foreign record already has."""
+        creatable = self.contract.by_action(operation.entity, "create") is not None
+        body = self.sampler.body(schema)
+        if not creatable:
+            kept = {name: record[name] for name in (body or schema["properties"]) if name in record and record[name] is not None}
+            if kept:
+                return dict(list(kept.items())[:1]) if not body else {**body, **kept}
+        if not body:
+            name = next(iter(schema["properties"]))
+            body = {name: self.sampler.value(schema["properties"][name], name)}
+        return body
+
+    def _upload(self, schema: Mapping[str, Any]) -> bytes:
+        """Two rows of a gzipped CSV in the documented columns."""
+        row_schema = self.contract.document["components"]["schemas"][schema["x-rows"]]
+        text = io.StringIO()
+        writer = csv.writer(text)
+        for _ in range(2):
+            row = self.sampler.body(row_schema)
+            row["payload"] = orjson.dumps(row["payload"]).decode()
+            writer.writerow([row[column] for column in _CSV_COLUMNS])
+        return gzip.compress(text.getvalue().encode(), mtime=0)
+
+    # --- records that are there ------------------------------------------------------------------------------------
+
+    def records(self, operation: Operation, path: Mapping[str, str], query: tuple[tuple[str, str], ...] = ()) -> list[Any]:
+        """Records of a list, up to 100, newest first. Raises Unavailable when the list does not answer."""
+        collection = operation.collection
+        assert collection is not None
+        call = Call(operation, path, self._required_query(operation) + query)
+        if collection.paging:
+            call = call.asking(("limit", 100))
+        exchange = self.session.read(call, self.session.admin)
+        found = exchange.json if collection.key is None else (exchange.json or {}).get(collection.key) if isinstance(exchange.json, dict) else None
+        if not exchange.ok or not isinstance(found, list):
+            raise Unavailable(f"{operation.id} answered {exchange.outcome()}")
+        return found
+
+    def _existing_path(self, operation: Operation) -> dict[str, str]:
+        if operation.id not in self._paths:
+            if operation.id in self._finding:
+                raise Unavailable(f"{operation.id} needs an id that only it could tell")
+            self._finding.add(operation.id)
+            try:
+                self._paths[operation.id] = self._find_path(operation)
+            finally:
+                self._finding.discard(operation.id)
+        return dict(self._paths[operation.id])
+
+    def _find_path(self, operation: Operation) -> dict[str, str]:
+        path: dict[str, str] = {}
+        for number, parameter in enumerate(operation.path_parameters):
+            last = number == len(operation.path_parameters) - 1
+            wanted = operation if operation.collection else self._list_below(operation) if not last else None
+            path[parameter.name] = self._parameter_value(parameter, operation, path, children=wanted)
+        return path
+
+    def _list_below(self, operation: Operation) -> Operation | None:
+        """The list that the operation's record is in, when that list hangs below the same parent."""
+        entity = operation.path_parameters[-1].entity
+        return self.contract.by_action(entity, "list")
+
+    def _parameter_value(
+        self, parameter: Parameter, operation: Operation, path: Mapping[str, str], children: Operation | None = None
+    ) -> str:
+        raw = self._raw_parameter(operation, parameter.name)
+        if "x-value-from" in raw:
+            return str(self._value_from(raw["x-value-from"], path))
+        if parameter.samples:
+            return self._sample_that_finds(parameter, operation)
+        if not parameter.entity:
+            return str(self.sampler.value(parameter.schema, parameter.name))
+        listing = self.contract.by_action(parameter.entity, "list")
+        if listing is None:
+            return self.own(parameter.entity).path[parameter.name]
+        records = self.records(listing, self._shared(listing, path))
+        values = [str(r[parameter.field]) for r in records if isinstance(r, dict) and r.get(parameter.field) is not None]
+        values = list(dict.fromkeys(values))
+        if not values:
+            if self.contract.by_action(parameter.entity, "create") and operation.safety != "read":
+                return self.own(parameter.entity).path[parameter.name]
+            raise Unavailable(f"{listing.id} holds no record to ask for; create one, or allow writes")
+        if children is None or children.collection is None:
+            return values[0]
+        return self._richest(values, parameter, children, path)
+
+    def _richest(self, values: list[str], parameter: Parameter, children: Operation, path: Mapping[str, str]) -> str:
+        """Of the newest parents the first with more than a page of children, else the one with the most."""
+        best, most = values[0], -1
+        for value in values[:_PARENT_CANDIDATES]:
+            names = {p.name for p in children.path_parameters}
+            known = {**path, parameter.name: value}
+            if not names <= set(known):
+                return value  # the children hang below more than this parameter
+            try:
+                count = len(self.records(children, {n: known[n] for n in names}))
+            except Unavailable:
+                continue
+            if count > most:
+                best, most = value, count
+            if most >= _ENOUGH:
+                break
+        return best
+
+    def _shared(self, listing: Operation, path: Mapping[str, str]) -> dict[str, str]:
+        """Path parameters of a list: those that are known already, the others found."""
+        found = {}
+        for parameter in listing.path_parameters:
+            found[parameter.name] = path[parameter.name] if parameter.name in path else self._existing_path(listing)[parameter.name]
+        return found
+
+    def _sample_that_finds(self, parameter: Parameter, operation: Operation) -> str:
+        for sample in parameter.samples:
+            exchange = self.session.read(Call(operation, {}, ((parameter.name, sample), ("limit", "100"))), self.session.admin)
+            found = (exchange.json or {}).get(operation.collection.key) if isinstance(exchange.json, dict) and operation.collection else None
+            if found:
+                return sample
+        return parameter.samples[0]
+
+    def _raw_parameter(self, operation: Operation, name: str) -> Mapping[str, Any]:
+        raw = self.contract.document["paths"][operation.path][operation.method.lower()]
+        return next((p for p in raw.get("parameters", ()) if p["name"] == name), {})
+
+    def _value_from(self, source: Mapping[str, Any], path: Mapping[str, str]) -> Any:
+        """A value that another read operation tells: `pointer` into its answer, or `field` of its records."""
+        operation = self.contract.operations[source["operation"]]
+        own_path = self._shared(operation, path) if operation.path_parameters else {}
+        if "pointer" in source:
+            exchange = self.session.read(Call(operation, own_path), self.session.admin)
+            return _at(exchange, source["pointer"])
+        query = (("attribute_values_max_count", "100"),) if operation.query("attribute_values_max_count") else ()
+        values = [r.get(source["field"]) for r in self.records(operation, own_path, query) if isinstance(r, dict)]
+        values = [v for v in values if v is not None and re.search(source.get("pattern", ""), str(v))]
+        if not values:
+            raise Unavailable(f"{operation.id} tells no {source['field']} to use")
+        return Counter(values).most_common(1)[0][0] if source.get("most") else values[0]
+
+    # --- records of our own ----------------------------------------------------------------------------------------
+
+    def create(self, entity: str, fields: Mapping[str, Any], path: Mapping[str, str] | None = None) -> OwnRecord:
+        """Create a record with the given fields over valid ones. Raises Unavailable when the target does not take it."""
+        operation = self.contract.by_action(entity, "create")
+        if operation is None:
+            raise Unavailable(f"the API has no operation that creates a {entity.replace('_', ' ')}")
+        if not self.session.target.allows(operation.safety):
+            raise Unavailable(f"{operation.safety} calls are not allowed on this target (--allow)")
+        if path is None:
+            path = self._parent_path(operation)
+        call = self._with_body(Call(operation, path), {})
+        if fields:
+            call = call.sending({**(call.sent or {}), **fields})
+        exchange = self.send_create(call)
+        own = self.recognise(call, exchange)
+        if own is None:
+            raise Unavailable(f"{operation.id} answered {exchange.outcome()} to a valid body")
+        return own
+
+    def send_create(self, call: Call, **options: Any) -> Exchange:
+        """Send a call that creates, with an entry in the ledger before it."""
+        self.session.ledger.intend(call.operation.id, self.session.prefix)
+        return self.session.send(call, self.session.admin, **options)
+
+    def recognise(self, call: Call, exchange: Exchange) -> OwnRecord | None:
+        """Take a created record into the books; None when the answer is no created record."""
+        operation = call.operation
+        if not exchange.ok or not isinstance(exchange.json, dict):
+            return None
+        record = exchange.json.get(operation.item_key) if operation.item_key else exchange.json
+        if not isinstance(record, dict):
+            return None
+        path = self.recognise_path(call, exchange)
+        delete = self.contract.by_action(operation.entity, "delete")
+        url = ""
+        if delete is not None and all(p.name in path for p in delete.path_parameters):
+            url = Call(delete, {p.name: path[p.name] for p in delete.path_parameters}).url(self.session.target)
+        self.session.ledger.created(Created(operation.id, str(record.get("id", "")), url))
+        return OwnRecord(record, call.sent if isinstance(call.sent, dict) else {}, path)
+
+    def recognise_path(self, call: Call, exchange: Exchange) -> dict[str, str]:
+        """Path parameters that lead to the record of an answer: the call's own, and those that the contract's links tell."""
+        path = dict(call.path)
+        for link in call.operation.links.values():
+            for name, expression in link.get("parameters", {}).items():
+                value = _evaluate(expression, exchange, call)
+                if value is not None:
+                    path[name] = str(value)
+        return path
+
+    def own(self, entity: str) -> OwnRecord:
+        """A new record of our own."""
+        return self.create(entity, {})
+
+    def parent(self, entity: str) -> OwnRecord:
+        """A record of our own that others are hung below; one per kind for the whole run."""
+        if entity not in self._parents:
+            self._parents[entity] = self.own(entity)
+        return self._parents[entity]
+
+    def _parent_path(self, operation: Operation) -> dict[str, str]:
+        path: dict[str, str] = {}
+        by_reference = self._identified_by_reference(operation)
+        for parameter in operation.path_parameters:
+            if parameter.name in path:
+                continue
+            if self.contract.by_action(parameter.entity, "create") is None:
+                path[parameter.name] = self._parameter_value(parameter, operation, path)
+                continue
+            # A record known by what it refers to (a user's share) exists once per parent: each gets a parent of its own.
+            owner = self.own(parameter.entity) if by_reference else self.parent(parameter.entity)
+            path[parameter.name] = owner.path[parameter.name]
+        return path
+
+    def _identified_by_reference(self, create: Operation) -> bool:
+        delete = self.contract.by_action(create.entity, "delete")
+        return bool(delete and delete.path_parameters and delete.path_parameters[-1].field != "id")
+
+    def _own_path(self, operation: Operation) -> OwnRecord:
+        """Path parameters for an operation that changes something, and the record it is about."""
+        if not operation.path_parameters:
+            return OwnRecord({}, {}, {})
+        target = operation.path_parameters[-1]
+        if operation.action in ("create", "start"):
+            return OwnRecord({}, {}, self._parent_path(operation))
+        if self.contract.by_action(target.entity, "create") is not None:
+            own = self.own(target.entity)
+            missing = [p.name for p in operation.path_parameters if p.name not in own.path]
+            if missing:
+                # The link tells the id under another operation's parameter name.
+                own = OwnRecord(own.record, own.sent, {**own.path, **{name: str(own.record["id"]) for name in missing}})
+            return OwnRecord(own.record, own.sent, {p.name: own.path[p.name] for p in operation.path_parameters})
+        path = self._find_path(operation)
+        listing = self.contract.by_action(target.entity, "list")
+        record: Mapping[str, Any] = {}
+        if listing is not None:
+            records = self.records(listing, self._shared(listing, path))
+            record = next((r for r in records if str(r.get(target.field)) == path[target.name]), {})
+        return OwnRecord(record, {}, path)
+
+    # --- references of the contract --------------------------------------------------------------------------------
+
+    def _reference(self, schema: Mapping[str, Any]) -> Any:
+        if "x-credential" in schema:
+            return self._credential(schema["x-credential"])
+        if "x-value-from" in schema:
+            try:
+                return self._value_from(schema["x-value-from"], {})
+            except Unavailable:
+                return None
+        entity = schema["x-entity"]
+        field = schema.get("x-field", "id")
+        if self.contract.by_action(entity, "create") is not None:
+            return self.parent(entity).record[field]
+        listing = self.contract.by_action(entity, "list")
+        if listing is None:
+            raise Unavailable(f"no operation lists a {entity.replace('_', ' ')} to refer to")
+        records = self.records(listing, self._shared(listing, {}))
+        if not records:
+            raise Unavailable(f"{listing.id} holds no record to refer to")
+        return records[0][field]
+
+    def _credential(self, kind: str) -> str:
+        """E-mail, password or a fresh token of a user made for logging in and out."""
+        if kind == "oidc_code":
+            raise Unavailable("an authorization code comes from the identity provider of the instance only")
+        if not self.credentials:
+            password = self.session.secrets.add(new_password())
+            role = self.create("user_role", {"features": [], "invisible_attributes_tag_ids": []})
+            user = self.create("user", {"role_id": role.record["id"], "password": password})
+            self.credentials = {"email": user.sent["email"], "password": password}
+        if kind == "token":
+            operation = self.contract.operations["login_user"]
+            call = Call(operation).sending(dict(self.credentials))
+            exchange = self.session.send(call, self.session.admin, judged=False)
+            token = exchange.json.get("token") if isinstance(exchange.json, dict) else None
+            if not token:
+                raise Unavailable(f"the login answered {exchange.outcome()}")
+            return self.session.secrets.add(str(token))
+        return self.credentials[kind]
+
+
+def _at(exchange: Exchange, pointer: str) -> Any:
+    """The value at a JSON pointer of the answer; None when it is not there."""
+    node = exchange.json
+    for part in pointer.split("/")[1:]:
+        if isinstance(node, list) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        elif isinstance(node, dict) and part in node:
+            node = node[part]
+        else:
+            return None
+    return node
+
+
+def _evaluate(expression: str, exchange: Exchange, call: Call) -> Any:
+    """A runtime expression of OpenAPI links, of the two forms that the contract uses."""
+    if expression.startswith("$response.body#"):
+        return _at(exchange, expression.removeprefix("$response.body#"))
+    if expression.startswith("$request.path."):
+        return call.path.get(expression.removeprefix("$request.path."))
+    return None

@@ -1,0 +1,181 @@
+"""AUTH: a token in the header X-Access-Token, on every request (overview page, Authentication)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from cdp.http import TOKEN_HEADER, Exchange
+from contracts.calls import Call
+from contracts.checks import Broken, NotExercised, Unconfirmed, check
+from contracts.conventions.disclosure import internals
+from contracts.session import ANONYMOUS
+from contracts.subject import Subject, require
+
+UNKNOWN_TOKEN = "cdp-no-such-token-0123456789abcdef"
+PLACES = ("query token", "query access_token", "cookie", "authorization", "body")
+
+
+def _refused(exchange: Exchange, what: str, example: str = "") -> None:
+    """A refusal is 401; a 403 is a WARN; anything else lets the caller through or breaks."""
+    if exchange.status == 403:
+        raise Broken(f"{what} got 403 instead of 401", exchange, example, softly=True)
+    require(exchange.status == 401, f"{what} got {exchange.outcome()} instead of 401", exchange, example)
+
+
+def _try(s: Subject, headers: dict[str, Any] | None = None, call: Call | None = None) -> Exchange:
+    return s.session.send(call or s.bench.untouched_call(s.operation), ANONYMOUS, headers)
+
+
+@check("AUTH-01")
+def no_token(s: Subject) -> None:
+    s.control()
+    _refused(_try(s), "a request without a token")
+    s.exercised()
+
+
+@check("AUTH-02")
+def unknown_token(s: Subject) -> None:
+    s.control()
+    _refused(_try(s, {TOKEN_HEADER: UNKNOWN_TOKEN}), "an unknown token", UNKNOWN_TOKEN)
+    s.exercised()
+
+
+def _spoilt(token: str) -> list[tuple[str, Any]]:
+    """Malformed relatives of a valid token, each with the words that describe it; the token itself is never shown."""
+    middle = len(token) // 2
+    other = "A" if token[middle] != "A" else "B"
+    return [
+        ("an empty token", ""),
+        ("a valid token with one character changed", token[:middle] + other + token[middle + 1 :]),
+        ("a valid token without its last character", token[:-1]),
+        ("a valid token with one character added", token + "x"),
+        ("a blank token", "   "),
+        ("a valid token in other case", token.swapcase()),
+        ("a valid token in quotes", f'"{token}"'),
+        ("a token of 8,000 characters", "x" * 8000),
+        ("a token of non-ASCII bytes", "žluťoučký-kůň".encode()),
+        ("a valid token with a blank inside", token[:middle] + " " + token[middle:]),
+        ("a valid token twice", f"{token}, {token}"),
+        ("a valid token after Bearer", f"Bearer {token}"),
+    ]
+
+
+@check("AUTH-03")
+def malformed_token(s: Subject) -> None:
+    s.control()
+    token = s.session.admin.token
+    forms = [(what, value) for what, value in _spoilt(token) if value != token]
+    start = s.operation.order % len(forms)
+    for number in range(min(s.session.profile.tokens, len(forms))):
+        what, value = forms[(start + number) % len(forms)]
+        _refused(_try(s, {TOKEN_HEADER: s.session.secrets.add(value) if isinstance(value, str) and token[:6] in value else value}), what, what)
+        s.exercised()
+    if s.session.profile.name == "quick":
+        return
+
+    def rule(edit: tuple[int, str, str]) -> None:
+        position, kind, character = edit
+        at = position % len(token)
+        spoilt = {"change": token[:at] + character + token[at + 1 :], "cut": token[:at] + token[at + 1 :], "add": token[:at] + character + token[at:]}[kind]
+        if spoilt == token:
+            return
+        _refused(_try(s, {TOKEN_HEADER: s.session.secrets.add(spoilt)}), f"a valid token with one character {kind}ed", f"{kind} at {at}")
+        s.exercised()
+
+    alphabet = st.sampled_from("abcXYZ019-_.=+/~")
+    edits = st.tuples(st.integers(0, len(token) - 1), st.sampled_from(["change", "cut", "add"]), alphabet)
+    s.for_all(edits, rule, max(1, s.session.profile.tokens // 3))
+
+
+@check("AUTH-04")
+def token_elsewhere(s: Subject) -> None:
+    s.control()
+    token = s.session.admin.token
+    call = s.bench.untouched_call(s.operation)
+    for place in s.forms([p for p in PLACES if p != "body" or isinstance(call.sent, dict)]):
+        headers: dict[str, Any] = {}
+        asked = call
+        if place.startswith("query"):
+            asked = call.asking((place.split()[1], token))
+        elif place == "cookie":
+            headers["Cookie"] = f"access_token={token}; {TOKEN_HEADER}={token}"
+        elif place == "authorization":
+            headers["Authorization"] = f"Bearer {token}"
+        else:
+            asked = call.sending({**call.sent, "token": token})
+        exchange = _try(s, headers, asked)
+        require(exchange.refused_access, f"a valid token in {place} instead of its header got {exchange.outcome()}", exchange, place)
+        s.exercised()
+
+
+@check("AUTH-05")
+def refusal_changes_nothing(s: Subject) -> None:
+    s.control()
+    call = s.bench.untouched_call(s.operation)
+    before = s.bench.state(call)
+    if not 200 <= before[0] < 300:
+        raise NotExercised(f"{s.operation.observe}, which would show a change, answers {before[0]}")
+    exchange = _try(s, call=call)
+    exchange = _try(s, {TOKEN_HEADER: UNKNOWN_TOKEN}, call)
+    require(s.bench.state(call) == before, f"a request that was refused with {exchange.outcome()} changed what {s.operation.observe} shows", exchange)
+    s.exercised()
+
+
+@check("AUTH-06")
+def ended_token(s: Subject) -> None:
+    s.control()
+    identities = s.bench.identities
+    ended, renewed = identities.logged_out(), identities.renewed()
+    _refused(_try(s, {TOKEN_HEADER: ended.token}), "a token ended by logout")
+    s.exercised()
+    if renewed is not None and s.operation.safety == "read":
+        exchange = s.session.send(s.call(), renewed)
+        require(exchange.status != 401, "a renewed token is refused with 401", exchange)
+        s.exercised()
+
+
+@check("AUTH-07")
+def refusal_tells_nothing(s: Subject) -> None:
+    s.control()
+    for exchange in s.session.seen(s.operation):
+        if exchange.status == 401:
+            tells_nothing(s, exchange)
+    if not s.evidence:
+        raise NotExercised("no refusal with 401 was seen on this operation")
+
+
+def tells_nothing(s: Subject, exchange: Exchange) -> None:
+    """A refusal is a JSON object without records and without anything of the server's inside."""
+    body = exchange.json
+    require(isinstance(body, dict), f"the refusal with {exchange.status} is no JSON object", exchange)
+    data = {s.operation.item_key, s.operation.collection.key if s.operation.collection else None, "selection_settings"} & set(body)
+    require(not data, f"the refusal with {exchange.status} brings {', '.join(map(str, data))}", exchange)
+    found = internals(exchange)
+    require(not found, f"the refusal with {exchange.status} shows internals: {found}", exchange)
+    s.exercised()
+
+
+@check("AUTH-08")
+def valid_token(s: Subject) -> None:
+    exchange = s.bench.control(s.operation)[1]
+    if exchange.status == 403:
+        raise NotExercised("the role of the run's own token may not call it; a token with its features would make it checkable")
+    require(exchange.status != 401, "the run's own valid token is refused with 401", exchange)
+    if not exchange.ok:
+        raise NotExercised(f"the valid call answers {exchange.outcome()}")
+    s.exercised()
+
+
+@check("AUTH-09")
+def open_operation(s: Subject) -> None:
+    call = s.bench.valid_call(s.operation, "open call") if s.operation.safety != "read" else s.bench.control(s.operation)[0]
+    exchange = s.session.send(call, ANONYMOUS)
+    if exchange.status in (404, 405) and s.operation.provenance == "assumed":
+        raise Unconfirmed(f"assumed operation; the target answers {exchange.status}")
+    if exchange.refused_access and s.operation.auth == "unknown":
+        raise Unconfirmed(f"no page says that it is open without a token; the target answers {exchange.status}")
+    require(not exchange.refused_access, f"an open operation without a token got {exchange.status}", exchange)
+    require(exchange.ok, f"an open operation without a token got {exchange.outcome()}", exchange)
+    s.exercised()

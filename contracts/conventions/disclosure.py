@@ -1,0 +1,26 @@
+"""What an error must not tell: traces, queries and paths of the server's inside."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_plus
+
+from cdp.http import Exchange
+
+INTERNALS = {
+    "a stack trace": re.compile(r'Traceback \(most recent call last\)|File "[^"]+", line \d+|\bat [\w$.]+\([\w]+\.(java|kt|js|ts|go|cs):\d+\)|goroutine \d+ \['),
+    "an exception's class": re.compile(r"\b[a-z_]+\.[a-z_.]*(exceptions?|errors?)\.[A-Z]\w+|\b(sqlite3|psycopg2?|asyncpg|pymysql|sqlalchemy)\b|[A-Z]\w+Exception\b"),
+    "SQL": re.compile(r"\b(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b|syntax error at or near|near \".*\": syntax error", re.S),
+    "a file path": re.compile(r"(?<![\w/])/(usr|home|var|opt|app|srv|root|etc|tmp)/[\w./-]+|[A-Z]:\\\\?(Users|Windows|Program)"),
+}
+
+
+def internals(exchange: Exchange) -> str:
+    """Which kind of internals an answer shows; empty when none. What the request itself held is no disclosure."""
+    text = exchange.body.decode("utf-8", "replace")
+    sent = unquote_plus(exchange.url) + " " + (exchange.request_body or b"").decode("utf-8", "replace")
+    for kind, pattern in INTERNALS.items():
+        for found in pattern.finditer(text):
+            if found.group(0) not in sent:
+                return f"{kind} ({found.group(0)[:60]})"
+    return ""

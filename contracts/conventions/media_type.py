@@ -1,0 +1,185 @@
+"""MEDIA: application/json in both directions (overview page, Media Types)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from cdp.http import Exchange
+from contracts.applicability import text_fields
+from contracts.arrangement import Unavailable
+from contracts.calls import Call
+from contracts.checks import Broken, NotExercised, check
+from contracts.subject import Subject, require
+
+JSON = "application/json"
+MALFORMED = (b"{", b'{"name":}', b"nul", b'{"name": "x"} trailing', b'{"name": NaN}', b"\xff\xfe\x00", b'{"name": "x"', b"[1, 2")
+OTHER_TYPES = ("text/plain", "application/xml", "application/x-www-form-urlencoded")
+ACCEPTS = ("text/html", "application/xml", "text/csv", "image/png, text/html;q=0.9")
+TRICKY = (
+    "Robert'); DROP TABLE customers;--",
+    "<script>alert(\"x\")</script> & 'quotes' \\ back\\slash",
+    "שלום עולם \u202eright to left",
+    "👩‍👩‍👧 emoji, e\u0301 ≠ é, ﬃ, ẞ",
+    "tab\tline\nreturn\r\u2028separator",
+    "100% _under_ *star* ?q=1&r=2#frag {curly} ${7*7}",
+)
+
+
+@check("MEDIA-01")
+def answers_are_json(s: Subject) -> None:
+    s.bench.control(s.operation)
+    for exchange in s.session.seen(s.operation):
+        if exchange.body:
+            shown = exchange.headers.get("Content-Type") or "no media type"
+            require(exchange.media_type == JSON, f"a body with status {exchange.status} came as {shown}", exchange)
+            s.exercised()
+    _needing_evidence(s, "no answer with a body was seen")
+
+
+@check("MEDIA-02")
+def bodies_are_strict_json(s: Subject) -> None:
+    s.bench.control(s.operation)
+    for exchange in s.session.seen(s.operation):
+        if exchange.body and exchange.media_type in (JSON, ""):
+            problem = strictness(exchange.body)
+            require(not problem, f"the body with status {exchange.status} is no strict JSON: {problem}", exchange)
+            s.exercised()
+    _needing_evidence(s, "no answer with a JSON body was seen")
+
+
+def _needing_evidence(s: Subject, reason: str) -> None:
+    if not s.evidence:
+        raise NotExercised(reason)
+
+
+def strictness(body: bytes) -> str:
+    """What keeps a body from being JSON in the sense of RFC 8259 and I-JSON; empty when nothing does."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"not UTF-8 at byte {error.start}"
+
+    def no_constant(name: str) -> Any:
+        raise ValueError(f"{name} is no JSON number")
+
+    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            names = [n for n, _ in pairs]
+            raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} stands twice")
+        return found
+
+    try:
+        json.loads(text, parse_constant=no_constant, object_pairs_hook=no_duplicates)
+    except RecursionError:
+        return "nested too deeply to be read"
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+@check("MEDIA-03")
+def malformed_body(s: Subject) -> None:
+    s.control()
+    call = _harmless_or_own(s)
+    before = s.bench.state(call) if s.operation.observe else None
+    for body in s.forms(MALFORMED):
+        exchange = s.session.send(call.sending_raw(body, JSON), s.session.admin)
+        example = body.decode("latin-1")
+        require(exchange.client_error, f"a malformed JSON body got {exchange.outcome()} instead of a 4xx", exchange, example)
+        s.exercised()
+    if before is not None:
+        require(s.bench.state(call) == before, "a malformed JSON body changed what is stored", exchange, example)
+
+
+def _harmless_or_own(s: Subject) -> Call:
+    """The call to spoil: about a record of the run's own."""
+    return s.bench.untouched_call(s.operation)
+
+
+@check("MEDIA-04")
+def other_media_type(s: Subject) -> None:
+    s.control()
+    call = _harmless_or_own(s)
+    before = s.bench.state(call) if s.operation.observe else None
+    for media_type in s.forms(OTHER_TYPES):
+        exchange = s.session.send(replace(call, media_type=media_type), s.session.admin)
+        require(
+            exchange.status in (400, 415),
+            f"a body of {media_type} got {exchange.outcome()} instead of 415 or 400",
+            exchange,
+            f"Content-Type: {media_type}",
+        )
+        s.exercised()
+    if before is not None:
+        require(s.bench.state(call) == before, f"a body of {media_type} changed what is stored", exchange)
+
+
+@check("MEDIA-05")
+def accept_headers(s: Subject) -> None:
+    s.control()
+    for accept in s.forms(ACCEPTS):
+        exchange = s.session.send(s.call(), s.session.admin, {"Accept": accept})
+        fine = exchange.status == 406 or (exchange.media_type == JSON or not exchange.body) and exchange.status < 500
+        shown = exchange.headers.get("Content-Type") or "no media type"
+        require(fine, f"Accept: {accept} got {exchange.outcome()} with {shown}", exchange, f"Accept: {accept}")
+        s.exercised()
+
+
+@check("MEDIA-06")
+def text_survives(s: Subject) -> None:
+    s.control()
+    fields = text_fields(s.session.contract, s.operation)
+    field = "name" if "name" in fields else fields[0]
+    try:
+        call = s.bench.arrangement.call(s.operation)
+    except Unavailable as error:
+        raise NotExercised(str(error)) from None
+    own = s.operation.action == "create" or s.session.contract.by_action(s.operation.entity, "create") is not None
+    if not own:
+        raise NotExercised("the API cannot create a record of this kind, and texts of other people's records stay as they are")
+
+    def rule(text: str) -> None:
+        sent = f"{s.session.prefix} {text}"
+        exchange = s.bench.execute(call.sending({**(call.sent or {}), **_unique(s, call), field: sent}))
+        example = ascii(text)
+        if exchange.client_error and not text.isprintable():
+            return  # control characters may be refused; what is taken must come back
+        require(exchange.ok, f"a text in {field} got {exchange.outcome()}", exchange, example)
+        _came_back(s, call, exchange, field, sent, example)
+        s.exercised()
+
+    for text in s.forms(TRICKY):
+        rule(text)
+    characters = st.characters(codec="utf-8", exclude_characters="\x00")
+    s.for_all(st.text(characters, min_size=1, max_size=40), rule)
+
+
+def _unique(s: Subject, call: Call) -> dict[str, Any]:
+    """Fresh values for what must not be sent twice, such as ids chosen by the caller and e-mail addresses."""
+    if s.operation.action != "create":
+        return {}
+    fresh = s.bench.arrangement.body_of(s.operation)
+    return {name: value for name, value in fresh.items() if name in ("id", "email")}
+
+
+def _came_back(s: Subject, call: Call, exchange: Exchange, field: str, sent: str, example: str) -> None:
+    """The text stands in the answer, and in the record when it is read again."""
+    body = exchange.json if isinstance(exchange.json, dict) else {}
+    record = body.get(s.operation.item_key) if s.operation.item_key else body
+    if not isinstance(record, dict):
+        raise Broken("the answer holds no record", exchange, example)
+    if field in record:
+        require(record[field] == sent, f"{field} came back as {record[field]!r:.80}", exchange, example)
+    read = s.session.contract.by_action(s.operation.entity, "read")
+    own = s.bench.arrangement.recognise_path(call, exchange) if read else None
+    if read is None or own is None or not all(p.name in own for p in read.path_parameters):
+        return
+    again = s.session.send(Call(read, {p.name: own[p.name] for p in read.path_parameters}), s.session.admin, judged=False)
+    stored = (again.json or {}).get(read.item_key) if read.item_key else again.json
+    if again.ok and isinstance(stored, dict) and field in stored:
+        require(stored[field] == sent, f"{field} was stored as {stored[field]!r:.80}", again, example)

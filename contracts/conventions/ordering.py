@@ -1,0 +1,254 @@
+"""ORDER: newest to oldest by timestamp (overview page, Pagination), and order_by / order_dir where a section has them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from contracts.arrangement import OwnRecord, Unavailable
+from contracts.calls import Call
+from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.listing import REFERENCE_PAGE, Page, identity, list_call, needing, page, still, walk
+from contracts.subject import Subject, require
+
+UNKNOWN = ((("order_by", "cdp_no_such_field"),), (("order_dir", "sideways"),))
+
+
+def timestamp(value: Any) -> datetime | None:
+    """A datetime in any of the forms that the API writes; None when it is none. Without a zone it is taken as UTC."""
+    if not isinstance(value, str) or len(value) < 10:
+        return None
+    try:
+        parsed = datetime.fromisoformat(value.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _times(records: list[Any], field: str) -> list[datetime]:
+    return [t for r in records if isinstance(r, dict) and (t := timestamp(r.get(field)))]
+
+
+def _descending(times: list[datetime]) -> int | None:
+    """Position of the first time that is newer than the one before it; None when there is none."""
+    return next((n for n in range(1, len(times)) if times[n] > times[n - 1]), None)
+
+
+@check("ORDER-01")
+def newest_first(s: Subject) -> None:
+    s.control()
+    collection = s.operation.collection
+    assert collection is not None and collection.timestamp is not None
+    if collection.paging:
+        reference = walk(s)
+        records, exchange = reference.records, reference.exchange
+        default = page(s).records
+        if len(reference) > len(default):
+            records = default + reference.records[len(default) :]  # the default page is what the rule is about
+    else:
+        found = page(s)
+        records, exchange = found.records, found.exchange
+    times = _times(records, collection.timestamp)
+    if len(set(times)) < 2:
+        raise NotExercised(f"{s.operation.id} holds {len(set(times))} different {collection.timestamp} values; 2 are needed")
+    wrong = _descending(times)
+    if wrong is None:
+        s.exercised(len(times) - 1)
+        return
+    sentence = f"record {wrong} ({collection.timestamp} {times[wrong]:%Y-%m-%d %H:%M:%S}) is newer than the one before it ({times[wrong - 1]:%Y-%m-%d %H:%M:%S})"
+    if collection.timestamp_provenance == "assumed":
+        other = _other_timestamp(records, collection.timestamp)
+        if other:
+            raise Broken(f"{sentence}; the list is ordered by {other}, {collection.timestamp} is only assumed", exchange, softly=True)
+    if collection.documented_order:
+        sentence += f" (the section's example shows {collection.documented_order.partition(' in ')[0]}; the overview page wins)"
+    error = Broken(sentence, exchange)
+    raise still(s, walk(s), error) if collection.paging else error
+
+
+def _other_timestamp(records: list[Any], field: str) -> str | None:
+    """Another field of the records that holds times in descending order."""
+    names = [n for n in (records[0] if isinstance(records[0], dict) else {}) if n != field]
+    for name in names:
+        times = _times(records, name)
+        if len(set(times)) > 1 and len(times) == len(records) and _descending(times) is None:
+            return name
+    return None
+
+
+@check("ORDER-02")
+def created_now_comes_first(s: Subject) -> None:
+    s.control()
+    collection = s.operation.collection
+    assert collection is not None and collection.timestamp is not None
+    arrangement = s.bench.arrangement
+    try:
+        own = arrangement.own(s.operation.entity)
+        path = {p.name: own.path[p.name] for p in s.operation.path_parameters}
+        if path:
+            own = _sibling(s, own, path)  # below a parent of our own one record alone would always come first
+    except Unavailable as error:
+        raise NotExercised(f"no record could be created: {error}") from None
+    call = Call(s.operation, path, list_call(s).query)
+    got = page(s, base=call)
+    if collection.paging and not got.records:
+        raise Broken("a record created now is not in the list", got.exchange)
+    first_time = timestamp(got.records[0].get(collection.timestamp)) if got.records and isinstance(got.records[0], dict) else None
+    leading = [identity(r) for r in got.records if timestamp(r.get(collection.timestamp)) == first_time]
+    wanted = identity(own.record)
+    require(
+        str(wanted) in map(str, leading),
+        f"a record created now ({wanted!r:.60}) does not come first; {identity(got.records[0])!r:.60} does",
+        got.exchange,
+    )
+    s.exercised()
+
+
+def _sibling(s: Subject, own: OwnRecord, path: dict[str, str]) -> OwnRecord:
+    """A second record below the same parent, with references of its own where the first one's would clash."""
+    arrangement = s.bench.arrangement
+    create = s.session.contract.by_action(s.operation.entity, "create")
+    assert create is not None and create.body_schema is not None
+    fields = {}
+    for name, schema in s.session.contract.resolved(create.body_schema).get("properties", {}).items():
+        entity = schema.get("x-entity")
+        if entity and s.session.contract.by_action(entity, "create") and schema.get("type") != "array" and name in own.sent:
+            fields[name] = arrangement.own(entity).record["id"]
+    return arrangement.create(s.operation.entity, fields, path)
+
+
+Key = Callable[[str], str]
+COLLATIONS: tuple[Key, ...] = (
+    lambda text: text,
+    str.casefold,
+    lambda text: unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().casefold(),
+    lambda text: "".join(c for c in unicodedata.normalize("NFKD", text).casefold() if c.isalnum()),
+)
+
+
+def in_order(values: list[Any], descending: bool) -> bool:
+    """Whether values are sorted. Nulls may stand at either end; texts may follow any usual collation (bytes, without case, without accents)."""
+    present = [v for v in values if v is not None]
+    if descending:
+        present.reverse()
+    if all(isinstance(v, bool | int | float) for v in present):
+        return all(a <= b for a, b in zip(present, present[1:], strict=False))
+    if all(timestamp(v) for v in present):
+        times = [timestamp(v) for v in present]
+        return all(a <= b for a, b in zip(times, times[1:], strict=False) if a and b)
+    texts = [str(v) for v in present]
+    return any(all(key(a) <= key(b) for a, b in zip(texts, texts[1:], strict=False)) for key in COLLATIONS)
+
+
+def _fields(s: Subject) -> list[str]:
+    """Fields to sort by: those that the contract lists and that hold different values of one kind; few in a short profile."""
+    parameter = s.operation.query("order_by")
+    assert parameter is not None
+    schema = s.session.contract.resolved(parameter.schema)
+    records = walk(s).records
+    names = schema.get("enum") or [n for n, v in (records[0] if records and isinstance(records[0], dict) else {}).items() if not isinstance(v, dict | list)]
+    usable = []
+    for name in names:
+        values = [r.get(name) for r in records if isinstance(r, dict)]
+        kinds = {type(v) for v in values if v is not None}
+        if len(set(map(str, values))) > 1 and len(kinds) == 1 and not kinds & {dict, list}:
+            usable.append(name)
+    if not usable:
+        raise NotExercised(f"{s.operation.id} holds no field with different values to sort by")
+    return s.forms(usable)[:6]
+
+
+def _directions(s: Subject) -> tuple[str, str]:
+    parameter = s.operation.query("order_dir")
+    values = s.session.contract.resolved(parameter.schema).get("enum", ["ASC", "DESC"]) if parameter else ["ASC", "DESC"]
+    return next(v for v in values if v.upper() == "ASC"), next(v for v in values if v.upper() == "DESC")
+
+
+def _sorted_page(s: Subject, field: str, direction: str) -> Page:
+    limit = (("limit", REFERENCE_PAGE),) if s.operation.query("limit") else ()
+    return page(s, ("order_by", field), ("order_dir", direction), *limit)
+
+
+@check("ORDER-03")
+def directions_mirror(s: Subject) -> None:
+    s.control()
+    reference = walk(s)
+    needing(s, reference, 2, "an order")
+    ascending, descending = _directions(s)
+    for field in _fields(s):
+        up, down = _sorted_page(s, field, ascending), _sorted_page(s, field, descending)
+        values = [[r.get(field) for r in p.records] for p in (up, down)]
+        if len(up.records) < REFERENCE_PAGE:
+            mirrored = values[0] == values[1][::-1]
+        else:
+            mirrored = values[0] != values[1] or len(set(map(str, values[0]))) == 1
+        if not mirrored:
+            raise still(s, reference, Broken(f"order_dir={ascending} and {descending} by {field} are not each other's reverse", up.exchange, f"order_by={field}"))
+        s.exercised()
+
+
+@check("ORDER-04")
+def sorts_by_field(s: Subject) -> None:
+    s.control()
+    reference = walk(s)
+    needing(s, reference, 2, "an order")
+    for field in _fields(s):
+        for direction in _directions(s):
+            got = _sorted_page(s, field, direction)
+            example = f"order_by={field}&order_dir={direction}"
+            if not in_order([r.get(field) for r in got.records], direction.upper() == "DESC"):
+                raise still(s, reference, Broken(f"the records are not sorted by {field} {direction}", got.exchange, example))
+            same = sorted(map(repr, map(identity, got.records))) == sorted(map(repr, map(identity, reference.records)))
+            if reference.complete and len(reference) < REFERENCE_PAGE and not same:
+                raise still(s, reference, Broken(f"sorted by {field} the list repeats or loses records", got.exchange, example))
+            s.exercised()
+        if s.session.profile.name != "quick":
+            _sorted_slice(s, field)
+
+
+def _sorted_slice(s: Subject, field: str) -> None:
+    """Under an order of its own, too, a page is a slice."""
+    direction = _directions(s)[1]
+    whole = _sorted_page(s, field, direction).records
+    if len(whole) < 4:
+        return
+    limit, offset = len(whole) // 3, len(whole) // 2
+    part = page(s, ("order_by", field), ("order_dir", direction), ("limit", limit), ("offset", offset))
+    if part.records != whole[offset : offset + limit]:
+        raise still(s, walk(s), Broken(f"paging under order_by={field} is not a slice of the sorted list", part.exchange, f"limit={limit}&offset={offset}"))
+    s.exercised()
+
+
+@check("ORDER-05")
+def unknown_order(s: Subject) -> None:
+    s.control()
+    forms = [f for f in UNKNOWN if s.operation.query(f[0][0])]
+    for form in s.forms(forms):
+        exchange = s.session.read(list_call(s).asking(*form), s.caller())
+        require(exchange.client_error, f"an unknown {form[0][0]} got {exchange.outcome()} instead of a 4xx", exchange, f"{form[0][0]}={form[0][1]}")
+        s.exercised()
+
+
+@check("ORDER-06")
+def settings_tell_order(s: Subject) -> None:
+    s.control()
+    default = page(s)
+    require(default.settings is not None, "the answer has no selection_settings", default.exchange)
+    assert default.settings is not None
+    told = default.settings.get("order_by"), default.settings.get("order_dir")
+    require(all(isinstance(t, str) and t for t in told), f"selection_settings tells no order by default: {told[0]!r}, {told[1]!r}", default.exchange)
+    s.exercised()
+    if s.operation.query("order_by") is None:
+        return
+    field, direction = _fields(s)[0], _directions(s)[0]
+    got = _sorted_page(s, field, direction)
+    settings = got.settings or {}
+    require(
+        settings.get("order_by") == field and str(settings.get("order_dir")).upper() == direction.upper(),
+        f"selection_settings tells {settings.get('order_by')!r} {settings.get('order_dir')!r}; asked for was {field} {direction}",
+        got.exchange,
+        f"order_by={field}&order_dir={direction}",
+    )
+    s.exercised()

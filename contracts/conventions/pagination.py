@@ -1,0 +1,296 @@
+"""PAGE: limit and offset, 20 by default (overview page, Pagination)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from contracts.applicability import FILTERS
+from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.listing import Walk, identity, list_call, needing, page, still, walk
+from contracts.subject import Subject, require
+
+DEFAULT_LIMIT = 20
+PAST_THE_END = 1_000_000_000
+INVALID = (
+    (("limit", "-1"),),
+    (("offset", "-1"),),
+    (("limit", "ten"),),
+    (("offset", "ten"),),
+    (("limit", "1.5"),),
+    (("offset", "0.5"),),
+    (("limit", "99999999999999999999"),),
+    (("offset", "99999999999999999999"),),
+)
+
+
+def _differs(s: Subject, reference: Walk, sentence: str, exchange: Any, example: str) -> None:
+    raise still(s, reference, Broken(sentence, exchange, example))
+
+
+@check("PAGE-01")
+def default_limit(s: Subject) -> None:
+    s.control()
+    reference = walk(s)
+    needing(s, reference, DEFAULT_LIMIT + 1, "a default page that is full")
+    first = page(s)
+    if len(first.records) != DEFAULT_LIMIT:
+        sentence = f"without limit {len(first.records)} records came instead of {DEFAULT_LIMIT} (there are at least {len(reference)})"
+        _differs(s, reference, sentence, first.exchange, "without parameters")
+    s.exercised()
+
+
+@check("PAGE-02")
+def limit_is_kept(s: Subject) -> None:
+    s.control()
+    reference = walk(s)
+    needing(s, reference, 2, "a page shorter than the collection")
+    count = len(reference)
+    if reference.complete:
+        s.exercised()  # the reference asked for more than is left and got what is left
+
+    def rule(asked: tuple[int, int]) -> None:
+        limit, offset = asked
+        query = (("limit", limit),) if not _can_offset(s) else (("limit", limit), ("offset", offset))
+        left = count - (offset if _can_offset(s) else 0)
+        got = page(s, *query)
+        expected = min(limit, left)
+        if len(got.records) != expected:
+            _differs(s, reference, f"limit={limit} brought {len(got.records)} records instead of {expected}", got.exchange, _text(query))
+        s.exercised()
+
+    rule(_tail(count))
+    if s.session.profile.examples > 1:
+        s.for_all(_windows(count), rule)
+
+
+def _tail(count: int) -> tuple[int, int]:
+    """A page in the second half: most ways to get paging wrong show where a page comes near the end."""
+    return max(1, count // 3), count // 2
+
+
+def _can_offset(s: Subject) -> bool:
+    return s.operation.query("offset") is not None
+
+
+def _windows(count: int) -> st.SearchStrategy[tuple[int, int]]:
+    """Pages that lie in the walk: (limit, offset) with at least one record, never more than the walk holds."""
+    return st.integers(min_value=0, max_value=max(0, count - 1)).flatmap(
+        lambda offset: st.tuples(st.integers(min_value=1, max_value=max(1, min(count - offset, 60))), st.just(offset))
+    )
+
+
+def _text(query: tuple[tuple[str, Any], ...]) -> str:
+    return "&".join(f"{n}={v}" for n, v in query)
+
+
+@check("PAGE-03")
+def page_is_a_slice(s: Subject) -> None:
+    s.control()
+    reference = walk(s)
+    needing(s, reference, 3, "a page inside the collection")
+
+    def rule(asked: tuple[int, int]) -> None:
+        limit, offset = asked
+        query = (("limit", limit), ("offset", offset))
+        got = page(s, *query)
+        expected = reference.records[offset : offset + limit]
+        if got.records != expected:
+            sentence = f"limit={limit}&offset={offset} is not the slice [{offset}:{offset + limit}] of the walk: {_first_difference(got.records, expected)}"
+            _differs(s, reference, sentence, got.exchange, _text(query))
+        s.exercised()
+
+    rule(_tail(len(reference)))
+    if s.session.profile.examples > 1:
+        s.for_all(_windows(len(reference)), rule)
+
+
+def _first_difference(got: list[Any], expected: list[Any]) -> str:
+    for number, (one, other) in enumerate(zip(got, expected, strict=False)):
+        if one != other:
+            same = identity(one) == identity(other)
+            return f"record {number} has other content" if same else f"record {number} is {identity(one)!r:.60} instead of {identity(other)!r:.60}"
+    return f"{len(got)} records instead of {len(expected)}"
+
+
+@check("PAGE-04")
+def walks_agree(s: Subject) -> None:
+    s.control()
+    reference = walk(s)
+    needing(s, reference, DEFAULT_LIMIT + 2, "a second page")
+    pages = 2 if s.session.profile.name == "quick" else 1 + len(reference) // DEFAULT_LIMIT
+    records: list[Any] = []
+    for number in range(pages):
+        query = (("offset", number * DEFAULT_LIMIT),) if number else ()
+        got = page(s, *query)
+        records += got.records
+    expected = reference.records[: len(records)]
+    ids = [identity(r) for r in records]
+    twice = next((i for n, i in enumerate(ids) if i in ids[:n] and [identity(r) for r in expected].count(i) < 2), None)
+    if twice is not None:
+        _differs(s, reference, f"walking by {DEFAULT_LIMIT} brings {twice!r:.60} twice", got.exchange, _text(query))
+    missing = [i for i in (identity(r) for r in expected) if i not in ids]
+    if missing or len(records) != min(pages * DEFAULT_LIMIT, len(reference)):
+        what = f"misses {missing[0]!r:.60}" if missing else f"brings {len(records)} records"
+        _differs(s, reference, f"walking by {DEFAULT_LIMIT} {what}, walking by 100 does not", got.exchange, _text(query))
+    s.exercised(pages)
+
+
+@check("PAGE-05")
+def past_the_end(s: Subject) -> None:
+    s.control()
+    reference = walk(s)
+    offsets = [PAST_THE_END]
+    if reference.complete and s.session.profile.name != "quick":
+        offsets += [len(reference), len(reference) + 1]
+    elif reference.complete:
+        offsets = [len(reference)]
+    for offset in offsets:
+        got = page(s, ("offset", offset))
+        if got.records:
+            _differs(s, reference, f"offset={offset}, at or past the end, brought {len(got.records)} records", got.exchange, f"offset={offset}")
+        s.exercised()
+
+
+@check("PAGE-06")
+def parameters_alone(s: Subject) -> None:
+    s.control()
+    reference = walk(s)
+    needing(s, reference, 2, "telling one page from another")
+    default = page(s)
+    # load_full_structure=0 rides along to save a request; if it matters, it is left out before anything is said.
+    query: tuple[tuple[str, Any], ...] = (("limit", DEFAULT_LIMIT), ("offset", 0))
+    plain = (("load_full_structure", 0),) if s.operation.query("load_full_structure") else ()
+    explicit = page(s, *query, *plain)
+    if explicit.records != default.records and plain:
+        explicit = page(s, *query)
+    if explicit.records != default.records:
+        sentence = f"the default call does not equal limit=20&offset=0: {_first_difference(default.records, explicit.records)}"
+        _differs(s, reference, sentence, explicit.exchange, _text(query))
+    s.exercised()
+    if len(reference) > DEFAULT_LIMIT:
+        offset_alone = page(s, ("offset", DEFAULT_LIMIT))
+        expected = reference.records[DEFAULT_LIMIT : 2 * DEFAULT_LIMIT]
+        if offset_alone.records != expected:
+            sentence = f"offset={DEFAULT_LIMIT} alone is not the second page: {_first_difference(offset_alone.records, expected)}"
+            _differs(s, reference, sentence, offset_alone.exchange, f"offset={DEFAULT_LIMIT}")
+        s.exercised()
+    if s.session.profile.name != "quick":
+        limit_alone = page(s, ("limit", 1))
+        if limit_alone.records != reference.records[:1]:
+            _differs(s, reference, "limit=1 alone is not the first record", limit_alone.exchange, "limit=1")
+        s.exercised()
+
+
+@check("PAGE-07")
+def invalid_values(s: Subject) -> None:
+    s.control()
+    forms = [f for f in INVALID if s.operation.query(f[0][0])]
+    repeated = ((("limit", "5"), ("limit", "7")),)
+    for form in [*s.forms(forms), *(repeated if s.session.profile.forms > 1 else ())]:
+        base = list_call(s)
+        call = base.asking(*form) if len(form) == 1 else base.__class__(**{**base.__dict__, "query": base.query + form})
+        exchange = s.session.read(call, s.caller())
+        require(
+            exchange.client_error and isinstance(exchange.json, dict),
+            f"an invalid {form[0][0]} got {exchange.outcome()} instead of a 4xx JSON error",
+            exchange,
+            _text(form),
+        )
+        s.exercised()
+
+
+@check("PAGE-08")
+def settings_tell_paging(s: Subject) -> None:
+    s.control()
+    reference = walk(s)
+    asked: list[tuple[tuple[tuple[str, Any], ...], int, tuple[Any, ...]]] = [((), DEFAULT_LIMIT, (0, None)), ((("limit", 100),), 100, (0, None))]
+    if len(reference) > DEFAULT_LIMIT:
+        asked.append(((("offset", DEFAULT_LIMIT),), DEFAULT_LIMIT, (DEFAULT_LIMIT,)))
+    for query, limit, offsets in asked:
+        got = page(s, *query)
+        require(got.settings is not None, "the answer has no selection_settings", got.exchange, _text(query))
+        assert got.settings is not None
+        told = got.settings.get("limit"), got.settings.get("offset")
+        require(
+            told[0] == limit and told[1] in offsets,
+            f"selection_settings tells limit {told[0]!r} and offset {told[1]!r}; asked for were {limit} and {offsets[0]}",
+            got.exchange,
+            _text(query),
+        )
+        s.exercised()
+
+
+@check("PAGE-09")
+def equal_calls(s: Subject) -> None:
+    first = s.control() if s.cell.role == "admin" else None
+    call = s.call() if not s.operation.collection or not s.operation.collection.paging else list_call(s)
+    first = s.session.read(call, s.caller())
+    if first.refused_access:
+        raise NotExercised(f"the caller is refused with {first.status}")
+    second = s.session.send(call, s.caller())
+    if first.json != second.json:
+        third = s.session.send(call, s.caller())
+        sentence = "two equal calls with nothing written between them answer differently"
+        if third.json != second.json:
+            raise Broken(sentence, third)
+        raise Broken(sentence + "; a third one equals the second", second)
+    s.exercised()
+
+
+@check("PAGE-10")
+def paging_under_filters(s: Subject) -> None:
+    s.control()
+    reference = walk(s)
+    needing(s, reference, 3, "a filter with something to leave out")
+    for name in [n for n in FILTERS if s.operation.query(n)]:
+        _filtered(s, name, reference)
+        if s.session.profile.name == "quick" and s.evidence:
+            return
+    if not s.evidence:
+        raise NotExercised("no record has a value that one of the operation's filters takes")
+
+
+def _filtered(s: Subject, name: str, reference: Walk) -> None:
+    value = _filter_value(name, reference.records)
+    if value is None:
+        return
+    base = list_call(s).asking((name, value))
+    filtered = walk(s, base=base)
+    example = f"{name}={value}"
+    if not filtered.records:
+        raise Broken(f"{name} with a value taken from a record brings nothing", filtered.exchange, example)
+    if reference.complete and name != "search_text":
+        known = {str(identity(r)) for r in reference.records}
+        stranger = next((r for r in filtered.records if str(identity(r)) not in known), None)
+        if stranger is not None:
+            _differs(s, reference, f"{name} brings {identity(stranger)!r:.60}, which the unfiltered list does not hold", filtered.exchange, example)
+    s.exercised()
+    if len(filtered) > 2 and s.session.profile.name != "quick":
+        half = len(filtered) // 2
+        got = page(s, ("limit", half), ("offset", 1), base=base)
+        if got.records != filtered.records[1 : 1 + half]:
+            _differs(s, reference, f"paging under {name} is not a slice of the filtered walk", got.exchange, f"{example}&limit={half}&offset=1")
+        s.exercised()
+
+
+def _filter_value(name: str, records: list[Any]) -> str | None:
+    """A value for a filter that at least one record meets."""
+    fields = {"event_ids": "event_id", "source_ids": "source_id", "tag_ids": "tags", "search_text": "value"}
+    for record in records:
+        if not isinstance(record, dict):
+            return None
+        value = record.get(fields.get(name, "name"))
+        if isinstance(value, list):
+            value = value[0] if value else None
+        if value in (None, "") or isinstance(value, dict):
+            continue
+        text = str(value)
+        if name in ("name_filter", "name_search", "searched_text", "search_text"):
+            words = sorted((w for w in text.split() if w.isascii() and w.isalnum()), key=len)
+            if not words or len(words[-1]) < 3:
+                continue
+            return words[-1]
+        return text
+    return None

@@ -1,0 +1,201 @@
+"""ROLE: the features of the caller's role open an operation, a missing one is 403 (overview page, Authorization)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Any
+
+from cdp.contract.model import is_pattern
+from cdp.http import Exchange
+from contracts.calls import Call
+from contracts.cells import NO_FEATURES
+from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.authentication import tells_nothing
+from contracts.session import Identity
+from contracts.subject import Subject, require
+
+_ACCESS_BY_SHARING = ("foreign_segments/",)
+
+
+def unknown_id(s: Subject, call: Call) -> Call:
+    """The same call about a record that is not there."""
+    if not call.operation.path_parameters:
+        return call
+    parameter = call.operation.path_parameters[-1]
+    schema = s.session.contract.resolved(parameter.schema)
+    if schema.get("type") == "integer":
+        value = "987654321"
+    elif schema.get("format") == "uuid" or _is_uuid(call.path.get(parameter.name, "")):
+        value = str(uuid.UUID(int=s.number, version=4))
+    else:
+        value = "cdpnosuchrecord"
+    return call.at(**{parameter.name: value})
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return "-" in text
+
+
+def _invalid_body(call: Call) -> Call:
+    if call.operation.body_schema is None:
+        return call
+    if call.operation.body_media_type == "application/json":
+        return replace(call.sending([]), sent=None)
+    return call.sending_raw(b"", call.media_type)
+
+
+def _harmless(s: Subject) -> Call:
+    """A call that tells whether the caller may pass, and changes nothing if he may: unknown id, else invalid body."""
+    call = s.call() if s.operation.safety == "read" else s.bench.untouched_call(s.operation)
+    if s.operation.safety == "read":
+        return call
+    changed = unknown_id(s, call)
+    return changed if changed.path != call.path else _invalid_body(call)
+
+
+def _no_features(s: Subject) -> Identity:
+    return s.bench.identities.holding(frozenset(), NO_FEATURES)
+
+
+def _assumed(s: Subject) -> bool:
+    return s.operation.features_provenance == "assumed"
+
+
+def _telling(s: Subject, call: Call) -> None:
+    """On a call that cannot succeed, passing is only told apart from being refused when the refusal comes first."""
+    if s.operation.safety == "read":
+        return
+    refused = s.bench.once(f"refused/{s.operation.id}", lambda: s.session.send(call, _no_features(s)))
+    if refused.status != 403:
+        raise NotExercised(f"a role without features gets {refused.outcome()} on the harmless call, so passing cannot be told from being refused")
+
+
+@check("ROLE-01")
+def without_features(s: Subject) -> None:
+    s.control()
+    exchange = s.session.send(s.bench.untouched_call(s.operation), _no_features(s))
+    require(exchange.status == 403, f"a role without any feature got {exchange.outcome()} instead of 403", exchange, s.operation.features.text())
+    s.exercised()
+
+
+@check("ROLE-02")
+def one_feature_is_enough(s: Subject) -> None:
+    s.control()
+    features = next(f for f in s.operation.features.minimal_sets() if f[0] == s.cell.role)
+    caller = s.bench.identities.holding(frozenset(features), s.cell.role)
+    call = _harmless(s)
+    _telling(s, call)
+    exchange = s.session.send(call, caller)
+    if exchange.refused_access:
+        raise Broken(f"a role with just {' and '.join(features)} got {exchange.status}", exchange, softly=_assumed(s))
+    require(0 < exchange.status < 500, f"a role with just {' and '.join(features)} got {exchange.outcome()}", exchange)
+    s.exercised()
+
+
+def _feature_sets(s: Subject) -> list[tuple[str, frozenset[str]]]:
+    """Sets of features to try: near misses first, then random ones."""
+    operation, identities = s.operation, s.bench.identities
+    sets = identities.near_misses(operation) if operation.features.needed else [("no feature at all", frozenset[str]())]
+    sets += [(f"{len(f)} features drawn at random", f) for f in identities.random_sets]
+    if operation.extra_access:
+        # Such features may give access to segments, and that opens the operation by another way.
+        sets = [(what, f) for what, f in sets if not any(name.startswith(_ACCESS_BY_SHARING) for name in f)]
+    patterns = tuple(f.rsplit("/", 1)[0] + "/" for f in operation.features.any_of if is_pattern(f))
+    return [(what, f) for what, f in sets if not patterns or not any(name.startswith(patterns) for name in f)]
+
+
+@check("ROLE-03")
+def exactly_the_features(s: Subject) -> None:
+    s.control()
+    call = _harmless(s)
+    if s.operation.features.needed:
+        _telling(s, call)
+    elif s.operation.safety != "read":
+        raise NotExercised("no feature is needed and nothing is refused, so there is nothing to tell apart without writing")
+    for what, features in _feature_sets(s):
+        caller = s.bench.identities.holding(features, s.cell.role)
+        exchange = s.session.send(call, caller)
+        allowed = s.operation.features.allows(features)
+        if allowed == (exchange.status == 403) or exchange.status == 401:
+            rule = "opens it" if allowed else "does not open it"
+            raise Broken(f"a role with {what} got {exchange.outcome()}, although that {rule}", exchange, _shown(s, features), softly=_assumed(s))
+        s.exercised()
+    if not s.evidence:
+        raise NotExercised("every set of features that would tell may open it by another way, too")
+
+
+def _shown(s: Subject, features: frozenset[str]) -> str:
+    required = {*s.operation.features.any_of, *s.operation.features.all_of}
+    held = sorted(required & features)
+    return f"needs {s.operation.features.text()}; the role holds {', '.join(held) if held else 'none of them'}"
+
+
+@check("ROLE-04")
+def refusal_comes_first(s: Subject) -> None:
+    s.control()
+    call = s.bench.untouched_call(s.operation)
+    variants = []
+    if s.operation.path_parameters:
+        variants.append(("an unknown id", unknown_id(s, call)))
+    if s.operation.body_schema is not None:
+        variants.append(("an invalid body", _invalid_body(call)))
+    for what, variant in variants:
+        exchange = s.session.send(variant, _no_features(s))
+        require(exchange.status == 403, f"{what} with too small a role got {exchange.outcome()} instead of 403", exchange, what)
+        s.exercised()
+
+
+@check("ROLE-05")
+def refused_write_changes_nothing(s: Subject) -> None:
+    s.control()
+    call = s.bench.untouched_call(s.operation)
+    before = s.bench.state(call)
+    if not 200 <= before[0] < 300:
+        raise NotExercised(f"{s.operation.observe}, which would show a change, answers {before[0]}")
+    exchange = s.session.send(call, _no_features(s))
+    require(s.bench.state(call) == before, f"a request that was refused with {exchange.outcome()} changed what {s.operation.observe} shows", exchange)
+    s.exercised()
+
+
+@check("ROLE-06")
+def change_counts_at_once(s: Subject) -> None:
+    s.control()
+    identities = s.bench.identities
+    caller = identities.changeable()
+    call = _harmless(s)
+    sets = [f for f in s.operation.features.minimal_sets() if not any(map(is_pattern, f))]
+    steps: list[tuple[str, list[str], bool]] = [("without the feature", [], False), ("once it was granted", list(sets[0]), True), ("once it was withdrawn", [], False)]
+    for when, features, allowed in steps:
+        if not identities.grant(caller, features):
+            raise NotExercised("the features of a role cannot be changed on this target")
+        exchange = s.session.send(call, Identity(s.cell.role, caller.token))
+        if allowed == (exchange.status == 403):
+            raise Broken(f"{when} a role got {exchange.outcome()}", exchange, sets[0][0])
+        s.exercised()
+
+
+@check("ROLE-07")
+def ended_user(s: Subject) -> None:
+    s.control()
+    call = s.bench.untouched_call(s.operation)
+    for what, caller in s.bench.identities.ended():
+        exchange = s.session.send(call, Identity(s.cell.role, caller.token))
+        require(exchange.refused_access, f"the token of a {what} user got {exchange.outcome()}", exchange, f"a {what} user")
+        s.exercised()
+
+
+@check("ROLE-08")
+def refusal_without_data(s: Subject) -> None:
+    s.control()
+    refusals: list[Exchange] = [e for e in s.session.seen(s.operation) if e.status == 403]
+    for exchange in refusals:
+        tells_nothing(s, exchange)
+        message: Any = exchange.json.get("message")
+        require(isinstance(message, str) and bool(message), "the refusal with 403 has no message", exchange)
+    if not refusals:
+        raise NotExercised("no refusal with 403 was seen on this operation")

@@ -1,0 +1,68 @@
+"""SHAPE: success bodies as the contract describes them, under the keys that clients rely on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contracts.arrangement import Unavailable
+from contracts.calls import Call
+from contracts.checks import NotExercised, check
+from contracts.subject import Subject, require
+
+
+@check("SHAPE-01")
+def conforms_to_schema(s: Subject) -> None:
+    s.control()
+    for exchange in s.session.seen(s.operation):
+        validator = s.bench.validator(s.operation, exchange.status) if exchange.ok and exchange.body else None
+        if validator is not None:
+            error = next(iter(validator.iter_errors(exchange.json)), None)
+            if error is not None:
+                where = "/".join(map(str, error.instance_path)) or "the body"
+                require(False, f"{where}: {_without_values(error.message)}", exchange)
+            s.exercised()
+    if not s.evidence:
+        raise NotExercised("no success with a body was seen")
+
+
+def _without_values(message: str) -> str:
+    return message if len(message) <= 160 else message[:157] + "..."
+
+
+@check("SHAPE-02")
+def wrapped_under_its_key(s: Subject) -> None:
+    exchange = s.control()
+    body: Any = exchange.json
+    require(isinstance(body, dict), "the answer is no JSON object", exchange)
+    collection = s.operation.collection
+    if collection is not None and collection.key is not None:
+        require(isinstance(body.get(collection.key), list), f"no list stands under {collection.key}; the keys are {', '.join(body)}", exchange)
+        schema = s.operation.response_schema(s.operation.success_status)
+        if schema is not None and "selection_settings" in s.session.contract.resolved(schema).get("properties", {}):
+            require(isinstance(body.get("selection_settings"), dict), "no selection_settings stand beside the list", exchange)
+    elif s.operation.item_key:
+        require(isinstance(body.get(s.operation.item_key), dict), f"no record stands under {s.operation.item_key}; the keys are {', '.join(body)}", exchange)
+    s.exercised()
+
+
+@check("SHAPE-03")
+def listed_and_read_agree(s: Subject) -> None:
+    exchange = s.control()
+    body = exchange.json
+    record = body.get(s.operation.item_key) if s.operation.item_key and isinstance(body, dict) else body
+    require(isinstance(record, dict), "the answer holds no record", exchange)
+    listing = s.session.contract.by_action(s.operation.entity, "list")
+    assert listing is not None
+    call: Call = s.call()
+    parameter = s.operation.path_parameters[-1]
+    try:
+        listed = s.bench.arrangement.records(listing, {p.name: call.path[p.name] for p in listing.path_parameters})
+    except Unavailable as error:
+        raise NotExercised(str(error)) from None
+    wanted = call.path[parameter.name]
+    twin = next((r for r in listed if isinstance(r, dict) and str(r.get(parameter.field)) == wanted), None)
+    if twin is None:
+        raise NotExercised(f"{listing.id} does not hold the record that was read")
+    for name in record.keys() & twin.keys():
+        require(record[name] == twin[name], f"{name} is {record[name]!r:.60} when read and {twin[name]!r:.60} in {listing.id}", exchange)
+    s.exercised()

@@ -1,0 +1,197 @@
+"""CODE: the common HTTP status codes (overview page, Error States; RFC 9110 section 15)."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from cdp.http import DROPPED, Exchange
+from contracts.calls import Call
+from contracts.checks import NotExercised, check
+from contracts.conventions.disclosure import internals
+from contracts.conventions.roles import unknown_id
+from contracts.subject import Subject, require
+
+MALFORMED_IDS = ("not-an-id", "0.5", "-1", "%", "1 OR 1=1")
+_METHODS = ("PUT", "PATCH", "DELETE", "POST")
+
+
+def _touching_call(s: Subject) -> Call:
+    """The call that variations are made of: about a record of the run's own where it changes something."""
+    return s.call() if s.operation.safety == "read" else s.bench.untouched_call(s.operation)
+
+
+@check("CODE-01")
+def never_a_server_error(s: Subject) -> None:
+    s.bench.control(s.operation)
+    if s.operation.collection is None or s.session.profile.name != "quick":
+        call = _touching_call(s)
+        s.for_all(_strange_calls(s, call), lambda strange: _alive(s.session.send(strange, s.session.admin)))
+    for exchange in s.session.seen(s.operation):
+        _alive(exchange)
+        s.exercised()
+
+
+def _alive(exchange: Exchange) -> None:
+    require(exchange.failure != DROPPED, f"the connection was dropped: {exchange.detail}", exchange)
+    require(exchange.status < 500, f"a request got {exchange.status}", exchange)
+    require(bool(exchange.status), f"the answer could not be read: {exchange.failure} ({exchange.detail})", exchange)
+
+
+def _strange_calls(s: Subject, call: Call) -> st.SearchStrategy[Call]:
+    """Calls with odd ids, odd query values and odd bodies; none of them is a valid write."""
+    text = st.text(st.characters(codec="utf-8"), max_size=30)
+    odd = st.one_of(st.sampled_from(["", "0", "-1", "1e99", "null", "[]", "' OR 1=1 --", "%00", "\u202e"]), text)
+    options = []
+    if s.operation.path_parameters:
+        name = s.operation.path_parameters[-1].name
+        options.append(odd.filter(lambda v: v not in ("", ".", "..")).map(lambda value: call.at(**{name: value})))
+    if s.operation.query_parameters and s.operation.safety == "read":
+        names = st.sampled_from([p.name for p in s.operation.query_parameters])
+        options.append(st.tuples(names, odd).map(lambda pair: call.asking(pair)))
+    if s.operation.body_media_type == "application/json":
+        bad = st.recursive(st.none() | st.booleans() | st.integers() | text, lambda inner: st.lists(inner, max_size=3), max_leaves=5)
+        options.append(bad.map(lambda body: replace(call.sending_raw(_encoded(body), "application/json"), sent=None)))
+    elif s.operation.body_media_type:
+        options.append(st.binary(max_size=60).map(lambda body: call.sending_raw(body, call.media_type)))
+    if not options:
+        options.append(odd.map(lambda value: call.asking(("cdp_unknown_parameter", value))))
+    return st.one_of(options)
+
+
+def _encoded(body: Any) -> bytes:
+    return json.dumps(body).encode()
+
+
+@check("CODE-02")
+def documented_success(s: Subject) -> None:
+    exchange = s.bench.control(s.operation)[1]
+    if exchange.status == 403:
+        raise NotExercised("the role of the run's own token may not call it; a token with its features would make it checkable")
+    wanted = sorted(status for status in s.operation.responses if 200 <= status < 300)
+    require(exchange.status in wanted, f"a valid request got {exchange.outcome()} instead of {' or '.join(map(str, wanted))}", exchange)
+    s.exercised()
+
+
+@check("CODE-03")
+def unknown_ids(s: Subject) -> None:
+    s.control()
+    call = _touching_call(s)
+    exchange = s.session.send(unknown_id(s, call), s.session.admin)
+    require(exchange.status == 404, f"an unknown id got {exchange.outcome()} instead of 404", exchange)
+    s.exercised()
+    parameter = s.operation.path_parameters[-1]
+    if s.session.contract.resolved(parameter.schema).get("type") == "integer":
+        for value in s.forms(MALFORMED_IDS):
+            exchange = s.session.send(call.at(**{parameter.name: value}), s.session.admin)
+            require(exchange.status in (400, 404), f"an id of the wrong form got {exchange.outcome()} instead of 404 or 400", exchange, value)
+            s.exercised()
+
+
+@check("CODE-04")
+def unknown_routes(s: Subject) -> None:
+    s.control()
+    call = _touching_call(s)
+    beyond = replace(call.operation, path=call.operation.path.rstrip("/") + "/cdp/no/such/path")
+    exchange = s.session.send(replace(call, operation=beyond, body=None, media_type=None, query=()), s.session.admin, method="GET", judged=False)
+    _json_refusal(exchange, 404, "an unknown path")
+    s.exercised()
+    if s.operation.safety == "read" and not s.session.target.allows("write"):
+        return
+    supported = {o.method for o in s.session.contract.operations.values() if _same_route(o.path, s.operation.path)}
+    method = next(m for m in (*_METHODS, "OPTIONS") if m not in supported)
+    exchange = s.session.send(replace(call, body=None, media_type=None), s.session.admin, method=method, judged=False)
+    _json_refusal(exchange, 405, f"the unsupported method {method}")
+    s.exercised()
+
+
+def _same_route(one: str, other: str) -> bool:
+    """Whether a router could take a URL of one template for the other."""
+    parts, others = one.strip("/").split("/"), other.strip("/").split("/")
+    return len(parts) == len(others) and all(a == b or a.startswith("{") or b.startswith("{") for a, b in zip(parts, others, strict=True))
+
+
+def _json_refusal(exchange: Exchange, status: int, what: str) -> None:
+    require(exchange.status == status, f"{what} got {exchange.outcome()} instead of {status}", exchange, what)
+    require(
+        exchange.media_type == "application/json" and isinstance(exchange.json, dict),
+        f"{what} got {status} without a JSON object",
+        exchange,
+        what,
+    )
+
+
+def invalid_bodies(s: Subject, call: Call) -> Iterator[tuple[str, Any]]:
+    """Bodies that are wrong in one way each, with the words that describe it."""
+    contract = s.session.contract
+    assert s.operation.body_schema is not None
+    schema = contract.resolved(s.operation.body_schema)
+    valid: dict[str, Any] = call.sent if isinstance(call.sent, dict) else {}
+    for name in schema.get("required", ()):
+        yield f"without {name}", {k: v for k, v in valid.items() if k != name}
+    for name, value in valid.items():
+        field = contract.resolved(schema["properties"].get(name, {}))
+        wrong = _wrong_value(contract.resolved(field), value)
+        if wrong is not None:
+            yield f"{name} of the wrong type", {**copy.deepcopy(valid), name: wrong[0]}
+    for name, raw in schema.get("properties", {}).items():
+        field = contract.resolved(raw)
+        if "enum" in field:
+            yield f"{name} outside its values", {**valid, name: 7 if field.get("type") == "integer" else "cdp no such value"}
+    if schema.get("additionalProperties") is False:
+        yield "with a field that does not exist", {**valid, "cdp_no_such_field": 1}
+    yield "an array instead of an object", []
+
+
+def _wrong_value(field: Mapping[str, Any], value: Any) -> tuple[Any] | None:
+    """A value of another type than the field takes; None where any type is taken."""
+    if isinstance(value, str) and field.get("type") == "string":
+        return ({"cdp": 1},)
+    if isinstance(value, bool | int | float) and field.get("type") in ("integer", "number", "boolean"):
+        return ("cdp not a number",)
+    if isinstance(value, list) and field.get("type") == "array":
+        return ("cdp not a list",)
+    if isinstance(value, dict) and field.get("type") == "object":
+        return ("cdp not an object",)
+    return None
+
+
+@check("CODE-05")
+def invalid_body(s: Subject) -> None:
+    s.control()
+    call = _touching_call(s)
+    found = list(invalid_bodies(s, call))
+    wanted = found if s.session.profile.forms > 1 else [*found[:2], *found[-2:]]
+    for what, body in wanted:
+        exchange = s.bench.execute(replace(call.sending(body), sent=body if isinstance(body, dict) else None))
+        require(exchange.status in (400, 422), f"a body {what} got {exchange.outcome()} instead of 400 or 422", exchange, what)
+        s.exercised()
+
+
+@check("CODE-06")
+def errors_have_one_form(s: Subject) -> None:
+    s.bench.control(s.operation)
+    for exchange in s.session.seen(s.operation):
+        if exchange.status >= 400:
+            message = exchange.json.get("message") if isinstance(exchange.json, dict) else None
+            require(isinstance(message, str) and bool(message), f"the error {exchange.status} is no JSON object with a text under message", exchange)
+            s.exercised()
+    if not s.evidence:
+        raise NotExercised("no error was seen on this operation")
+
+
+@check("CODE-07")
+def errors_show_no_internals(s: Subject) -> None:
+    s.bench.control(s.operation)
+    for exchange in s.session.seen(s.operation):
+        if exchange.status >= 400:
+            found = internals(exchange)
+            require(not found, f"the error {exchange.status} shows internals: {found}", exchange)
+            s.exercised()
+    if not s.evidence:
+        raise NotExercised("no error was seen on this operation")

@@ -1,0 +1,149 @@
+"""STRUCT: plain and full responses (overview page, Plain/Full data response)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cdp.contract import SubEntity
+from contracts.calls import Call
+from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.listing import identity, list_call, page
+from contracts.subject import Subject, require
+
+OTHER_FLAGS = ("2", "-1", "yes", "", "1.5")
+_READ_BACK = 2
+
+
+def _ids(value: Any) -> list[Any]:
+    """Ids that a plain field holds."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """Records that a full field holds."""
+    return [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, dict)]
+
+
+def _plain(s: Subject) -> list[dict[str, Any]]:
+    return [r for r in page(s).records if isinstance(r, dict)]
+
+
+def _full(s: Subject) -> list[dict[str, Any]]:
+    return [r for r in page(s, ("load_full_structure", 1)).records if isinstance(r, dict)]
+
+
+def _embedded(record: dict[str, Any], sub: SubEntity) -> list[dict[str, Any]]:
+    """A sub-entity's data in a full record: under its own key, or in place of the ids."""
+    return _objects(record.get(sub.key)) or _objects(record.get(sub.field))
+
+
+def _needing_ids(s: Subject, records: list[dict[str, Any]]) -> list[SubEntity]:
+    """Sub-entities that the records really refer to."""
+    found = [sub for sub in s.operation.sub_entities if any(_ids(r.get(sub.field)) for r in records)]
+    if not found:
+        raise NotExercised(f"no record of {s.operation.id} refers to another entity")
+    return found
+
+
+@check("STRUCT-01")
+def plain_by_default(s: Subject) -> None:
+    s.control()
+    records = _plain(s)
+    exchange = page(s).exchange
+    for sub in _needing_ids(s, records):
+        for record in records:
+            require(
+                not _objects(record.get(sub.field)),
+                f"by default {sub.field} of {identity(record)!r:.60} holds data instead of ids",
+                exchange,
+            )
+            require(sub.in_place or not _objects(record.get(sub.key)), f"by default {identity(record)!r:.60} brings the data of {sub.key}", exchange)
+        s.exercised()
+
+
+@check("STRUCT-02")
+def full_on_demand(s: Subject) -> None:
+    s.control()
+    subs = _needing_ids(s, _plain(s))
+    full = page(s, ("load_full_structure", 1))
+    records = [r for r in full.records if isinstance(r, dict)]
+    for sub in subs:
+        referring = [r for r in records if _ids(r.get(sub.field))]
+        require(any(_embedded(r, sub) for r in referring), f"load_full_structure=1 brings no data of {sub.key}", full.exchange, "load_full_structure=1")
+        s.exercised()
+
+
+@check("STRUCT-03")
+def off_equals_default(s: Subject) -> None:
+    s.control()
+    default = page(s)
+    paging = (("limit", 20), ("offset", 0)) if s.operation.collection and s.operation.collection.paging else ()
+    off = page(s, *paging, ("load_full_structure", 0))
+    if off.records != default.records and paging:
+        off = page(s, ("load_full_structure", 0))
+    require(off.records == default.records, "load_full_structure=0 does not equal the default", off.exchange, "load_full_structure=0")
+    s.exercised()
+
+
+@check("STRUCT-04")
+def plain_and_full_agree(s: Subject) -> None:
+    s.control()
+    plain, full = _plain(s), _full(s)
+    exchange = page(s, ("load_full_structure", 1)).exchange
+    require(
+        [identity(r) for r in plain] == [identity(r) for r in full] or not any("id" in r for r in plain),
+        "plain and full do not hold the same records in the same order",
+        exchange,
+    )
+    subs = _needing_ids(s, plain)
+    special = {sub.field for sub in subs} | {sub.key for sub in subs}
+    for one, other in zip(plain, full, strict=False):
+        for name, value in one.items():
+            if name not in special:
+                require(other.get(name) == value, f"{name} of {identity(one)!r:.60} differs between plain and full", exchange)
+        for sub in subs:
+            _agree_on_ids(one, other, sub, exchange)
+        s.exercised()
+    for sub in subs:
+        _agree_with_entity(s, full, sub)
+
+
+def _agree_on_ids(plain: dict[str, Any], full: dict[str, Any], sub: SubEntity, exchange: Any) -> None:
+    embedded = _embedded(full, sub)
+    wanted = [str(i) for i in _ids(plain.get(sub.field))]
+    strangers = [e for e in embedded if str(e.get("id")) not in wanted]
+    if strangers:
+        raise Broken(f"{sub.key} holds {strangers[0].get('id')!r}, {sub.field} does not", exchange, "load_full_structure=1")
+    if isinstance(plain.get(sub.field), list) and embedded and len(embedded) != len(wanted):
+        raise Broken(f"{sub.key} holds {len(embedded)} records, {sub.field} {len(wanted)} ids", exchange, "load_full_structure=1")
+
+
+def _agree_with_entity(s: Subject, records: list[dict[str, Any]], sub: SubEntity) -> None:
+    """The embedded data is what reading the entity gives, for a few of them."""
+    read = s.session.contract.by_action(sub.entity, "read")
+    if read is None or len(read.path_parameters) != 1:
+        return
+    embedded = {str(e["id"]): e for r in records for e in _embedded(r, sub) if "id" in e}
+    for number, (wanted, data) in enumerate(embedded.items()):
+        if number == _READ_BACK:
+            return
+        exchange = s.session.read(Call(read, {read.path_parameters[0].name: wanted}), s.session.admin)
+        if not exchange.ok or not isinstance(exchange.json, dict):
+            continue
+        alone = exchange.json.get(read.item_key) if read.item_key else exchange.json
+        if isinstance(alone, dict):
+            for name in data.keys() & alone.keys():
+                if str(data[name]) != str(alone[name]):
+                    raise Broken(f"{name} of the embedded {sub.key} {wanted} is not what {read.id} answers", exchange, "load_full_structure=1")
+            s.exercised()
+
+
+@check("STRUCT-05")
+def other_flags(s: Subject) -> None:
+    s.control()
+    for flag in s.forms(OTHER_FLAGS):
+        exchange = s.session.read(list_call(s).asking(("load_full_structure", flag)), s.caller())
+        require(0 < exchange.status < 500, f"load_full_structure={flag} got {exchange.outcome()}", exchange, f"load_full_structure={flag}")
+        s.exercised()

@@ -1,0 +1,162 @@
+"""Callers with chosen features: roles and users made through the API itself, one token per set of features, used again and again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from cdp.contract import Operation
+from cdp.contract.model import is_pattern
+from cdp.secrets import new_password
+from contracts.arrangement import Arrangement, Unavailable
+from contracts.calls import Call
+from contracts.checks import NotExercised
+from contracts.session import Identity, Obstacle, Session
+
+
+class Identities:
+    """Makes and keeps callers. Everything made is in the ledger and removed at the end."""
+
+    def __init__(self, session: Session, arrangement: Arrangement) -> None:
+        self.session = session
+        self.arrangement = arrangement
+        self._holding: dict[frozenset[str], Identity] = {}
+        self._unavailable = ""
+        self._ended: list[tuple[str, Identity]] | None = None
+        self._changeable: Identity | None = None
+        self._logged_out: Identity | None = None
+        self._renewed: Identity | None = None
+        contract = session.contract
+        self._features = frozenset(contract.feature_names)
+        rng = random.Random(session.seed)
+        self.random_sets = [
+            frozenset(rng.sample(sorted(self._features), rng.randint(1, max(1, len(self._features) // 2))))
+            for _ in range(session.profile.feature_sets)
+        ]
+
+    def login(self, email: str, password: str, role: str) -> str:
+        """Log in and return the token. Raises Obstacle in one line when the target does not give one."""
+        operation = self.session.contract.operations["login_user"]
+        call = Call(operation).sending({"email": email, "password": password})
+        exchange = self.session.send(call, Identity(role), judged=False)
+        token = exchange.json.get("token") if isinstance(exchange.json, dict) else None
+        if not exchange.ok or not isinstance(token, str) or not token:
+            kind = exchange.media_type or "no media type"
+            what = "the e-mail or password was refused" if exchange.refused_access else f"the login answered {exchange.outcome()} ({kind}) without a token"
+            raise Obstacle(f"{what} at {self.session.target.base_url}")
+        return self.session.secrets.add(token)
+
+    def holding(self, features: frozenset[str], label: str) -> Identity:
+        """A caller whose role holds exactly these features. Raises NotExercised when none can be made."""
+        if self._unavailable:
+            raise NotExercised(self._unavailable)
+        known = self._holding.get(features)
+        if known is None:
+            known = self._holding[features] = self.make(features, label)
+        return Identity(label, known.token, known.user_id, known.role_id)
+
+    def make(self, features: frozenset[str], label: str) -> Identity:
+        """A new caller, shared with nobody. Raises NotExercised when roles or users cannot be created."""
+        try:
+            role = self.arrangement.create("user_role", {"features": sorted(features), "invisible_attributes_tag_ids": []})
+            password = self.session.secrets.add(new_password())
+            user = self.arrangement.create("user", {"role_id": role.record["id"], "password": password})
+        except Unavailable as error:
+            self._unavailable = f"no callers with other roles can be made: {error}"
+            raise NotExercised(self._unavailable) from None
+        email = user.sent["email"]
+        token = self.login(email, password, label)
+        return Identity(label, token, str(user.record["id"]), str(role.record["id"]))
+
+    def changeable(self) -> Identity:
+        """A caller whose role is not shared with any other cell, for granting and withdrawing features."""
+        if self._changeable is None:
+            self._changeable = self.make(frozenset(), "changed-role")
+        return self._changeable
+
+    def logged_out(self) -> Identity:
+        """A caller who held every feature until the token was ended by logout."""
+        self._end_and_renew()
+        assert self._logged_out is not None
+        return self._logged_out
+
+    def renewed(self) -> Identity | None:
+        """The same user with a renewed token; None when the target does not renew tokens."""
+        self._end_and_renew()
+        return self._renewed
+
+    def _end_and_renew(self) -> None:
+        if self._logged_out is not None:
+            return
+        contract, session = self.session.contract, self.session
+        ended, kept = self.make(self._features, "ended-token"), self.make(self._features, "renewed-token")
+        logout = session.send(Call(contract.operations["logout_user"]).sending({"token": ended.token}), ended, judged=False)
+        if not logout.ok:
+            raise NotExercised(f"the logout answers {logout.outcome()}")
+        renewal = session.send(Call(contract.operations["refresh_token"]).sending({"token": kept.token}), kept, judged=False)
+        token = renewal.json.get("token") if isinstance(renewal.json, dict) else None
+        self._logged_out = ended
+        if renewal.ok and isinstance(token, str) and token:
+            self._renewed = Identity("renewed-token", session.secrets.add(token))
+
+    def ended(self) -> list[tuple[str, Identity]]:
+        """Callers that must be refused: of a disabled and of a deleted user. Each with what was done to it."""
+        if self._ended is None:
+            self._ended = []
+            for what, end in (("disabled", self._disable), ("deleted", self._delete)):
+                caller = self.make(self._features, "ended-user")
+                if end(caller):
+                    self._ended.append((what, caller))
+        if not self._ended:
+            raise NotExercised("no user could be disabled or deleted on this target")
+        return self._ended
+
+    def _disable(self, caller: Identity) -> bool:
+        operation = self.session.contract.by_action("user", "update")
+        return self._done(operation, lambda o: Call(o, {"user_id": caller.user_id}).sending({"disabled": 1}))
+
+    def _delete(self, caller: Identity) -> bool:
+        operation = self.session.contract.by_action("user", "delete")
+        return self._done(operation, lambda o: Call(o, {"user_id": caller.user_id}))
+
+    def grant(self, caller: Identity, features: list[str]) -> bool:
+        """Give a caller's role other features; whether the target took it."""
+        operation = self.session.contract.by_action("user_role", "update")
+        return self._done(operation, lambda o: Call(o, {"role_id": caller.role_id}).sending({"features": features}))
+
+    def _done(self, operation: Operation | None, call: Callable[[Operation], Call]) -> bool:
+        if operation is None:
+            return False
+        return self.session.send(call(operation), self.session.admin, judged=False).ok
+
+    def near_misses(self, operation: Operation) -> list[tuple[str, frozenset[str]]]:
+        """Sets of features that must not open an operation, the most telling first, each with a description."""
+        required = {*operation.features.any_of, *operation.features.all_of}
+        patterns = tuple(f.rsplit("/", 1)[0] + "/" for f in required if is_pattern(f))
+        others = frozenset(f for f in self._features if f not in required and not (patterns and f.startswith(patterns)))
+        return [("all features but those required", others), ("names that extend, cut or respell the required ones", self.lookalikes())]
+
+    def lookalikes(self) -> frozenset[str]:
+        """Names close to real features without being any: longer, shorter, in capitals, the area alone."""
+        close = {variant for f in self._features for variant in (f + "s", f + "/all", f[:-1], f.upper(), f.partition("/")[0], "x" + f)}
+        return frozenset(close - self._features)
+
+    def prepare(self, operations: list[Operation], roles_wanted: bool) -> None:
+        """Make every caller that the cells will need before anything is read, so that lists of users and roles hold still meanwhile."""
+        if not roles_wanted:
+            return
+        sets = {frozenset[str](): "no-features", self.lookalikes(): "feature-sets", **{s: "feature-sets" for s in self.random_sets}}
+        for operation in operations:
+            for minimal in operation.features.minimal_sets():
+                if not any(map(is_pattern, minimal)):
+                    sets.setdefault(frozenset(minimal), minimal[0])
+            if operation.features.needed:
+                sets.setdefault(self.near_misses(operation)[0][1], "feature-sets")
+        try:
+            for features, label in sets.items():
+                self.holding(features, label)
+            self.changeable()
+            self.logged_out()
+            self.ended()
+        except NotExercised:
+            return  # each cell that needs a caller will say so itself

@@ -1,0 +1,68 @@
+"""Turning a cell into a verdict: run the check, and say what it said."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from pathlib import Path
+
+from cdp.http import curl_line, describe
+from cdp.verdicts import Cell, Result, Verdict
+from contracts.catalogue import Requirement
+from contracts.checks import CHECKS, Broken, NotExercised, TargetLost, Unconfirmed
+from contracts.subject import Subject, Workbench
+
+
+
+def judge(cell: Cell, requirement: Requirement, bench: Workbench, *, strict: bool) -> Result:
+    """Exercise one cell. Whatever goes wrong inside the suite becomes ERROR; a lost target raises Obstacle when it stays lost."""
+    session = bench.session
+    operation = session.contract.operations[cell.operation]
+    subject = Subject(cell, operation, bench)
+    started, sent = time.perf_counter(), session.client.sent
+    session.about = operation.id
+    result = Result(
+        cell=cell,
+        section=operation.section,
+        family=requirement.family,
+        level=requirement.level,
+        verdict=Verdict.PASS,
+        sentence="",
+        evidence=0,
+        requests=0,
+        seed=session.seed,
+        statement=requirement.statement,
+    )
+    try:
+        CHECKS[requirement.id](subject)
+        if subject.evidence:
+            result.sentence = f"kept in {subject.evidence} case{'s' if subject.evidence > 1 else ''}"
+        else:
+            result.verdict, result.sentence = Verdict.SKIP, "nothing was exercised"
+    except Broken as broken:
+        soft = broken.softly or requirement.level != "MUST"
+        result.verdict = Verdict.FAIL if strict or not soft else Verdict.WARN
+        result.sentence = session.secrets.redact(broken.sentence)
+        result.example = session.secrets.redact(broken.example)
+        if broken.exchange is not None:
+            result.exchange = describe(broken.exchange, session.secrets)
+            result.curl = curl_line(broken.exchange, session.secrets)
+    except NotExercised as reason:
+        result.verdict, result.sentence = Verdict.SKIP, session.secrets.redact(str(reason))
+    except Unconfirmed as reason:
+        result.verdict, result.sentence = Verdict.UNCONFIRMED, session.secrets.redact(str(reason))
+    except TargetLost as reason:
+        result.verdict, result.sentence = Verdict.ERROR, session.secrets.redact(str(reason))
+    except Exception as error:  # the suite's own fault must not end the run, nor pass for the target's
+        result.verdict, result.sentence = Verdict.ERROR, session.secrets.redact(_own_fault(error))
+    result.evidence = subject.evidence
+    result.requests = session.client.sent - sent
+    result.duration_s = time.perf_counter() - started
+    return result
+
+
+def _own_fault(error: Exception) -> str:
+    """An error of the suite in one line, with the place it happened at."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "contracts" in f.filename] or traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"the suite failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}{place}"

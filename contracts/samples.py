@@ -1,0 +1,117 @@
+"""Valid values from a schema: what a careful client would send, with names that carry the run's prefix."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import random
+import string
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cdp.contract import Contract
+
+Reference = Callable[[Mapping[str, Any]], Any]
+_REFERENCES = ("x-entity", "x-value-from", "x-credential")
+
+
+class Sampler:
+    """Builds values for schemas. `reference` resolves the contract's pointers to stored records and credentials.
+
+    Every text that becomes part of a record starts with `prefix`, so that whatever the run leaves behind can be told apart.
+    """
+
+    def __init__(self, contract: Contract, prefix: str, reference: Reference, seed: int) -> None:
+        self.contract = contract
+        self.prefix = prefix
+        self.reference = reference
+        self._number = itertools.count(1)
+        self._random = random.Random(seed)
+
+    def text(self, name: str = "text") -> str:
+        return f"{self.prefix} {name} {next(self._number)}"
+
+    def body(self, schema: Mapping[str, Any], *, optional: bool = False) -> dict[str, Any]:
+        """An object with the required fields, or with all of them."""
+        schema = self.contract.resolved(schema)
+        if "x-value-from" in schema:
+            value = self.reference(schema)
+            if isinstance(value, dict):
+                return value
+        required = schema.get("required", ())
+        return {
+            name: self.value(field, name)
+            for name, field in schema.get("properties", {}).items()
+            if name in required or (optional and not any(key in field for key in _REFERENCES))
+        }
+
+    def value(self, schema: Mapping[str, Any], name: str = "text") -> Any:
+        """A valid value; references are resolved, everything else is made up."""
+        schema = self.contract.resolved(schema)
+        if any(key in schema for key in _REFERENCES):
+            value = self.reference(schema)
+            if schema.get("type") == "array":
+                kind = self.contract.resolved(schema.get("items", {})).get("type")
+                return [str(value) if kind == "string" else value]
+            if value is not None:
+                return str(value) if schema.get("type") == "string" else value
+        for key in ("const", "default"):
+            if key in schema:
+                return schema[key]
+        if "enum" in schema:
+            return schema["enum"][0]
+        for key in ("anyOf", "oneOf", "allOf"):
+            if key in schema and "properties" not in schema:
+                return self.value(schema[key][0], name)
+        kind = schema.get("type")
+        kind = kind[0] if isinstance(kind, list) else kind
+        if kind == "object" or "properties" in schema:
+            return self.body(schema)
+        if kind == "array":
+            count = max(schema.get("minItems", 0), 0)
+            return [self.value(schema.get("items", {}), name) for _ in range(count)]
+        if kind == "integer":
+            return max(schema.get("minimum", 1), 1)
+        if kind == "number":
+            return 1.5
+        if kind == "boolean":
+            return False
+        return self._text(schema, name)
+
+    def _text(self, schema: Mapping[str, Any], name: str) -> str:
+        if schema.get("format") == "uuid":
+            return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        if schema.get("format") == "email":
+            return f"{self.prefix}-{next(self._number)}@example.com"
+        if schema.get("format") == "date":
+            return "2024-05-17"
+        if schema.get("contentMediaType") == "application/json":
+            return "{}"
+        pattern = schema.get("pattern", "")
+        if pattern.startswith("^[a-z]{"):
+            return "cdp" + "".join(self._random.choices(string.ascii_lowercase, k=16))
+        if pattern.startswith("^[A-Za-z0-9_.:-]"):
+            return f"{self.prefix}-{name}-{next(self._number)}"
+        if schema.get("examples"):
+            return str(schema["examples"][0])
+        if pattern == "^[0-9]+$":
+            return "1"
+        return self.text(name)
+
+
+def multipart(fields: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[bytes, str]:
+    """Encode a form upload (RFC 7578). Fields with `x-sample-file` become files. Returns body and Content-Type."""
+    boundary = "cdp-" + "0123456789abcdef" * 2
+    parts = []
+    for name, described in schema.get("properties", {}).items():
+        sample = described.get("x-sample-file")
+        if sample:
+            content = base64.b64decode(sample["base64"]) if "base64" in sample else sample["text"].encode()
+            head = f'Content-Disposition: form-data; name="{name}"; filename="{sample["filename"]}"\r\nContent-Type: application/octet-stream'
+        elif name in fields:
+            content, head = str(fields[name]).encode(), f'Content-Disposition: form-data; name="{name}"'
+        else:
+            continue
+        parts.append(f"--{boundary}\r\n{head}\r\n\r\n".encode() + content + b"\r\n")
+    return b"".join(parts) + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"

@@ -1,0 +1,110 @@
+"""What the checks of one run share: the target, the callers, the records, and what has been read since the last write."""
+
+from __future__ import annotations
+
+import secrets as randomness
+from dataclasses import dataclass
+from typing import Any
+
+from cdp.contract import Contract, Operation
+from cdp.http import HUNG, REFUSED, TOKEN_HEADER, Client, Exchange
+from cdp.ledger import Ledger
+from cdp.secrets import Secrets
+from cdp.targets import Target
+from contracts.calls import Call
+from contracts.checks import TargetLost
+from contracts.profiles import Profile
+
+LOST_AFTER = 3
+_KEPT_EXCHANGES = 400
+
+
+class Obstacle(Exception):
+    """Nothing can be concluded from this run (target down, token refused, no API there); the message is one line."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A caller: the name of the role as it stands in cells, and the token. An empty token = none is sent."""
+
+    role: str
+    token: str = ""
+    user_id: str = ""
+    role_id: str = ""
+
+
+ANONYMOUS = Identity("")
+
+
+class Session:
+    """Sends calls for the checks, remembers reads until the next write, and keeps what was said about each operation."""
+
+    def __init__(self, contract: Contract, target: Target, profile: Profile, seed: int, ledger: Ledger, secrets: Secrets) -> None:
+        self.contract = contract
+        self.target = target
+        self.profile = profile
+        self.seed = seed
+        self.ledger = ledger
+        self.secrets = secrets
+        self.client = Client(target, secrets)
+        self.prefix = "cdp-" + randomness.token_hex(4)
+        self.admin = Identity("admin")
+        self.requests_by_cell: dict[tuple[str, str], int] = {}
+        self.about = ""
+        self._reads: dict[tuple[str, str], Exchange] = {}
+        self._seen: dict[str, list[Exchange]] = {}
+        self._lost = 0
+
+    def send(self, call: Call, caller: Identity, headers: dict[str, Any] | None = None, *, method: str = "", judged: bool = True) -> Exchange:
+        """Send a call as a caller. Raises TargetLost when there is no answer, Obstacle when there is none several times on end.
+
+        `judged`: whether the exchange counts as evidence for the operation's conventions on answers.
+        """
+        operation = call.operation
+        sent_headers: dict[str, Any] = {"Accept": "application/json"}
+        if caller.token:
+            sent_headers[TOKEN_HEADER] = caller.token
+        if call.media_type:
+            sent_headers["Content-Type"] = call.media_type
+        sent_headers.update(headers or {})
+        key = (self.about or operation.id, caller.role)
+        self.requests_by_cell[key] = self.requests_by_cell.get(key, 0) + 1
+        method = method or operation.method
+        exchange = self.client.send(
+            method, call.url(self.target), headers=sent_headers, body=call.body, operation=operation.id, role=caller.role
+        )
+        if (operation.safety != "read" or method != "GET") and not exchange.client_error:
+            self._reads.clear()
+        if judged:
+            seen = self._seen.setdefault(operation.id, [])
+            if len(seen) < _KEPT_EXCHANGES or exchange.status >= 500:
+                seen.append(exchange)
+        self._watch(exchange)
+        return exchange
+
+    def _watch(self, exchange: Exchange) -> None:
+        """A dropped answer is the operation's fault and is judged; a target that is gone or hangs ends the run."""
+        if exchange.failure not in (REFUSED, HUNG):
+            self._lost = 0
+            return
+        self._lost += 1
+        if self._lost >= LOST_AFTER:
+            raise Obstacle(f"{self.target.base_url} does not answer any more: {exchange.detail}")
+        raise TargetLost(f"no answer to {exchange.method} {exchange.operation}: {exchange.detail}")
+
+    def read(self, call: Call, caller: Identity) -> Exchange:
+        """A GET, answered from memory while nothing has been written since the same was asked."""
+        key = (caller.token, call.url(self.target))
+        exchange = self._reads.get(key)
+        if exchange is None:
+            exchange = self.send(call, caller)
+            self._reads[key] = exchange
+        return exchange
+
+    def seen(self, operation: Operation) -> list[Exchange]:
+        """Every judged exchange with an operation so far."""
+        return self._seen.get(operation.id, [])
+
+    def forget(self, operation: Operation) -> None:
+        """Let go of an operation's exchanges once all its cells are judged."""
+        self._seen.pop(operation.id, None)

@@ -1,0 +1,213 @@
+"""What a check gets into its hands: one operation, one role, and everything needed to exercise a rule on it."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import jsonschema_rs
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Flaky
+from hypothesis.strategies import SearchStrategy
+
+from cdp.contract import Operation
+from cdp.http import Exchange
+from cdp.verdicts import Cell
+from contracts.arrangement import Arrangement, Unavailable
+from contracts.calls import Call
+from contracts.cells import ADMIN, MINIMAL
+from contracts.checks import Broken, NotExercised, TargetLost, Unconfirmed
+from contracts.identities import Identities
+from contracts.session import Identity, Obstacle, Session
+
+T = TypeVar("T")
+State = tuple[int, Any]
+
+
+class Workbench:
+    """What all subjects of a run share: the session, the records, the callers, and each operation's control call."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.arrangement = Arrangement(session)
+        self.identities = Identities(session, self.arrangement)
+        self._controls: dict[str, tuple[Call, Exchange]] = {}
+        self._untouched: dict[str, Call] = {}
+        self._unavailable: dict[tuple[str, str], str] = {}
+        self._once: dict[str, Exchange] = {}
+        self._validators: dict[tuple[str, int], jsonschema_rs.Validator | None] = {}
+
+    def valid_call(self, operation: Operation, purpose: str) -> Call:
+        """A valid call; the reason for having none is remembered, so that it is not sought again for every requirement."""
+        known = self._unavailable.get((operation.id, purpose))
+        if known:
+            raise NotExercised(known)
+        try:
+            return self.arrangement.call(operation)
+        except Unavailable as error:
+            self._unavailable[operation.id, purpose] = str(error)
+            raise NotExercised(str(error)) from None
+
+    def control(self, operation: Operation) -> tuple[Call, Exchange]:
+        """The valid call with the run's own token, sent once per operation, and its answer.
+
+        Reads are answered from memory until something is written. Raises Unconfirmed when an assumed operation is not there.
+        """
+        if operation.safety == "read":
+            known = self._controls.get(operation.id)
+            call = known[0] if known else self.valid_call(operation, "control")
+            exchange = self.session.read(call, self.session.admin)
+            self._controls[operation.id] = call, exchange
+        elif operation.id not in self._controls:
+            call = self.valid_call(operation, "control")
+            self._controls[operation.id] = call, self.execute(call)
+        call, exchange = self._controls[operation.id]
+        if operation.provenance == "assumed" and exchange.status in (404, 405, 501):
+            raise Unconfirmed(f"assumed operation; the target answers {exchange.status} to {operation.method} {operation.template}")
+        return call, exchange
+
+    def execute(self, call: Call, **options: Any) -> Exchange:
+        """Send a call that changes something, keeping the books about what it creates."""
+        if call.operation.action == "create":
+            exchange = self.arrangement.send_create(call, **options)
+            self.arrangement.recognise(call, exchange)
+            return exchange
+        return self.session.send(call, self.session.admin, **options)
+
+    def untouched_call(self, operation: Operation) -> Call:
+        """A valid call that is never sent with the right token: what a refused caller would change if he were not refused."""
+        if operation.safety == "read":
+            return self.control(operation)[0]
+        if operation.id not in self._untouched:
+            self._untouched[operation.id] = self.valid_call(operation, "refused call")
+        return self._untouched[operation.id]
+
+    def once(self, key: str, make: Callable[[], Exchange]) -> Exchange:
+        """An exchange that several requirements need and that is sent once."""
+        if key not in self._once:
+            self._once[key] = make()
+        return self._once[key]
+
+    def validator(self, operation: Operation, status: int) -> jsonschema_rs.Validator | None:
+        """Validator of the operation's bodies with this status; None when the contract describes none."""
+        key = (operation.id, status)
+        if key not in self._validators:
+            schema = operation.response_schema(status)
+            document = {**schema, "components": self.session.contract.document["components"]} if schema else None
+            self._validators[key] = jsonschema_rs.Draft202012Validator(document, validate_formats=True) if document else None
+        return self._validators[key]
+
+    def state(self, call: Call) -> State:
+        """What the operation that observes this one shows now: status and decoded body."""
+        operation = call.operation
+        assert operation.observe is not None
+        observer = self.session.contract.operations[operation.observe]
+        path = {p.name: call.path[p.name] for p in observer.path_parameters if p.name in call.path}
+        query = []
+        for name, expression in operation.observe_parameters.items():
+            value = (call.sent or {}).get(expression.rsplit("/", 1)[-1])
+            query.append((name, str(value)))
+        observing = Call(observer, path, tuple(query))
+        if observer.collection and observer.collection.paging:
+            observing = observing.asking(("limit", 100))
+        exchange = self.session.send(observing, self.session.admin, judged=False)
+        return exchange.status, exchange.json
+
+
+@dataclass
+class Subject:
+    """One cell at work. `exercised` counts the cases that really put the rule to the test."""
+
+    cell: Cell
+    operation: Operation
+    bench: Workbench
+    evidence: int = 0
+
+    @property
+    def session(self) -> Session:
+        return self.bench.session
+
+    @property
+    def number(self) -> int:
+        """Seed of this cell, made of the run's seed and the cell's address."""
+        return zlib.crc32(f"{self.session.seed}/{self.cell.address}".encode())
+
+    @property
+    def random(self) -> random.Random:
+        return random.Random(self.number)
+
+    def exercised(self, cases: int = 1) -> None:
+        self.evidence += cases
+
+    def caller(self) -> Identity:
+        """The caller of the cell's role: the run's own, or one whose role holds just enough for the operation."""
+        if self.cell.role in ("", ADMIN):
+            return self.session.admin
+        if self.cell.role == MINIMAL:
+            sets = self.operation.features.minimal_sets()
+            features = frozenset(sets[0]) if sets else frozenset()
+            found = self.bench.identities.holding(features, MINIMAL)
+            return Identity(MINIMAL, found.token, found.user_id, found.role_id)
+        raise NotExercised(f"no caller is known for the role {self.cell.role}")
+
+    def control(self) -> Exchange:
+        """The answer to the valid call; NotExercised when the target does not let it pass, because nothing could be told then."""
+        exchange = self.bench.control(self.operation)[1]
+        if exchange.status == 403:
+            raise NotExercised("the role of the run's own token may not call it; a token with its features would make it checkable")
+        if not exchange.ok:
+            raise NotExercised(f"the valid call answers {exchange.outcome()}, so the rule cannot be told from a broken operation")
+        return exchange
+
+    def call(self) -> Call:
+        return self.bench.control(self.operation)[0]
+
+    def forms(self, forms: Sequence[T]) -> list[T]:
+        """As many of the forms as the profile wants; a short profile takes other ones on other operations."""
+        count = min(self.session.profile.forms, len(forms))
+        start = self.operation.order % len(forms)
+        return [forms[(start + i) % len(forms)] for i in range(count)]
+
+    def for_all(self, strategy: SearchStrategy[T], rule: Callable[[T], None], examples: int | None = None) -> None:
+        """Let Hypothesis look for an example that breaks the rule; the smallest one is raised."""
+        broken: list[Broken] = []
+        stopped: list[Exception] = []
+
+        def hold(example: T) -> None:
+            if stopped:
+                return
+            try:
+                rule(example)
+            except Broken as error:
+                broken.append(error)
+                raise
+            except (NotExercised, Unconfirmed, TargetLost, Obstacle) as error:
+                stopped.append(error)
+
+        bounded = settings(
+            max_examples=examples or self.session.profile.examples,
+            database=None,
+            deadline=None,
+            phases=(Phase.generate, Phase.shrink),
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+            print_blob=False,
+        )
+        try:
+            seed(self.number)(bounded(given(strategy)(hold)))()
+        except Broken as error:
+            raise (broken[-1] if broken else error) from None
+        except Flaky:
+            last = broken[-1]
+            raise Broken(f"{last.sentence} (not every time)", last.exchange, last.example) from None
+        if stopped:
+            raise stopped[0]
+
+
+def require(condition: bool, sentence: str, exchange: Exchange | None = None, example: str = "", softly: bool = False) -> None:
+    """Raise Broken with the sentence unless the condition holds."""
+    if not condition:
+        raise Broken(sentence, exchange, example, softly)
