@@ -120,7 +120,7 @@ def decide(run: Run, strict: bool | None = None) -> Decision:
     if run.obstacle:
         return Decision(3, CANNOT_TELL, f"Nothing can be concluded: {run.obstacle.rstrip('.')}.")
     if not run.complete:
-        return Decision(3, CANNOT_TELL, _cut_off_sentence(run, len(broken)))
+        return Decision(3, CANNOT_TELL, _incomplete_sentence(run, len(broken)))
     if broken:
         requirements = len({result.cell.requirement for result in broken})
         kind = "MUST and SHOULD requirements (strict)" if strict else "MUST requirements"
@@ -139,9 +139,10 @@ def exit_code(run: Run, strict: bool | None = None) -> int:
     return decide(run, strict).code
 
 
-def _cut_off_sentence(run: Run, broken: int) -> str:
+def _incomplete_sentence(run: Run, broken: int) -> str:
     of_planned = f" of {run.planned:,}" if run.planned else ""
-    sentence = f"The run was cut off: {len(run.results):,}{of_planned} cells have a verdict"
+    what = "was cut off" if run.footer is None or run.footer.get("interrupted") else "is not complete"
+    sentence = f"The run {what}: {len(run.results):,}{of_planned} cells have a verdict"
     return f"{sentence}, {broken:,} of them broken so far." if broken else f"{sentence}."
 
 

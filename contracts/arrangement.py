@@ -75,6 +75,15 @@ class Arrangement:
                 raise Unavailable(f"{name}, which has to come first, answered {exchange.outcome()}")
         return self._with_body(Call(operation, own.path, self._required_query(operation)), own.record)
 
+    def find_ids(self, operations: list[Operation]) -> None:
+        """Find the records that reads will be about, before the run creates any: its own must not be taken for the target's."""
+        for operation in operations:
+            if operation.safety == "read" and operation.path_parameters:
+                try:
+                    self._existing_path(operation)
+                except Unavailable:
+                    continue  # the cells of the operation say so themselves
+
     def body_of(self, operation: Operation, *, optional: bool = False) -> dict[str, Any]:
         """A valid JSON body of an operation that creates."""
         assert operation.body_schema is not None
@@ -333,9 +342,9 @@ class Arrangement:
             own = self.own(target.entity)
             missing = [p.name for p in operation.path_parameters if p.name not in own.path]
             if missing:
-                # The link tells the id under another operation's parameter name.
+                # The links tell the id under the parameter names of other operations.
                 own = OwnRecord(own.record, own.sent, {**own.path, **{name: str(own.record["id"]) for name in missing}})
-            return OwnRecord(own.record, own.sent, {p.name: own.path[p.name] for p in operation.path_parameters})
+            return own
         path = self._find_path(operation)
         listing = self.contract.by_action(target.entity, "list")
         record: Mapping[str, Any] = {}

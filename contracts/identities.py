@@ -14,6 +14,11 @@ from contracts.checks import NotExercised
 from contracts.session import Identity, Obstacle, Session
 
 
+def gives_access(operation: Operation, feature: str) -> bool:
+    """Whether a feature that the operation does not name may open it by another way, because it gives access to segments."""
+    return bool(operation.extra_access) and feature.startswith("foreign_segments/")
+
+
 class Identities:
     """Makes and keeps callers. Everything made is in the ledger and removed at the end."""
 
@@ -133,7 +138,9 @@ class Identities:
         """Sets of features that must not open an operation, the most telling first, each with a description."""
         required = {*operation.features.any_of, *operation.features.all_of}
         patterns = tuple(f.rsplit("/", 1)[0] + "/" for f in required if is_pattern(f))
-        others = frozenset(f for f in self._features if f not in required and not (patterns and f.startswith(patterns)))
+        others = frozenset(
+            f for f in self._features if f not in required and not (patterns and f.startswith(patterns)) and not gives_access(operation, f)
+        )
         return [("all features but those required", others), ("names that extend, cut or respell the required ones", self.lookalikes())]
 
     def lookalikes(self) -> frozenset[str]:

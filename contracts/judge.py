@@ -20,7 +20,6 @@ def judge(cell: Cell, requirement: Requirement, bench: Workbench, *, strict: boo
     operation = session.contract.operations[cell.operation]
     subject = Subject(cell, operation, bench)
     started, sent = time.perf_counter(), session.client.sent
-    session.about = operation.id
     result = Result(
         cell=cell,
         section=operation.section,
@@ -33,6 +32,7 @@ def judge(cell: Cell, requirement: Requirement, bench: Workbench, *, strict: boo
         seed=session.seed,
         statement=requirement.statement,
     )
+    session.about = operation.id
     try:
         CHECKS[requirement.id](subject)
         if subject.evidence:

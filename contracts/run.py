@@ -32,7 +32,7 @@ from contracts.subject import Workbench
 CLEANING_DEADLINE_S = 60.0
 # Within an operation: what reads the collection first, what writes after it, and last what judges all answers that were seen.
 _FIRST = ("PAGE", "ORDER", "STRUCT")
-_WRITING = ("ORDER-02", "MEDIA-06")
+_WRITING = ("ROLE-06", "ORDER-02", "MEDIA-06")
 _OBSERVING = ("CODE-01", "CODE-06", "CODE-07", "AUTH-07", "ROLE-08", "MEDIA-01", "MEDIA-02", "SHAPE-01")
 
 
@@ -138,6 +138,7 @@ class ContractRun:
         try:
             self._authenticate()
             self._find_api()
+            self.bench.arrangement.find_ids(plan.operations)
             roles = any(cell.requirement.startswith(("ROLE", "AUTH-06")) or cell.role not in ("", ADMIN) for cell in plan.cells)
             self.bench.identities.prepare(plan.operations, roles)
         except TargetLost as lost:

@@ -55,6 +55,8 @@ class Sampler:
                 kind = self.contract.resolved(schema.get("items", {})).get("type")
                 return [str(value) if kind == "string" else value]
             if value is not None:
+                if schema.get("type") == "integer" and isinstance(value, str) and value.isdigit():
+                    return int(value)
                 return str(value) if schema.get("type") == "string" else value
         for key in ("const", "default"):
             if key in schema:

@@ -52,18 +52,14 @@ class Workbench:
             raise NotExercised(str(error)) from None
 
     def control(self, operation: Operation) -> tuple[Call, Exchange]:
-        """The valid call with the run's own token, sent once per operation, and its answer.
+        """The valid call with the run's own token, sent once per operation, and its answer at that time.
 
-        Reads are answered from memory until something is written. Raises Unconfirmed when an assumed operation is not there.
+        Raises Unconfirmed when an assumed operation is not there.
         """
-        if operation.safety == "read":
-            known = self._controls.get(operation.id)
-            call = known[0] if known else self.valid_call(operation, "control")
-            exchange = self.session.read(call, self.session.admin)
-            self._controls[operation.id] = call, exchange
-        elif operation.id not in self._controls:
+        if operation.id not in self._controls:
             call = self.valid_call(operation, "control")
-            self._controls[operation.id] = call, self.execute(call)
+            exchange = self.session.read(call, self.session.admin) if operation.safety == "read" else self.execute(call)
+            self._controls[operation.id] = call, exchange
         call, exchange = self._controls[operation.id]
         if operation.provenance == "assumed" and exchange.status in (404, 405, 501):
             raise Unconfirmed(f"assumed operation; the target answers {exchange.status} to {operation.method} {operation.template}")
@@ -100,8 +96,8 @@ class Workbench:
             self._validators[key] = jsonschema_rs.Draft202012Validator(document, validate_formats=True) if document else None
         return self._validators[key]
 
-    def state(self, call: Call) -> State:
-        """What the operation that observes this one shows now: status and decoded body."""
+    def state(self, call: Call, *, now: bool = False) -> State:
+        """What the operation that observes this one shows: status and decoded body. From memory, or really asked `now`."""
         operation = call.operation
         assert operation.observe is not None
         observer = self.session.contract.operations[operation.observe]
@@ -113,8 +109,17 @@ class Workbench:
         observing = Call(observer, path, tuple(query))
         if observer.collection and observer.collection.paging:
             observing = observing.asking(("limit", 100))
-        exchange = self.session.send(observing, self.session.admin, judged=False)
+        read = self.session.read_again if now else self.session.read
+        exchange = read(observing, self.session.admin)
         return exchange.status, exchange.json
+
+
+    @staticmethod
+    def needing_state(call: Call, state: State) -> None:
+        """Raise NotExercised unless the observing operation really shows something; not being there yet (404) is a state, too."""
+        expected = (404,) if call.operation.observe_parameters else ()
+        if not (200 <= state[0] < 300 or state[0] in expected):
+            raise NotExercised(f"{call.operation.observe}, which would show a change, answers {state[0]}")
 
 
 @dataclass
@@ -166,8 +171,12 @@ class Subject:
         return self.bench.control(self.operation)[0]
 
     def forms(self, forms: Sequence[T]) -> list[T]:
-        """As many of the forms as the profile wants; a short profile takes other ones on other operations."""
-        count = min(self.session.profile.forms, len(forms))
+        """As many of the forms as the profile wants; a short profile takes other ones on other operations.
+
+        Lists are asked less often than other operations in the short profile, because so many requirements look at them.
+        """
+        wanted = self.session.profile.list_forms if self.operation.collection else self.session.profile.forms
+        count = min(wanted, len(forms))
         start = self.operation.order % len(forms)
         return [forms[(start + i) % len(forms)] for i in range(count)]
 

@@ -115,7 +115,8 @@ def _sibling(s: Subject, own: OwnRecord, path: dict[str, str]) -> OwnRecord:
     for name, schema in s.session.contract.resolved(create.body_schema).get("properties", {}).items():
         entity = schema.get("x-entity")
         if entity and s.session.contract.by_action(entity, "create") and schema.get("type") != "array" and name in own.sent:
-            fields[name] = arrangement.own(entity).record["id"]
+            wanted = arrangement.own(entity).record["id"]
+            fields[name] = int(wanted) if schema.get("type") == "integer" else wanted
     return arrangement.create(s.operation.entity, fields, path)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.applicability import FILTERS
 from contracts.checks import Broken, NotExercised, check
-from contracts.conventions.listing import Walk, identity, list_call, needing, page, still, walk
+from contracts.conventions.listing import REFERENCE_PAGE, Walk, identity, list_call, needing, page, still, walk
 from contracts.subject import Subject, require
 
 DEFAULT_LIMIT = 20
@@ -47,8 +47,13 @@ def limit_is_kept(s: Subject) -> None:
     reference = walk(s)
     needing(s, reference, 2, "a page shorter than the collection")
     count = len(reference)
-    if reference.complete:
-        s.exercised()  # the reference asked for more than is left and got what is left
+    if reference.complete and _can_offset(s):
+        # The reference asked for more than is left; if more is there behind its end, the limit was cut.
+        beyond = page(s, ("offset", count))
+        if beyond.records:
+            sentence = f"limit={REFERENCE_PAGE} brought {count} records although more are left"
+            _differs(s, reference, sentence, reference.exchange, f"limit={REFERENCE_PAGE}")
+        s.exercised()
 
     def rule(asked: tuple[int, int]) -> None:
         limit, offset = asked
@@ -188,7 +193,7 @@ def invalid_values(s: Subject) -> None:
     s.control()
     forms = [f for f in INVALID if s.operation.query(f[0][0])]
     repeated = ((("limit", "5"), ("limit", "7")),)
-    for form in [*s.forms(forms), *(repeated if s.session.profile.forms > 1 else ())]:
+    for form in [*s.forms(forms), *(repeated if s.session.profile.list_forms > 1 else ())]:
         base = list_call(s)
         call = base.asking(*form) if len(form) == 1 else base.__class__(**{**base.__dict__, "query": base.query + form})
         exchange = s.session.read(call, s.caller())
@@ -287,7 +292,9 @@ def _filter_value(name: str, records: list[Any]) -> str | None:
         if value in (None, "") or isinstance(value, dict):
             continue
         text = str(value)
-        if name in ("name_filter", "name_search", "searched_text", "search_text"):
+        if name == "search_text" and len(text) >= 3:
+            return text
+        if name in ("name_filter", "name_search", "searched_text"):
             words = sorted((w for w in text.split() if w.isascii() and w.isalnum()), key=len)
             if not words or len(words[-1]) < 3:
                 continue
