@@ -30,11 +30,20 @@ def embedded_instance(*options: str, timeout_s: float = 10.0) -> Iterator[Target
     `options` go to its command line. Raises TargetError when it does not come up within a minute.
     """
     password = new_password()
-    environment = {**os.environ, "CDP_ADMIN_PASSWORD": password}  # not on the command line, where every process could read it
+    environment = {
+        **os.environ,
+        "CDP_ADMIN_PASSWORD": password,
+    }  # not on the command line, where every process could read it
     command = [sys.executable, "-m", "instance", "--port", "0", "--exit-with-parent", *options]
     # A session of its own: Ctrl-C is for the suite, which stops the instance after it has cleaned up.
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=ROOT, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+        start_new_session=True,
     )
     errors: list[str] = []
     try:

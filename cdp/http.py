@@ -1,7 +1,8 @@
 """HTTP as the suite speaks it: one request, one exchange, whatever happens.
 
-Nothing here raises for what a server does. A refused connection, a hang, a dropped or endless answer is an exchange with `failure` set,
-so that a convention can judge it like any other answer. Redirects are never followed: a redirect is an answer.
+Nothing here raises for what a server does. A refused connection, a hang, a dropped or endless answer is an exchange
+with `failure` set, so that a convention can judge it like any other answer. Redirects are never followed: a redirect is
+an answer.
 """
 
 from __future__ import annotations
@@ -114,14 +115,17 @@ class Client:
     ) -> Exchange:
         """Send one request and wait for its whole answer, `timeout_s` of the target at most.
 
-        A read that is cut off on a kept connection is sent once more, because a server may close an idle connection at any time.
+        A read that is cut off on a kept connection is sent once more, because a server may close an idle connection at
+        any time.
         """
         exchange = self._send(method, url, dict(headers or {}), body, operation, role)
         if exchange.failure == DROPPED and method == "GET":
             exchange = self._send(method, url, dict(headers or {}), body, operation, role)
         return exchange
 
-    def _send(self, method: str, url: str, headers: dict[str, Any], body: bytes | None, operation: str, role: str) -> Exchange:
+    def _send(
+        self, method: str, url: str, headers: dict[str, Any], body: bytes | None, operation: str, role: str
+    ) -> Exchange:
         exchange = Exchange(operation, role, method, url, headers, body)
         self.sent += 1
         started = time.perf_counter()
@@ -142,7 +146,9 @@ class Client:
             exchange.failure, exchange.detail = REFUSED, f"TLS: {_innermost(error)}"
         except requests.exceptions.ConnectionError as error:
             reason = _innermost(error)
-            dropped = "timed out" not in reason and ("aborted" in reason or "reset" in reason or "closed" in reason or "Broken pipe" in reason)
+            dropped = "timed out" not in reason and (
+                "aborted" in reason or "reset" in reason or "closed" in reason or "Broken pipe" in reason
+            )
             exchange.failure = HUNG if "timed out" in reason.lower() else DROPPED if dropped else REFUSED
             exchange.detail = reason
         except (requests.exceptions.RequestException, ValueError, OSError) as error:
@@ -185,7 +191,11 @@ def curl_line(exchange: Exchange, secrets: Secrets) -> str:
     for name, value in exchange.request_headers.items():
         shown = value.decode("latin-1") if isinstance(value, bytes) else str(value)
         if name.lower() in _SECRET_HEADERS:
-            text += f' -H "{name}: ${TOKEN_VARIABLE}"' if _is_real(shown, secrets) else " -H " + shlex.quote(f"{name}: {_printable(shown)}")
+            text += (
+                f' -H "{name}: ${TOKEN_VARIABLE}"'
+                if _is_real(shown, secrets)
+                else " -H " + shlex.quote(f"{name}: {_printable(shown)}")
+            )
         else:
             text += " -H " + shlex.quote(f"{name}: {secrets.redact(shown)}")
     if exchange.request_body is not None:
@@ -208,7 +218,9 @@ def _printable(value: str) -> str:
 def describe(exchange: Exchange, secrets: Secrets) -> dict[str, Any]:
     """The exchange as it is stored in results: redacted, and cut where it is long."""
     headers = {
-        name: REDACTED if name.lower() in _SECRET_HEADERS else secrets.redact(value.decode("latin-1") if isinstance(value, bytes) else str(value))
+        name: REDACTED
+        if name.lower() in _SECRET_HEADERS
+        else secrets.redact(value.decode("latin-1") if isinstance(value, bytes) else str(value))
         for name, value in exchange.request_headers.items()
     }
     return {
@@ -221,7 +233,10 @@ def describe(exchange: Exchange, secrets: Secrets) -> dict[str, Any]:
         "response": {
             "status": exchange.status,
             "failure": " ".join(filter(None, (exchange.failure, exchange.detail))),
-            "headers": {n: REDACTED if n.lower() in _SECRET_HEADERS else secrets.redact(str(v)) for n, v in exchange.headers.items()},
+            "headers": {
+                n: REDACTED if n.lower() in _SECRET_HEADERS else secrets.redact(str(v))
+                for n, v in exchange.headers.items()
+            },
             "body": _shown(exchange.body, secrets),
             "duration_ms": round(exchange.duration_s * 1000, 1),
         },

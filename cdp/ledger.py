@@ -34,7 +34,9 @@ class Ledger:
 
     def created(self, record: Created) -> None:
         self._open[record.operation, record.record_id + record.delete_url] = record
-        self._write({"kind": "created", "operation": record.operation, "id": record.record_id, "delete_url": record.delete_url})
+        self._write(
+            {"kind": "created", "operation": record.operation, "id": record.record_id, "delete_url": record.delete_url}
+        )
 
     def removed(self, record: Created) -> None:
         self._open.pop((record.operation, record.record_id + record.delete_url), None)

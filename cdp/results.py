@@ -119,7 +119,8 @@ class Run:
 
     @property
     def obstacle(self) -> str:
-        """Why nothing can be concluded from the run (token refused, target down); empty when nothing stood in the way."""
+        """Why nothing can be concluded from the run (token refused, target down); empty when nothing stood in the
+        way."""
         return str((self.footer or {}).get("obstacle") or self.header.get("obstacle") or "")
 
 

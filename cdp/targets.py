@@ -46,7 +46,12 @@ class Target:
 
     def allows(self, safety: str) -> bool:
         """Whether operations of this safety class may be called (read always)."""
-        needed = {"read": set(), "write": {"writes"}, "destructive": {"writes", "destructive"}, "sends": {"writes", "sends"}}[safety]
+        needed = {
+            "read": set(),
+            "write": {"writes"},
+            "destructive": {"writes", "destructive"},
+            "sends": {"writes", "sends"},
+        }[safety]
         return needed <= self.allow
 
 
@@ -66,7 +71,8 @@ def parse_base_url(text: str) -> str:
 
 
 def parse_permissions(text: str) -> frozenset[str]:
-    """Read `writes,destructive,sends`; raises TargetError on an unknown word. destructive and sends need writes beside them."""
+    """Read `writes,destructive,sends`; raises TargetError on an unknown word. destructive and sends need writes beside
+    them."""
     words = {word.strip() for word in text.split(",") if word.strip()}
     unknown = words.difference(PERMISSIONS)
     if unknown:
@@ -76,7 +82,9 @@ def parse_permissions(text: str) -> frozenset[str]:
     return frozenset(words)
 
 
-def target_from_url(url: str, environment: Mapping[str, str], allow: Iterable[str] = (), timeout_s: float = 10.0) -> Target:
+def target_from_url(
+    url: str, environment: Mapping[str, str], allow: Iterable[str] = (), timeout_s: float = 10.0
+) -> Target:
     """A target by its URL, with credentials from the environment: CDP_TOKEN, or CDP_EMAIL and CDP_PASSWORD.
 
     Raises TargetError when neither is there or the URL is malformed.
@@ -88,6 +96,8 @@ def target_from_url(url: str, environment: Mapping[str, str], allow: Iterable[st
         password=environment.get(PASSWORD_VARIABLE, ""),
     )
     if not credentials.token and not (credentials.email and credentials.password):
-        raise TargetError(f"no credentials: set {TOKEN_VARIABLE}, or {EMAIL_VARIABLE} and {PASSWORD_VARIABLE}, in the environment")
+        raise TargetError(
+            f"no credentials: set {TOKEN_VARIABLE}, or {EMAIL_VARIABLE} and {PASSWORD_VARIABLE}, in the environment"
+        )
     name = (urlsplit(base_url).netloc or "target").replace(":", "-")
     return Target(name, base_url, credentials, frozenset(allow), timeout_s)

@@ -88,7 +88,9 @@ def _identified(contract: Contract, o: Operation) -> bool:
 
 
 def _creatable(contract: Contract, o: Operation) -> bool:
-    return bool(o.collection and o.collection.timestamp and o.action == "list" and contract.by_action(o.entity, "create"))
+    return bool(
+        o.collection and o.collection.timestamp and o.action == "list" and contract.by_action(o.entity, "create")
+    )
 
 
 def _readable(contract: Contract, o: Operation) -> bool:
@@ -116,7 +118,9 @@ PREDICATES: dict[str, Predicate] = {
     "timestamped": lambda c, o: bool(o.collection and o.collection.timestamp),
     "timestamped_creatable": _creatable,
     "orderable": lambda c, o: o.collection is not None and o.query("order_by") is not None,
-    "orderable_both": lambda c, o: o.collection is not None and o.query("order_by") is not None and o.query("order_dir") is not None,
+    "orderable_both": lambda c, o: (
+        o.collection is not None and o.query("order_by") is not None and o.query("order_dir") is not None
+    ),
     "ordered_settings": lambda c, o: {"order_by", "order_dir"} <= settings_keys(c, o),
     "structured": _structured,
     "switchable": lambda c, o: o.collection is not None and o.query("load_full_structure") is not None,

@@ -1,7 +1,9 @@
-"""Valid calls: ids of records that are there, bodies that a careful client would send, records of the run's own for everything that changes.
+"""Valid calls: ids of records that are there, bodies that a careful client would send, records of the run's own for
+everything that changes.
 
-What is read is anybody's; what is written, deleted or sent is created by the run first, so that nothing on a target is touched that
-was not the run's. Where the API has no operation to create a record, a write repeats the values that the record has.
+What is read is anybody's; what is written, deleted or sent is created by the run first, so that nothing on a target is
+touched that was not the run's. Where the API has no operation to create a record, a write repeats the values that the
+record has.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class OwnRecord:
-    """A record that the run created: as the API answered it, as it was sent, and the path parameters that lead to it."""
+    """A record that the run created: as the API answered it, as it was sent, and the path parameters that lead to
+    it."""
 
     record: Mapping[str, Any]
     sent: Mapping[str, Any]
@@ -64,19 +67,22 @@ class Arrangement:
         """
         if not self.session.target.allows(operation.safety):
             raise Unavailable(f"{operation.safety} calls are not allowed on this target (--allow)")
-        if operation.safety == "read" or operation.method == "GET" and not operation.path_parameters:
+        if operation.safety == "read" or (operation.method == "GET" and not operation.path_parameters):
             call = Call(operation, self._existing_path(operation), self._required_query(operation))
             return self._with_body(call, {})
         own = self._own_path(operation)
         for name in self._requirements(operation):
             required = self.contract.operations[name]
-            exchange = self.session.send(self._with_body(Call(required, own.path), own.record), self.session.admin, judged=False)
+            exchange = self.session.send(
+                self._with_body(Call(required, own.path), own.record), self.session.admin, judged=False
+            )
             if not exchange.ok:
                 raise Unavailable(f"{name}, which has to come first, answered {exchange.outcome()}")
         return self._with_body(Call(operation, own.path, self._required_query(operation)), own.record)
 
     def find_ids(self, operations: list[Operation]) -> None:
-        """Find the records that reads will be about, before the run creates any: its own must not be taken for the target's."""
+        """Find the records that reads will be about, before the run creates any: its own must not be taken for the
+        target's."""
         for operation in operations:
             if operation.safety == "read" and operation.path_parameters:
                 try:
@@ -115,11 +121,16 @@ class Arrangement:
         return call.sending(self.sampler.body(schema))
 
     def _changes(self, operation: Operation, schema: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
-        """A body for PATCH and PUT: required fields, else one field; with the value that a foreign record already has."""
+        """A body for PATCH and PUT: required fields, else one field; with the value that a foreign record already
+        has."""
         creatable = self.contract.by_action(operation.entity, "create") is not None
         body = self.sampler.body(schema)
         if not creatable:
-            kept = {name: record[name] for name in (body or schema["properties"]) if name in record and record[name] is not None}
+            kept = {
+                name: record[name]
+                for name in (body or schema["properties"])
+                if name in record and record[name] is not None
+            }
             if kept:
                 return dict(list(kept.items())[:1]) if not body else {**body, **kept}
         if not body:
@@ -140,7 +151,9 @@ class Arrangement:
 
     # --- records that are there ------------------------------------------------------------------------------------
 
-    def records(self, operation: Operation, path: Mapping[str, str], query: tuple[tuple[str, str], ...] = ()) -> list[Any]:
+    def records(
+        self, operation: Operation, path: Mapping[str, str], query: tuple[tuple[str, str], ...] = ()
+    ) -> list[Any]:
         """Records of a list, up to 100, newest first. Raises Unavailable when the list does not answer."""
         collection = operation.collection
         assert collection is not None
@@ -148,7 +161,13 @@ class Arrangement:
         if collection.paging:
             call = call.asking(("limit", 100))
         exchange = self.session.read(call, self.session.admin)
-        found = exchange.json if collection.key is None else (exchange.json or {}).get(collection.key) if isinstance(exchange.json, dict) else None
+        found = (
+            exchange.json
+            if collection.key is None
+            else (exchange.json or {}).get(collection.key)
+            if isinstance(exchange.json, dict)
+            else None
+        )
         if not exchange.ok or not isinstance(found, list):
             raise Unavailable(f"{operation.id} answered {exchange.outcome()}")
         return found
@@ -191,7 +210,9 @@ class Arrangement:
         if listing is None:
             return self.own(parameter.entity).path[parameter.name]
         records = self.records(listing, self._shared(listing, path))
-        values = [str(r[parameter.field]) for r in records if isinstance(r, dict) and r.get(parameter.field) is not None]
+        values = [
+            str(r[parameter.field]) for r in records if isinstance(r, dict) and r.get(parameter.field) is not None
+        ]
         values = list(dict.fromkeys(values))
         if not values:
             if self.contract.by_action(parameter.entity, "create") and operation.safety != "read":
@@ -223,13 +244,21 @@ class Arrangement:
         """Path parameters of a list: those that are known already, the others found."""
         found = {}
         for parameter in listing.path_parameters:
-            found[parameter.name] = path[parameter.name] if parameter.name in path else self._existing_path(listing)[parameter.name]
+            found[parameter.name] = (
+                path[parameter.name] if parameter.name in path else self._existing_path(listing)[parameter.name]
+            )
         return found
 
     def _sample_that_finds(self, parameter: Parameter, operation: Operation) -> str:
         for sample in parameter.samples:
-            exchange = self.session.read(Call(operation, {}, ((parameter.name, sample), ("limit", "100"))), self.session.admin)
-            found = (exchange.json or {}).get(operation.collection.key) if isinstance(exchange.json, dict) and operation.collection else None
+            exchange = self.session.read(
+                Call(operation, {}, ((parameter.name, sample), ("limit", "100"))), self.session.admin
+            )
+            found = (
+                (exchange.json or {}).get(operation.collection.key)
+                if isinstance(exchange.json, dict) and operation.collection
+                else None
+            )
             if found:
                 return sample
         return parameter.samples[0]
@@ -255,7 +284,8 @@ class Arrangement:
     # --- records of our own ----------------------------------------------------------------------------------------
 
     def create(self, entity: str, fields: Mapping[str, Any], path: Mapping[str, str] | None = None) -> OwnRecord:
-        """Create a record with the given fields over valid ones. Raises Unavailable when the target does not take it."""
+        """Create a record with the given fields over valid ones. Raises Unavailable when the target does not take
+        it."""
         operation = self.contract.by_action(entity, "create")
         if operation is None:
             raise Unavailable(f"the API has no operation that creates a {entity.replace('_', ' ')}")
@@ -294,7 +324,8 @@ class Arrangement:
         return OwnRecord(record, call.sent if isinstance(call.sent, dict) else {}, path)
 
     def recognise_path(self, call: Call, exchange: Exchange) -> dict[str, str]:
-        """Path parameters that lead to the record of an answer: the call's own, and those that the contract's links tell."""
+        """Path parameters that lead to the record of an answer: the call's own, and those that the contract's links
+        tell."""
         path = dict(call.path)
         for link in call.operation.links.values():
             for name, expression in link.get("parameters", {}).items():
@@ -322,7 +353,8 @@ class Arrangement:
             if self.contract.by_action(parameter.entity, "create") is None:
                 path[parameter.name] = self._parameter_value(parameter, operation, path)
                 continue
-            # A record known by what it refers to (a user's share) exists once per parent: each gets a parent of its own.
+            # A record known by what it refers to (a user's share) exists once per parent: each gets a parent of its
+            # own.
             owner = self.own(parameter.entity) if by_reference else self.parent(parameter.entity)
             path[parameter.name] = owner.path[parameter.name]
         return path

@@ -17,7 +17,8 @@ Query = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Call:
-    """One request to an operation. `record`: what it is about, where that is known; `sent`: the JSON body before encoding."""
+    """One request to an operation. `record`: what it is about, where that is known; `sent`: the JSON body before
+    encoding."""
 
     operation: Operation
     path: Mapping[str, str] = field(default_factory=dict)

@@ -14,7 +14,8 @@ LEVELS = ("MUST", "SHOULD", "MAY")
 
 @dataclass(frozen=True)
 class Requirement:
-    """One row of the catalogue. `applies_to` names a predicate over operations; `unchecked` is the reason for having no check."""
+    """One row of the catalogue. `applies_to` names a predicate over operations; `unchecked` is the reason for having no
+    check."""
 
     id: str
     level: str
@@ -66,7 +67,9 @@ def gate(catalogue: Catalogue, checks: Iterable[str], predicates: Iterable[str])
     every checked requirement's predicate exists.
     """
     checks, predicates = set(checks), set(predicates)
-    problems = [f"the check of {name} names an unknown requirement" for name in sorted(checks - set(catalogue.requirements))]
+    problems = [
+        f"the check of {name} names an unknown requirement" for name in sorted(checks - set(catalogue.requirements))
+    ]
     for requirement in catalogue.requirements.values():
         if requirement.id in checks and requirement.unchecked:
             problems.append(f"{requirement.id} has a check and a reason for having none")

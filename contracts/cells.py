@@ -43,7 +43,11 @@ class Selection:
     def takes(self, contract: Contract, requirement: Requirement, operation: Operation) -> bool:
         if self.operations and operation.id not in self.operations:
             return False
-        if self.requirements and requirement.id not in self.requirements and requirement.family not in self.requirements:
+        if (
+            self.requirements
+            and requirement.id not in self.requirements
+            and requirement.family not in self.requirements
+        ):
             return False
         return not self.sections or operation.section in {s.name for n in self.sections if (s := contract.section(n))}
 
@@ -62,12 +66,14 @@ def roles_of(requirement: Requirement, operation: Operation, listing_roles: Iter
         return [NO_FEATURES]
     if requirement.family == "AUTH":
         return [""]
-    if requirement.family in _LISTING_FAMILIES:
-        return [role for role in listing_roles if role == ADMIN or operation.features.needed or operation.features.unknown]
+    if requirement.family in _LISTING_FAMILIES and requirement.id != "ORDER-02":
+        return [role for role in listing_roles if role == ADMIN or operation.features.needed]
     return [ADMIN]
 
 
-def build_cells(contract: Contract, catalogue: Catalogue, selection: Selection, listing_roles: Iterable[str] = (ADMIN,)) -> list[Cell]:
+def build_cells(
+    contract: Contract, catalogue: Catalogue, selection: Selection, listing_roles: Iterable[str] = (ADMIN,)
+) -> list[Cell]:
     """Every cell of the selection, operation by operation in the order of the overview page."""
     selection.validate(contract, catalogue)
     wanted = set(selection.cells)

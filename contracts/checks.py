@@ -20,7 +20,9 @@ CHECKS: dict[str, Check] = {}
 class Broken(Exception):
     """The rule is broken. `softly`: broken in a way that is only worth a WARN, whatever the requirement's level."""
 
-    def __init__(self, sentence: str, exchange: Exchange | None = None, example: str = "", softly: bool = False) -> None:
+    def __init__(
+        self, sentence: str, exchange: Exchange | None = None, example: str = "", softly: bool = False
+    ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.exchange = exchange

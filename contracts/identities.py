@@ -1,4 +1,5 @@
-"""Callers with chosen features: roles and users made through the API itself, one token per set of features, used again and again."""
+"""Callers with chosen features: roles and users made through the API itself, one token per set of features, used again
+and again."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from contracts.session import Identity, Obstacle, Session
 
 
 def gives_access(operation: Operation, feature: str) -> bool:
-    """Whether a feature that the operation does not name may open it by another way, because it gives access to segments."""
+    """Whether a feature that the operation does not name may open it by another way, because it gives access to
+    segments."""
     return bool(operation.extra_access) and feature.startswith("foreign_segments/")
 
 
@@ -47,7 +49,11 @@ class Identities:
         token = exchange.json.get("token") if isinstance(exchange.json, dict) else None
         if not exchange.ok or not isinstance(token, str) or not token:
             kind = exchange.media_type or "no media type"
-            what = "the e-mail or password was refused" if exchange.refused_access else f"the login answered {exchange.outcome()} ({kind}) without a token"
+            what = (
+                "the e-mail or password was refused"
+                if exchange.refused_access
+                else f"the login answered {exchange.outcome()} ({kind}) without a token"
+            )
             raise Obstacle(f"{what} at {self.session.target.base_url}")
         return self.session.secrets.add(token)
 
@@ -63,7 +69,9 @@ class Identities:
     def make(self, features: frozenset[str], label: str) -> Identity:
         """A new caller, shared with nobody. Raises NotExercised when roles or users cannot be created."""
         try:
-            role = self.arrangement.create("user_role", {"features": sorted(features), "invisible_attributes_tag_ids": []})
+            role = self.arrangement.create(
+                "user_role", {"features": sorted(features), "invisible_attributes_tag_ids": []}
+            )
             password = self.session.secrets.add(new_password())
             user = self.arrangement.create("user", {"role_id": role.record["id"], "password": password})
         except Unavailable as error:
@@ -95,10 +103,14 @@ class Identities:
             return
         contract, session = self.session.contract, self.session
         ended, kept = self.make(self._features, "ended-token"), self.make(self._features, "renewed-token")
-        logout = session.send(Call(contract.operations["logout_user"]).sending({"token": ended.token}), ended, judged=False)
+        logout = session.send(
+            Call(contract.operations["logout_user"]).sending({"token": ended.token}), ended, judged=False
+        )
         if not logout.ok:
             raise NotExercised(f"the logout answers {logout.outcome()}")
-        renewal = session.send(Call(contract.operations["refresh_token"]).sending({"token": kept.token}), kept, judged=False)
+        renewal = session.send(
+            Call(contract.operations["refresh_token"]).sending({"token": kept.token}), kept, judged=False
+        )
         token = renewal.json.get("token") if isinstance(renewal.json, dict) else None
         self._logged_out = ended
         if renewal.ok and isinstance(token, str) and token:
@@ -139,20 +151,34 @@ class Identities:
         required = {*operation.features.any_of, *operation.features.all_of}
         patterns = tuple(f.rsplit("/", 1)[0] + "/" for f in required if is_pattern(f))
         others = frozenset(
-            f for f in self._features if f not in required and not (patterns and f.startswith(patterns)) and not gives_access(operation, f)
+            f
+            for f in self._features
+            if f not in required and not (patterns and f.startswith(patterns)) and not gives_access(operation, f)
         )
-        return [("all features but those required", others), ("names that extend, cut or respell the required ones", self.lookalikes())]
+        return [
+            ("all features but those required", others),
+            ("names that extend, cut or respell the required ones", self.lookalikes()),
+        ]
 
     def lookalikes(self) -> frozenset[str]:
         """Names close to real features without being any: longer, shorter, in capitals, the area alone."""
-        close = {variant for f in self._features for variant in (f + "s", f + "/all", f[:-1], f.upper(), f.partition("/")[0], "x" + f)}
+        close = {
+            variant
+            for f in self._features
+            for variant in (f + "s", f + "/all", f[:-1], f.upper(), f.partition("/")[0], "x" + f)
+        }
         return frozenset(close - self._features)
 
     def prepare(self, operations: list[Operation], roles_wanted: bool) -> None:
-        """Make every caller that the cells will need before anything is read, so that lists of users and roles hold still meanwhile."""
+        """Make every caller that the cells will need before anything is read, so that lists of users and roles hold
+        still meanwhile."""
         if not roles_wanted:
             return
-        sets = {frozenset[str](): "no-features", self.lookalikes(): "feature-sets", **{s: "feature-sets" for s in self.random_sets}}
+        sets = {
+            frozenset[str](): "no-features",
+            self.lookalikes(): "feature-sets",
+            **dict.fromkeys(self.random_sets, "feature-sets"),
+        }
         for operation in operations:
             for minimal in operation.features.minimal_sets():
                 if not any(map(is_pattern, minimal)):

@@ -13,9 +13,9 @@ from contracts.checks import CHECKS, Broken, NotExercised, TargetLost, Unconfirm
 from contracts.subject import Subject, Workbench
 
 
-
 def judge(cell: Cell, requirement: Requirement, bench: Workbench, *, strict: bool) -> Result:
-    """Exercise one cell. Whatever goes wrong inside the suite becomes ERROR; a lost target raises Obstacle when it stays lost."""
+    """Exercise one cell. Whatever goes wrong inside the suite becomes ERROR; a lost target raises Obstacle when it
+    stays lost."""
     session = bench.session
     operation = session.contract.operations[cell.operation]
     subject = Subject(cell, operation, bench)
@@ -63,6 +63,8 @@ def judge(cell: Cell, requirement: Requirement, bench: Workbench, *, strict: boo
 
 def _own_fault(error: Exception) -> str:
     """An error of the suite in one line, with the place it happened at."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "contracts" in f.filename] or traceback.extract_tb(error.__traceback__)
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if "contracts" in f.filename
+    ] or traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"the suite failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}{place}"

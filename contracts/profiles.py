@@ -9,7 +9,8 @@ from contracts.cells import ADMIN, MINIMAL
 
 @dataclass(frozen=True)
 class Profile:
-    """Numbers of examples per cell. `examples`: Hypothesis examples; `forms`: members of a list of forms, `list_forms` where a list is asked; `window`: records walked at most."""
+    """Numbers of examples per cell. `examples`: Hypothesis examples; `forms`: members of a list of forms, `list_forms`
+    where a list is asked; `window`: records walked at most."""
 
     name: str
     examples: int
@@ -22,7 +23,27 @@ class Profile:
 
 
 PROFILES = {
-    "quick": Profile("quick", examples=1, tokens=6, feature_sets=3, forms=3, list_forms=1, window=100, listing_roles=(ADMIN,)),
-    "release": Profile("release", examples=6, tokens=10, feature_sets=4, forms=99, list_forms=99, window=300, listing_roles=(ADMIN, MINIMAL)),
-    "nightly": Profile("nightly", examples=30, tokens=40, feature_sets=10, forms=99, list_forms=99, window=1000, listing_roles=(ADMIN, MINIMAL)),
+    "quick": Profile(
+        "quick", examples=1, tokens=6, feature_sets=3, forms=3, list_forms=1, window=100, listing_roles=(ADMIN,)
+    ),
+    "release": Profile(
+        "release",
+        examples=6,
+        tokens=10,
+        feature_sets=4,
+        forms=99,
+        list_forms=99,
+        window=300,
+        listing_roles=(ADMIN, MINIMAL),
+    ),
+    "nightly": Profile(
+        "nightly",
+        examples=30,
+        tokens=40,
+        feature_sets=10,
+        forms=99,
+        list_forms=99,
+        window=1000,
+        listing_roles=(ADMIN, MINIMAL),
+    ),
 }

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from cdp import __version__
 from cdp.contract import Contract, Operation
@@ -30,7 +29,8 @@ from contracts.session import Identity, Obstacle, Session
 from contracts.subject import Workbench
 
 CLEANING_DEADLINE_S = 60.0
-# Within an operation: what reads the collection first, what writes after it, and last what judges all answers that were seen.
+# Within an operation: what reads the collection first, what writes after it, and last what judges all answers that were
+# seen.
 _FIRST = ("PAGE", "ORDER", "STRUCT")
 _WRITING = ("ROLE-06", "ORDER-02", "MEDIA-06")
 _OBSERVING = ("CODE-01", "CODE-06", "CODE-07", "AUTH-07", "ROLE-08", "MEDIA-01", "MEDIA-02", "SHAPE-01")
@@ -55,9 +55,16 @@ class Plan:
     def operations(self) -> list[Operation]:
         return [self.contract.operations[name] for name in dict.fromkeys(cell.operation for cell in self.cells)]
 
+    def only(self, cells: Collection[Cell]) -> Plan:
+        """The same plan for some of its cells, in the same order."""
+        return replace(self, cells=tuple(cell for cell in self.cells if cell in cells))
 
-def make_plan(contract: Contract, catalogue: Catalogue, selection: Selection, profile: Profile, seed: int, strict: bool = False) -> Plan:
-    """Choose and order the cells. Raises SelectionError for unknown names, GateError when a requirement has no check."""
+
+def make_plan(
+    contract: Contract, catalogue: Catalogue, selection: Selection, profile: Profile, seed: int, strict: bool = False
+) -> Plan:
+    """Choose and order the cells. Raises SelectionError for unknown names, GateError when a requirement has no
+    check."""
     problems = gate(catalogue, CHECKS, PREDICATES)
     if problems:
         raise GateError("; ".join(problems))
@@ -109,7 +116,9 @@ class ContractRun:
         for secret in (self.target.credentials.token, self.target.credentials.password):
             self.secrets.add(secret)
         self.ledger = Ledger(self.directory / "ledger.jsonl")
-        self.session = Session(self.plan.contract, self.target, self.plan.profile, self.plan.seed, self.ledger, self.secrets)
+        self.session = Session(
+            self.plan.contract, self.target, self.plan.profile, self.plan.seed, self.ledger, self.secrets
+        )
         self.bench = Workbench(self.session)
         self.writer = ResultsWriter(self.directory / RESULTS_FILE)
         self.counts: Counter[str] = Counter()
@@ -118,7 +127,8 @@ class ContractRun:
         self._finished = False
 
     def start(self) -> None:
-        """Write the header, get a token, make sure that the API is there, make the callers. Raises Obstacle in one line."""
+        """Write the header, get a token, make sure that the API is there, make the callers. Raises Obstacle in one
+        line."""
         plan = self.plan
         self.writer.header(
             target=self.target.name,
@@ -139,7 +149,9 @@ class ContractRun:
             self._authenticate()
             self._find_api()
             self.bench.arrangement.find_ids(plan.operations)
-            roles = any(cell.requirement.startswith(("ROLE", "AUTH-06")) or cell.role not in ("", ADMIN) for cell in plan.cells)
+            roles = any(
+                cell.requirement.startswith(("ROLE", "AUTH-06")) or cell.role not in ("", ADMIN) for cell in plan.cells
+            )
             self.bench.identities.prepare(plan.operations, roles)
         except TargetLost as lost:
             raise Obstacle(f"{self.target.base_url} cannot be reached: {lost}") from None
@@ -154,7 +166,11 @@ class ContractRun:
         operation = next(
             o
             for o in self.plan.contract.operations.values()
-            if o.collection and o.provenance == "documented" and not o.features.needed and not o.path_parameters and o.auth == "token"
+            if o.collection
+            and o.provenance == "documented"
+            and not o.features.needed
+            and not o.path_parameters
+            and o.auth == "token"
         )
         exchange = self.session.send(Call(operation), self.session.admin, judged=False)
         if exchange.failure:
@@ -163,10 +179,14 @@ class ContractRun:
             raise Obstacle(f"{self.target.base_url} refused the token (401); check it, or log in again")
         if exchange.json is None or exchange.status == 404:
             kind = exchange.media_type or "nothing"
-            raise Obstacle(f"{self.target.base_url} is not the API: GET {operation.template} answered {exchange.status} with {kind}")
+            raise Obstacle(
+                f"{self.target.base_url} is not the API: GET {operation.template} answered {exchange.status} "
+                f"with {kind}"
+            )
 
     def judge(self, cell: Cell) -> Result:
-        """Judge one cell and store the result. Raises Obstacle when the target is gone, ResultsError when nothing can be stored."""
+        """Judge one cell and store the result. Raises Obstacle when the target is gone, ResultsError when nothing can
+        be stored."""
         if self._judging and self._judging != cell.operation:
             self.session.forget(self.plan.contract.operations[self._judging])
         self._judging = cell.operation
@@ -205,7 +225,11 @@ class ContractRun:
             self.session.client.close()
 
     def _busiest(self) -> tuple[str, int]:
-        lists = {f"{o}/{role}": n for (o, role), n in self.session.requests_by_cell.items() if role and self.plan.contract.operations[o].collection}
+        lists = {
+            f"{o}/{role}": n
+            for (o, role), n in self.session.requests_by_cell.items()
+            if role and self.plan.contract.operations[o].collection
+        }
         return max(lists.items(), key=lambda item: item[1], default=("", 0))
 
     def _clean(self, *, reachable: bool) -> list[str]:

@@ -19,7 +19,8 @@ _REFERENCES = ("x-entity", "x-value-from", "x-credential")
 class Sampler:
     """Builds values for schemas. `reference` resolves the contract's pointers to stored records and credentials.
 
-    Every text that becomes part of a record starts with `prefix`, so that whatever the run leaves behind can be told apart.
+    Every text that becomes part of a record starts with `prefix`, so that whatever the run leaves behind can be told
+    apart.
     """
 
     def __init__(self, contract: Contract, prefix: str, reference: Reference, seed: int) -> None:
@@ -110,7 +111,8 @@ def multipart(fields: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[byt
         sample = described.get("x-sample-file")
         if sample:
             content = base64.b64decode(sample["base64"]) if "base64" in sample else sample["text"].encode()
-            head = f'Content-Disposition: form-data; name="{name}"; filename="{sample["filename"]}"\r\nContent-Type: application/octet-stream'
+            head = f'Content-Disposition: form-data; name="{name}"; filename="{sample["filename"]}"'
+            head += "\r\nContent-Type: application/octet-stream"
         elif name in fields:
             content, head = str(fields[name]).encode(), f'Content-Disposition: form-data; name="{name}"'
         else:

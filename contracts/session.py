@@ -1,4 +1,5 @@
-"""What the checks of one run share: the target, the callers, the records, and what has been read since the last write."""
+"""What the checks of one run share: the target, the callers, the records, and what has been read since the last
+write."""
 
 from __future__ import annotations
 
@@ -37,9 +38,12 @@ ANONYMOUS = Identity("")
 
 
 class Session:
-    """Sends calls for the checks, remembers reads until the next write, and keeps what was said about each operation."""
+    """Sends calls for the checks, remembers reads until the next write, and keeps what was said about each
+    operation."""
 
-    def __init__(self, contract: Contract, target: Target, profile: Profile, seed: int, ledger: Ledger, secrets: Secrets) -> None:
+    def __init__(
+        self, contract: Contract, target: Target, profile: Profile, seed: int, ledger: Ledger, secrets: Secrets
+    ) -> None:
         self.contract = contract
         self.target = target
         self.profile = profile
@@ -55,8 +59,17 @@ class Session:
         self._seen: dict[str, list[Exchange]] = {}
         self._lost = 0
 
-    def send(self, call: Call, caller: Identity, headers: dict[str, Any] | None = None, *, method: str = "", judged: bool = True) -> Exchange:
-        """Send a call as a caller. Raises TargetLost when there is no answer, Obstacle when there is none several times on end.
+    def send(
+        self,
+        call: Call,
+        caller: Identity,
+        headers: dict[str, Any] | None = None,
+        *,
+        method: str = "",
+        judged: bool = True,
+    ) -> Exchange:
+        """Send a call as a caller. Raises TargetLost when there is no answer, Obstacle when there is none several times
+        on end.
 
         `judged`: whether the exchange counts as evidence for the operation's conventions on answers.
         """
@@ -68,11 +81,20 @@ class Session:
             sent_headers["Content-Type"] = call.media_type
         sent_headers.update(headers or {})
         method = method or operation.method
-        if operation.id == self.about and method == operation.method and operation is self.contract.operations[operation.id]:
+        if (
+            operation.id == self.about
+            and method == operation.method
+            and operation is self.contract.operations[operation.id]
+        ):
             key = (operation.id, caller.role)
             self.requests_by_cell[key] = self.requests_by_cell.get(key, 0) + 1
         exchange = self.client.send(
-            method, call.url(self.target), headers=sent_headers, body=call.body, operation=operation.id, role=caller.role
+            method,
+            call.url(self.target),
+            headers=sent_headers,
+            body=call.body,
+            operation=operation.id,
+            role=caller.role,
         )
         if (operation.safety != "read" or method != "GET") and not exchange.client_error:
             self._reads.clear()

@@ -41,7 +41,8 @@ class Workbench:
         self._validators: dict[tuple[str, int], jsonschema_rs.Validator | None] = {}
 
     def valid_call(self, operation: Operation, purpose: str) -> Call:
-        """A valid call; the reason for having none is remembered, so that it is not sought again for every requirement."""
+        """A valid call; the reason for having none is remembered, so that it is not sought again for every
+        requirement."""
         known = self._unavailable.get((operation.id, purpose))
         if known:
             raise NotExercised(known)
@@ -62,7 +63,9 @@ class Workbench:
             self._controls[operation.id] = call, exchange
         call, exchange = self._controls[operation.id]
         if operation.provenance == "assumed" and exchange.status in (404, 405, 501):
-            raise Unconfirmed(f"assumed operation; the target answers {exchange.status} to {operation.method} {operation.template}")
+            raise Unconfirmed(
+                f"assumed operation; the target answers {exchange.status} to {operation.method} {operation.template}"
+            )
         return call, exchange
 
     def execute(self, call: Call, **options: Any) -> Exchange:
@@ -74,7 +77,8 @@ class Workbench:
         return self.session.send(call, self.session.admin, **options)
 
     def untouched_call(self, operation: Operation) -> Call:
-        """A valid call that is never sent with the right token: what a refused caller would change if he were not refused."""
+        """A valid call that is never sent with the right token: what a refused caller would change if he were not
+        refused."""
         if operation.safety == "read":
             return self.control(operation)[0]
         if operation.id not in self._untouched:
@@ -93,11 +97,14 @@ class Workbench:
         if key not in self._validators:
             schema = operation.response_schema(status)
             document = {**schema, "components": self.session.contract.document["components"]} if schema else None
-            self._validators[key] = jsonschema_rs.Draft202012Validator(document, validate_formats=True) if document else None
+            self._validators[key] = (
+                jsonschema_rs.Draft202012Validator(document, validate_formats=True) if document else None
+            )
         return self._validators[key]
 
     def state(self, call: Call, *, now: bool = False) -> State:
-        """What the operation that observes this one shows: status and decoded body. From memory, or really asked `now`."""
+        """What the operation that observes this one shows: status and decoded body. From memory, or really asked
+        `now`."""
         operation = call.operation
         assert operation.observe is not None
         observer = self.session.contract.operations[operation.observe]
@@ -113,10 +120,10 @@ class Workbench:
         exchange = read(observing, self.session.admin)
         return exchange.status, exchange.json
 
-
     @staticmethod
     def needing_state(call: Call, state: State) -> None:
-        """Raise NotExercised unless the observing operation really shows something; not being there yet (404) is a state, too."""
+        """Raise NotExercised unless the observing operation really shows something; not being there yet (404) is a
+        state, too."""
         expected = (404,) if call.operation.observe_parameters else ()
         if not (200 <= state[0] < 300 or state[0] in expected):
             raise NotExercised(f"{call.operation.observe}, which would show a change, answers {state[0]}")
@@ -159,12 +166,17 @@ class Subject:
         raise NotExercised(f"no caller is known for the role {self.cell.role}")
 
     def control(self) -> Exchange:
-        """The answer to the valid call; NotExercised when the target does not let it pass, because nothing could be told then."""
+        """The answer to the valid call; NotExercised when the target does not let it pass, because nothing could be
+        told then."""
         exchange = self.bench.control(self.operation)[1]
         if exchange.status == 403:
-            raise NotExercised("the role of the run's own token may not call it; a token with its features would make it checkable")
+            raise NotExercised(
+                "the role of the run's own token may not call it; a token with its features would make it checkable"
+            )
         if not exchange.ok:
-            raise NotExercised(f"the valid call answers {exchange.outcome()}, so the rule cannot be told from a broken operation")
+            raise NotExercised(
+                f"the valid call answers {exchange.outcome()}, so the rule cannot be told from a broken operation"
+            )
         return exchange
 
     def call(self) -> Call:
@@ -173,7 +185,8 @@ class Subject:
     def forms(self, forms: Sequence[T]) -> list[T]:
         """As many of the forms as the profile wants; a short profile takes other ones on other operations.
 
-        Lists are asked less often than other operations in the short profile, because so many requirements look at them.
+        Lists are asked less often than other operations in the short profile, because so many requirements look at
+        them.
         """
         wanted = self.session.profile.list_forms if self.operation.collection else self.session.profile.forms
         count = min(wanted, len(forms))
@@ -216,7 +229,9 @@ class Subject:
             raise stopped[0]
 
 
-def require(condition: bool, sentence: str, exchange: Exchange | None = None, example: str = "", softly: bool = False) -> None:
+def require(
+    condition: bool, sentence: str, exchange: Exchange | None = None, example: str = "", softly: bool = False
+) -> None:
     """Raise Broken with the sentence unless the condition holds."""
     if not condition:
         raise Broken(sentence, exchange, example, softly)

@@ -29,13 +29,30 @@ USAGE, NOT_JUDGED = 2, 3
 
 @click.command()
 @click.option("--url", default=None, help="Base URL of an instance; without it the embedded one is started.")
-@click.option("--allow", default="", help="What may be done on the target: writes,destructive,sends. Nothing by default.")
-@click.option("--timeout", "timeout_s", default=10.0, show_default=True, type=click.FloatRange(0.1, 600), help="Seconds to wait for an answer.")
+@click.option(
+    "--allow", default="", help="What may be done on the target: writes,destructive,sends. Nothing by default."
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(0.1, 600),
+    help="Seconds to wait for an answer.",
+)
 @click.option("--section", "sections", multiple=True, help="Only this section (name or slug); may be repeated.")
-@click.option("--requirement", "requirements", multiple=True, help="Only this requirement or family, for example PAGE-03 or PAGE.")
+@click.option(
+    "--requirement", "requirements", multiple=True, help="Only this requirement or family, for example PAGE-03 or PAGE."
+)
 @click.option("--operation", "operations", multiple=True, help="Only this operation.")
 @click.option("--cell", "cells", multiple=True, help="Only this cell, by its address REQUIREMENT/operation[/role].")
-@click.option("--profile", type=click.Choice(["quick", "release", "nightly"]), default="quick", show_default=True, help="How thoroughly to look.")
+@click.option(
+    "--profile",
+    type=click.Choice(["quick", "release", "nightly"]),
+    default="quick",
+    show_default=True,
+    help="How thoroughly to look.",
+)
 @click.option("--strict", is_flag=True, help="A broken SHOULD fails the run as well.")
 @click.option("--dry-run", is_flag=True, help="Print the cells and send nothing.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
@@ -135,7 +152,9 @@ def _run(plan: Plan, target: Target, runs_directory: Path) -> int:
     for leftover in run.leftovers[:20]:
         console.print(f"left on the target: {leftover}", markup=False)
     if len(run.leftovers) > 20:
-        console.print(f"left on the target: {len(run.leftovers) - 20} more, all in {directory / 'ledger.jsonl'}", markup=False)
+        console.print(
+            f"left on the target: {len(run.leftovers) - 20} more, all in {directory / 'ledger.jsonl'}", markup=False
+        )
     if lost:
         click.echo(f"cdp contract: {lost}", err=True)
         return NOT_JUDGED

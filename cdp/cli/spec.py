@@ -44,7 +44,13 @@ def spec(context: click.Context, section_name: str | None, contract_path: str | 
 
 
 @spec.command("bundle")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="File to write: .json, or YAML by any other name.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False),
+    help="File to write: .json, or YAML by any other name.",
+)
 @click.pass_context
 def bundle_command(context: click.Context, output: str) -> None:
     """Write the contract as one OpenAPI document for mock servers, Swagger UI and client generators."""
@@ -71,12 +77,17 @@ class _Plain(yaml.SafeDumper):
 def _overview(contract: Contract, console: Console) -> None:
     for section in contract.sections:
         operations = [o for o in contract.operations.values() if o.section == section.name]
-        console.print(f"[bold]{section.name}[/bold]  ({section.slug}, page {section.documentation}, {len(operations)} operations)")
+        console.print(
+            f"[bold]{section.name}[/bold]  ({section.slug}, page {section.documentation}, {len(operations)} operations)"
+        )
         if operations:
             console.print(_table(operations))
     counts = {p: sum(o.provenance == p for o in contract.operations.values()) for p in _MARKS}
     told = ", ".join(f"{n} {p}" for p, n in counts.items())
-    console.print(f"{len(contract.sections)} sections, {len(contract.operations)} operations: {told}; {len(contract.feature_names)} features")
+    console.print(
+        f"{len(contract.sections)} sections, {len(contract.operations)} operations: {told}; "
+        f"{len(contract.feature_names)} features"
+    )
 
 
 def _table(operations: list[Operation]) -> Table:
@@ -99,8 +110,12 @@ def _section(contract: Contract, name: str, console: Console) -> None:
         console.print(f"Not known: {section.unread}")
     for o in [o for o in contract.operations.values() if o.section == section.name]:
         console.print(f"\n[bold]{o.id}[/bold]  {o.method} {o.template}  {o.summary}")
-        console.print(f"  provenance  {o.provenance} ({o.source}); safety {o.safety}; answers {', '.join(map(str, o.responses))}")
-        console.print(f"  features    {'open, no token needed' if o.open else o.features.text()} ({o.features_provenance})")
+        console.print(
+            f"  provenance  {o.provenance} ({o.source}); safety {o.safety}; answers {', '.join(map(str, o.responses))}"
+        )
+        console.print(
+            f"  features    {'open, no token needed' if o.open else o.features.text()} ({o.features_provenance})"
+        )
         for p in (*o.path_parameters, *o.query_parameters):
             schema = contract.resolved(p.schema)
             facts = [str(schema.get("type", "")), p.place, "required" if p.required else "", p.provenance]
@@ -114,8 +129,13 @@ def _section(contract: Contract, name: str, console: Console) -> None:
         if o.collection:
             c = o.collection
             order = f", newest first by {c.timestamp} ({c.timestamp_provenance})" if c.timestamp else ""
-            console.print(f"  collection  under {c.key or 'no key (bare array)'}, {'paged' if c.paging else 'not paged'}{order}", markup=False)
+            console.print(
+                f"  collection  under {c.key or 'no key (bare array)'}, {'paged' if c.paging else 'not paged'}{order}",
+                markup=False,
+            )
         if o.sub_entities:
-            console.print(f"  refers to   {', '.join(f'{s.field} -> {s.section}' for s in o.sub_entities)}", markup=False)
+            console.print(
+                f"  refers to   {', '.join(f'{s.field} -> {s.section}' for s in o.sub_entities)}", markup=False
+            )
     for note in section.notes:
         console.print(f"\n- {note}", markup=False)

@@ -1,7 +1,8 @@
 """Reading the contract's files and bundling them into one document.
 
-The contract is kept in many files so that a section stays readable. Tools outside the suite want one file: `bundle` follows the file
-references and gives every component its place under `components`, which works because component names are unique over all files.
+The contract is kept in many files so that a section stays readable. Tools outside the suite want one file: `bundle`
+follows the file references and gives every component its place under `components`, which works because component names
+are unique over all files.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ class _Bundler:
     def rewrite(self, here: Path, node: Any) -> Any:
         if isinstance(node, dict):
             return {
-                key: self.component(here, value) if key == "$ref" and isinstance(value, str) else self.rewrite(here, value)
+                key: self.component(here, value)
+                if key == "$ref" and isinstance(value, str)
+                else self.rewrite(here, value)
                 for key, value in node.items()
             }
         if isinstance(node, list):
@@ -110,7 +113,10 @@ def bundle(root: Path = CONTRACT_ROOT) -> dict[str, Any]:
     for path, section in sections.items():
         for name in (section.get("components") or {}).get("schemas") or {}:
             bundler.component(path, f"#/components/schemas/{name}")
-    components = {**(source.get("components") or {}), **{k: dict(sorted(v.items())) for k, v in bundler.components.items() if v}}
+    components = {
+        **(source.get("components") or {}),
+        **{k: dict(sorted(v.items())) for k, v in bundler.components.items() if v},
+    }
     notes = {s["x-section"]: s for s in sections.values()}
     tags = [{**tag, **_tag_facts(notes.get(tag["name"], {}))} for tag in source.get("tags", [])]
     return {**source, "tags": tags, "paths": paths, "components": components}

@@ -17,7 +17,8 @@ DOCUMENTED, OBSERVED, ASSUMED = "documented", "observed", "assumed"
 
 @dataclass(frozen=True)
 class Features:
-    """Which features open an operation: one of `any_of`, or all of `all_of`; neither = no feature is needed, or none is known."""
+    """Which features open an operation: one of `any_of`, or all of `all_of`; neither = no feature is needed, or none is
+    known."""
 
     any_of: tuple[str, ...] = ()
     all_of: tuple[str, ...] = ()
@@ -51,7 +52,8 @@ class Features:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A path or query parameter. `entity` and `field`: the stored record, and its field, that a value has to come from."""
+    """A path or query parameter. `entity` and `field`: the stored record, and its field, that a value has to come
+    from."""
 
     name: str
     place: str
@@ -66,7 +68,8 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Collection:
-    """What a list operation answers: `key` (None = a bare array), whether it pages, and the timestamp it is ordered by."""
+    """What a list operation answers: `key` (None = a bare array), whether it pages, and the timestamp it is ordered
+    by."""
 
     key: str | None
     paging: bool
@@ -165,7 +168,13 @@ class Contract:
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
         self.sections = [
-            Section(t["name"], t.get("x-slug", ""), t.get("x-documentation", ""), t.get("x-unread", ""), tuple(t.get("x-notes", ())))
+            Section(
+                t["name"],
+                t.get("x-slug", ""),
+                t.get("x-documentation", ""),
+                t.get("x-unread", ""),
+                tuple(t.get("x-notes", ())),
+            )
             for t in document.get("tags", [])
         ]
         rank = {section.name: i for i, section in enumerate(self.sections)}
@@ -274,7 +283,7 @@ def _operation(document: Mapping[str, Any], path: str, method: str, item: Mappin
         media_type = next(iter(body.get("content", {})), None)
         observe = raw.get("x-observe")
         responses = {int(status): _response(document, value) for status, value in raw["responses"].items()}
-        links = next((value["links"] for value in responses.values() if "links" in value), {})
+        links: Mapping[str, Any] = next((value["links"] for value in responses.values() if "links" in value), {})
         return Operation(
             id=name,
             method=method.upper(),
@@ -293,7 +302,9 @@ def _operation(document: Mapping[str, Any], path: str, method: str, item: Mappin
             collection=_collection(raw.get("x-collection")),
             item_key=raw.get("x-item-key"),
             answers_item="x-item-key" in raw,
-            sub_entities=tuple(SubEntity(f, s["key"], s["section"], s["entity"]) for f, s in raw.get("x-sub-entities", {}).items()),
+            sub_entities=tuple(
+                SubEntity(f, s["key"], s["section"], s["entity"]) for f, s in raw.get("x-sub-entities", {}).items()
+            ),
             observe=observe["operation"] if isinstance(observe, dict) else observe,
             observe_parameters=observe.get("parameters", {}) if isinstance(observe, dict) else {},
             path_parameters=tuple(p for p in parameters if p.place == "path"),

@@ -70,7 +70,18 @@ def malformed_token(s: Subject) -> None:
     start = s.operation.order % len(forms)
     for number in range(min(s.session.profile.tokens, len(forms))):
         what, value = forms[(start + number) % len(forms)]
-        _refused(_try(s, {TOKEN_HEADER: s.session.secrets.add(value) if isinstance(value, str) and token[:6] in value else value}), what, what)
+        _refused(
+            _try(
+                s,
+                {
+                    TOKEN_HEADER: s.session.secrets.add(value)
+                    if isinstance(value, str) and token[:6] in value
+                    else value
+                },
+            ),
+            what,
+            what,
+        )
         s.exercised()
     if s.session.profile.name == "quick":
         return
@@ -78,10 +89,18 @@ def malformed_token(s: Subject) -> None:
     def rule(edit: tuple[int, str, str]) -> None:
         position, kind, character = edit
         at = position % len(token)
-        spoilt = {"change": token[:at] + character + token[at + 1 :], "cut": token[:at] + token[at + 1 :], "add": token[:at] + character + token[at:]}[kind]
+        spoilt = {
+            "change": token[:at] + character + token[at + 1 :],
+            "cut": token[:at] + token[at + 1 :],
+            "add": token[:at] + character + token[at:],
+        }[kind]
         if spoilt == token:
             return
-        _refused(_try(s, {TOKEN_HEADER: s.session.secrets.add(spoilt)}), f"a valid token with one character {kind}ed", f"{kind} at {at}")
+        _refused(
+            _try(s, {TOKEN_HEADER: s.session.secrets.add(spoilt)}),
+            f"a valid token with one character {kind}ed",
+            f"{kind} at {at}",
+        )
         s.exercised()
 
     alphabet = st.sampled_from("abcXYZ019-_.=+/~")
@@ -106,7 +125,12 @@ def token_elsewhere(s: Subject) -> None:
         else:
             asked = call.sending({**call.sent, "token": token})
         exchange = _try(s, headers, asked)
-        require(exchange.refused_access, f"a valid token in {place} instead of its header got {exchange.outcome()}", exchange, place)
+        require(
+            exchange.refused_access,
+            f"a valid token in {place} instead of its header got {exchange.outcome()}",
+            exchange,
+            place,
+        )
         s.exercised()
 
 
@@ -118,7 +142,11 @@ def refusal_changes_nothing(s: Subject) -> None:
     s.bench.needing_state(call, before)
     exchange = _try(s, call=call)
     exchange = _try(s, {TOKEN_HEADER: UNKNOWN_TOKEN}, call)
-    require(s.bench.state(call, now=True) == before, f"a request that was refused with {exchange.outcome()} changed what {s.operation.observe} shows", exchange)
+    require(
+        s.bench.state(call, now=True) == before,
+        f"a request that was refused with {exchange.outcome()} changed what {s.operation.observe} shows",
+        exchange,
+    )
     s.exercised()
 
 
@@ -149,7 +177,11 @@ def tells_nothing(s: Subject, exchange: Exchange) -> None:
     """A refusal is a JSON object without records and without anything of the server's inside."""
     body = exchange.json
     require(isinstance(body, dict), f"the refusal with {exchange.status} is no JSON object", exchange)
-    data = {s.operation.item_key, s.operation.collection.key if s.operation.collection else None, "selection_settings"} & set(body)
+    data = {
+        s.operation.item_key,
+        s.operation.collection.key if s.operation.collection else None,
+        "selection_settings",
+    } & set(body)
     require(not data, f"the refusal with {exchange.status} brings {', '.join(map(str, data))}", exchange)
     found = internals(exchange)
     require(not found, f"the refusal with {exchange.status} shows internals: {found}", exchange)
@@ -160,7 +192,9 @@ def tells_nothing(s: Subject, exchange: Exchange) -> None:
 def valid_token(s: Subject) -> None:
     exchange = s.bench.control(s.operation)[1]
     if exchange.status == 403:
-        raise NotExercised("the role of the run's own token may not call it; a token with its features would make it checkable")
+        raise NotExercised(
+            "the role of the run's own token may not call it; a token with its features would make it checkable"
+        )
     require(exchange.status != 401, "the run's own valid token is refused with 401", exchange)
     if not exchange.ok:
         raise NotExercised(f"the valid call answers {exchange.outcome()}")
@@ -169,7 +203,11 @@ def valid_token(s: Subject) -> None:
 
 @check("AUTH-09")
 def open_operation(s: Subject) -> None:
-    call = s.bench.valid_call(s.operation, "open call") if s.operation.safety != "read" else s.bench.control(s.operation)[0]
+    call = (
+        s.bench.valid_call(s.operation, "open call")
+        if s.operation.safety != "read"
+        else s.bench.control(s.operation)[0]
+    )
     exchange = s.session.send(call, ANONYMOUS)
     if exchange.status in (404, 405) and s.operation.provenance == "assumed":
         raise Unconfirmed(f"assumed operation; the target answers {exchange.status}")

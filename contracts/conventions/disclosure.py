@@ -8,10 +8,21 @@ from urllib.parse import unquote_plus
 from cdp.http import Exchange
 
 INTERNALS = {
-    "a stack trace": re.compile(r'Traceback \(most recent call last\)|File "[^"]+", line \d+|\bat [\w$.]+\([\w]+\.(java|kt|js|ts|go|cs):\d+\)|goroutine \d+ \['),
-    "an exception's class": re.compile(r"\b[a-z_]+\.[a-z_.]*(exceptions?|errors?)\.[A-Z]\w+|\b(sqlite3|psycopg2?|asyncpg|pymysql|sqlalchemy)\b|[A-Z]\w+Exception\b"),
-    "SQL": re.compile(r"\b(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b|syntax error at or near|near \".*\": syntax error", re.S),
-    "a file path": re.compile(r"(?<![\w/])/(usr|home|var|opt|app|srv|root|etc|tmp)/[\w./-]+|[A-Z]:\\\\?(Users|Windows|Program)"),
+    "a stack trace": re.compile(
+        r'Traceback \(most recent call last\)|File "[^"]+", line \d+|goroutine \d+ \[|'
+        r"\bat [\w$.]+\([\w]+\.(java|kt|js|ts|go|cs):\d+\)"
+    ),
+    "an exception's class": re.compile(
+        r"\b[a-z_]+\.[a-z_.]*(exceptions?|errors?)\.[A-Z]\w+|\b(sqlite3|psycopg2?|asyncpg|pymysql|sqlalchemy)\b|[A-Z]\w+Exception\b"
+    ),
+    "SQL": re.compile(
+        r"\b(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b|syntax error at or near|near "
+        '".*": syntax error',
+        re.S,
+    ),
+    "a file path": re.compile(
+        r"(?<![\w/])/(usr|home|var|opt|app|srv|root|etc|tmp)/[\w./-]+|[A-Z]:\\\\?(Users|Windows|Program)"
+    ),
 }
 
 

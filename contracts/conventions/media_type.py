@@ -17,7 +17,16 @@ from contracts.conventions.structure import odd_read
 from contracts.subject import Subject, require
 
 JSON = "application/json"
-MALFORMED = (b"{", b'{"name":}', b"nul", b'{"name": "x"} trailing', b'{"name": NaN}', b"\xff\xfe\x00", b'{"name": "x"', b"[1, 2")
+MALFORMED = (
+    b"{",
+    b'{"name":}',
+    b"nul",
+    b'{"name": "x"} trailing',
+    b'{"name": NaN}',
+    b"\xff\xfe\x00",
+    b'{"name": "x"',
+    b"[1, 2",
+)
 OTHER_TYPES = ("text/plain", "application/xml", "application/x-www-form-urlencoded")
 ACCEPTS = ("text/html", "application/xml", "text/csv", "image/png, text/html;q=0.9")
 TRICKY = (
@@ -91,10 +100,14 @@ def malformed_body(s: Subject) -> None:
     for body in s.forms(MALFORMED):
         exchange = s.session.send(call.sending_raw(body, JSON), s.session.admin)
         example = body.decode("latin-1")
-        require(exchange.client_error, f"a malformed JSON body got {exchange.outcome()} instead of a 4xx", exchange, example)
+        require(
+            exchange.client_error, f"a malformed JSON body got {exchange.outcome()} instead of a 4xx", exchange, example
+        )
         s.exercised()
     if before is not None:
-        require(s.bench.state(call, now=True) == before, "a malformed JSON body changed what is stored", exchange, example)
+        require(
+            s.bench.state(call, now=True) == before, "a malformed JSON body changed what is stored", exchange, example
+        )
 
 
 def _harmless_or_own(s: Subject) -> Call:
@@ -129,7 +142,7 @@ def accept_headers(s: Subject) -> None:
             exchange = odd_read(s, s.call().asking(("load_full_structure", "2")))
         else:
             exchange = s.session.send(s.call(), s.session.admin, {"Accept": accept})
-        fine = exchange.status == 406 or (exchange.media_type == JSON or not exchange.body) and exchange.status < 500
+        fine = exchange.status == 406 or ((exchange.media_type == JSON or not exchange.body) and exchange.status < 500)
         shown = exchange.headers.get("Content-Type") or "no media type"
         require(fine, f"Accept: {accept} got {exchange.outcome()} with {shown}", exchange, f"Accept: {accept}")
         s.exercised()
@@ -146,7 +159,9 @@ def text_survives(s: Subject) -> None:
         raise NotExercised(str(error)) from None
     own = s.operation.action == "create" or s.session.contract.by_action(s.operation.entity, "create") is not None
     if not own:
-        raise NotExercised("the API cannot create a record of this kind, and texts of other people's records stay as they are")
+        raise NotExercised(
+            "the API cannot create a record of this kind, and texts of other people's records stay as they are"
+        )
 
     def rule(text: str) -> None:
         sent = f"{s.session.prefix} {text}"
@@ -184,7 +199,9 @@ def _came_back(s: Subject, call: Call, exchange: Exchange, field: str, sent: str
     own = s.bench.arrangement.recognise_path(call, exchange) if read else None
     if read is None or own is None or not all(p.name in own for p in read.path_parameters):
         return
-    again = s.session.send(Call(read, {p.name: own[p.name] for p in read.path_parameters}), s.session.admin, judged=False)
+    again = s.session.send(
+        Call(read, {p.name: own[p.name] for p in read.path_parameters}), s.session.admin, judged=False
+    )
     stored = (again.json or {}).get(read.item_key) if read.item_key else again.json
     if again.ok and isinstance(stored, dict) and field in stored:
         require(stored[field] == sent, f"{field} was stored as {stored[field]!r:.80}", again, example)

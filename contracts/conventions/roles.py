@@ -71,14 +71,22 @@ def _telling(s: Subject, call: Call) -> None:
         return
     refused = s.bench.once(f"refused/{s.operation.id}", lambda: s.session.send(call, _no_features(s)))
     if refused.status != 403:
-        raise NotExercised(f"a role without features gets {refused.outcome()} on the harmless call, so passing cannot be told from being refused")
+        raise NotExercised(
+            f"a role without features gets {refused.outcome()} on the harmless call, so passing cannot be told "
+            "from being refused"
+        )
 
 
 @check("ROLE-01")
 def without_features(s: Subject) -> None:
     s.control()
     exchange = s.session.send(s.bench.untouched_call(s.operation), _no_features(s))
-    require(exchange.status == 403, f"a role without any feature got {exchange.outcome()} instead of 403", exchange, s.operation.features.text())
+    require(
+        exchange.status == 403,
+        f"a role without any feature got {exchange.outcome()} instead of 403",
+        exchange,
+        s.operation.features.text(),
+    )
     s.exercised()
 
 
@@ -102,7 +110,11 @@ def _feature_sets(s: Subject) -> list[tuple[str, frozenset[str]]]:
     sets = identities.near_misses(operation) if operation.features.needed else [("no feature at all", frozenset[str]())]
     sets += [(f"{len(f)} features drawn at random", f) for f in identities.random_sets]
     known = set(s.session.contract.feature_names)
-    sets = [(what, f) for what, f in sets if not any(name in known and gives_access(operation, name) for name in f) or operation.features.allows(f)]
+    sets = [
+        (what, f)
+        for what, f in sets
+        if not any(name in known and gives_access(operation, name) for name in f) or operation.features.allows(f)
+    ]
     patterns = tuple(f.rsplit("/", 1)[0] + "/" for f in operation.features.any_of if is_pattern(f))
     return [(what, f) for what, f in sets if not patterns or not any(name.startswith(patterns) for name in f)]
 
@@ -119,7 +131,12 @@ def exactly_the_features(s: Subject) -> None:
         allowed = s.operation.features.allows(features)
         if allowed == (exchange.status == 403) or exchange.status == 401:
             rule = "opens it" if allowed else "does not open it"
-            raise Broken(f"a role with {what} got {exchange.outcome()}, although that {rule}", exchange, _shown(s, features), softly=_assumed(s))
+            raise Broken(
+                f"a role with {what} got {exchange.outcome()}, although that {rule}",
+                exchange,
+                _shown(s, features),
+                softly=_assumed(s),
+            )
         s.exercised()
     if not s.evidence:
         raise NotExercised("every set of features that would tell may open it by another way, too")
@@ -142,7 +159,12 @@ def refusal_comes_first(s: Subject) -> None:
         variants.append(("an invalid body", _invalid_body(call)))
     for what, variant in variants:
         exchange = s.session.send(variant, _no_features(s))
-        require(exchange.status == 403, f"{what} with too small a role got {exchange.outcome()} instead of 403", exchange, what)
+        require(
+            exchange.status == 403,
+            f"{what} with too small a role got {exchange.outcome()} instead of 403",
+            exchange,
+            what,
+        )
         s.exercised()
 
 
@@ -153,7 +175,11 @@ def refused_write_changes_nothing(s: Subject) -> None:
     before = s.bench.state(call)
     s.bench.needing_state(call, before)
     exchange = s.session.send(call, _no_features(s))
-    require(s.bench.state(call, now=True) == before, f"a request that was refused with {exchange.outcome()} changed what {s.operation.observe} shows", exchange)
+    require(
+        s.bench.state(call, now=True) == before,
+        f"a request that was refused with {exchange.outcome()} changed what {s.operation.observe} shows",
+        exchange,
+    )
     s.exercised()
 
 
@@ -164,7 +190,11 @@ def change_counts_at_once(s: Subject) -> None:
     caller = identities.changeable()
     call = _harmless(s)
     sets = [f for f in s.operation.features.minimal_sets() if not any(map(is_pattern, f))]
-    steps: list[tuple[str, list[str], bool]] = [("without the feature", [], False), ("once it was granted", list(sets[0]), True), ("once it was withdrawn", [], False)]
+    steps: list[tuple[str, list[str], bool]] = [
+        ("without the feature", [], False),
+        ("once it was granted", list(sets[0]), True),
+        ("once it was withdrawn", [], False),
+    ]
     for when, features, allowed in steps:
         if not identities.grant(caller, features):
             raise NotExercised("the features of a role cannot be changed on this target")
@@ -180,7 +210,9 @@ def ended_user(s: Subject) -> None:
     call = s.bench.untouched_call(s.operation)
     for what, caller in s.bench.identities.ended():
         exchange = s.session.send(call, Identity(s.cell.role, caller.token))
-        require(exchange.refused_access, f"the token of a {what} user got {exchange.outcome()}", exchange, f"a {what} user")
+        require(
+            exchange.refused_access, f"the token of a {what} user got {exchange.outcome()}", exchange, f"a {what} user"
+        )
         s.exercised()
 
 

@@ -36,12 +36,24 @@ def wrapped_under_its_key(s: Subject) -> None:
     require(isinstance(body, dict), "the answer is no JSON object", exchange)
     collection = s.operation.collection
     if collection is not None and collection.key is not None:
-        require(isinstance(body.get(collection.key), list), f"no list stands under {collection.key}; the keys are {', '.join(body)}", exchange)
+        require(
+            isinstance(body.get(collection.key), list),
+            f"no list stands under {collection.key}; the keys are {', '.join(body)}",
+            exchange,
+        )
         schema = s.operation.response_schema(s.operation.success_status)
         if schema is not None and "selection_settings" in s.session.contract.resolved(schema).get("properties", {}):
-            require(isinstance(body.get("selection_settings"), dict), "no selection_settings stand beside the list", exchange)
+            require(
+                isinstance(body.get("selection_settings"), dict),
+                "no selection_settings stand beside the list",
+                exchange,
+            )
     elif s.operation.item_key:
-        require(isinstance(body.get(s.operation.item_key), dict), f"no record stands under {s.operation.item_key}; the keys are {', '.join(body)}", exchange)
+        require(
+            isinstance(body.get(s.operation.item_key), dict),
+            f"no record stands under {s.operation.item_key}; the keys are {', '.join(body)}",
+            exchange,
+        )
     s.exercised()
 
 
@@ -69,6 +81,11 @@ def listed_and_read_agree(s: Subject) -> None:
         exchange = s.session.read(call.at(**{parameter.name: str(twin[parameter.field])}), s.session.admin)
         record = (exchange.json or {}).get(s.operation.item_key) if s.operation.item_key else exchange.json
         require(isinstance(record, dict), f"a record of {listing.id} read by its id got {exchange.outcome()}", exchange)
+    assert isinstance(record, dict)
     for name in record.keys() & twin.keys():
-        require(record[name] == twin[name], f"{name} is {record[name]!r:.60} when read and {twin[name]!r:.60} in {listing.id}", exchange)
+        require(
+            record[name] == twin[name],
+            f"{name} is {record[name]!r:.60} when read and {twin[name]!r:.60} in {listing.id}",
+            exchange,
+        )
     s.exercised()

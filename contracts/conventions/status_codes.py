@@ -55,7 +55,9 @@ def _strange_calls(s: Subject, call: Call) -> st.SearchStrategy[Call]:
         names = st.sampled_from([p.name for p in s.operation.query_parameters])
         options.append(st.tuples(names, odd).map(lambda pair: call.asking(pair)))
     if s.operation.body_media_type == "application/json":
-        bad = st.recursive(st.none() | st.booleans() | st.integers() | text, lambda inner: st.lists(inner, max_size=3), max_leaves=5)
+        bad = st.recursive(
+            st.none() | st.booleans() | st.integers() | text, lambda inner: st.lists(inner, max_size=3), max_leaves=5
+        )
         options.append(bad.map(lambda body: replace(call.sending_raw(_encoded(body), "application/json"), sent=None)))
     elif s.operation.body_media_type:
         options.append(st.binary(max_size=60).map(lambda body: call.sending_raw(body, call.media_type)))
@@ -72,9 +74,15 @@ def _encoded(body: Any) -> bytes:
 def documented_success(s: Subject) -> None:
     exchange = s.bench.control(s.operation)[1]
     if exchange.status == 403:
-        raise NotExercised("the role of the run's own token may not call it; a token with its features would make it checkable")
+        raise NotExercised(
+            "the role of the run's own token may not call it; a token with its features would make it checkable"
+        )
     wanted = sorted(status for status in s.operation.responses if 200 <= status < 300)
-    require(exchange.status in wanted, f"a valid request got {exchange.outcome()} instead of {' or '.join(map(str, wanted))}", exchange)
+    require(
+        exchange.status in wanted,
+        f"a valid request got {exchange.outcome()} instead of {' or '.join(map(str, wanted))}",
+        exchange,
+    )
     s.exercised()
 
 
@@ -90,7 +98,12 @@ def unknown_ids(s: Subject) -> None:
     if s.session.contract.resolved(parameter.schema).get("type") == "integer" and not short_list:
         for value in s.forms(MALFORMED_IDS):
             exchange = s.session.send(call.at(**{parameter.name: value}), s.session.admin)
-            require(exchange.status in (400, 404), f"an id of the wrong form got {exchange.outcome()} instead of 404 or 400", exchange, value)
+            require(
+                exchange.status in (400, 404),
+                f"an id of the wrong form got {exchange.outcome()} instead of 404 or 400",
+                exchange,
+                value,
+            )
             s.exercised()
 
 
@@ -99,7 +112,9 @@ def unknown_routes(s: Subject) -> None:
     s.control()
     call = _touching_call(s)
     beyond = replace(call.operation, path=call.operation.path.rstrip("/") + "/cdp/no/such/path")
-    exchange = s.session.send(replace(call, operation=beyond, body=None, media_type=None, query=()), s.session.admin, method="GET")
+    exchange = s.session.send(
+        replace(call, operation=beyond, body=None, media_type=None, query=()), s.session.admin, method="GET"
+    )
     _json_refusal(exchange, 404, "an unknown path")
     s.exercised()
     if s.operation.safety == "read" and not s.session.target.allows("write"):
@@ -114,7 +129,9 @@ def unknown_routes(s: Subject) -> None:
 def _same_route(one: str, other: str) -> bool:
     """Whether a router could take a URL of one template for the other."""
     parts, others = one.strip("/").split("/"), other.strip("/").split("/")
-    return len(parts) == len(others) and all(a == b or a.startswith("{") or b.startswith("{") for a, b in zip(parts, others, strict=True))
+    return len(parts) == len(others) and all(
+        a == b or a.startswith("{") or b.startswith("{") for a, b in zip(parts, others, strict=True)
+    )
 
 
 def _json_refusal(exchange: Exchange, status: int, what: str) -> None:
@@ -143,7 +160,10 @@ def invalid_bodies(s: Subject, call: Call) -> Iterator[tuple[str, Any]]:
     for name, raw in schema.get("properties", {}).items():
         field = contract.resolved(raw)
         if "enum" in field:
-            yield f"{name} outside its values", {**valid, name: 7 if field.get("type") == "integer" else "cdp no such value"}
+            yield (
+                f"{name} outside its values",
+                {**valid, name: 7 if field.get("type") == "integer" else "cdp no such value"},
+            )
     if schema.get("additionalProperties") is False:
         yield "with a field that does not exist", {**valid, "cdp_no_such_field": 1}
     yield "an array instead of an object", []
@@ -170,7 +190,12 @@ def invalid_body(s: Subject) -> None:
     wanted = found if s.session.profile.list_forms > 1 else [*found[:2], *found[-2:]]
     for what, body in wanted:
         exchange = s.bench.execute(replace(call.sending(body), sent=body if isinstance(body, dict) else None))
-        require(exchange.status in (400, 422), f"a body {what} got {exchange.outcome()} instead of 400 or 422", exchange, what)
+        require(
+            exchange.status in (400, 422),
+            f"a body {what} got {exchange.outcome()} instead of 400 or 422",
+            exchange,
+            what,
+        )
         s.exercised()
 
 
@@ -180,7 +205,11 @@ def errors_have_one_form(s: Subject) -> None:
     for exchange in s.session.seen(s.operation):
         if exchange.status >= 400:
             message = exchange.json.get("message") if isinstance(exchange.json, dict) else None
-            require(isinstance(message, str) and bool(message), f"the error {exchange.status} is no JSON object with a text under message", exchange)
+            require(
+                isinstance(message, str) and bool(message),
+                f"the error {exchange.status} is no JSON object with a text under message",
+                exchange,
+            )
             s.exercised()
     if not s.evidence:
         raise NotExercised("no error was seen on this operation")

@@ -60,7 +60,11 @@ def plain_by_default(s: Subject) -> None:
                 f"by default {sub.field} of {identity(record)!r:.60} holds data instead of ids",
                 exchange,
             )
-            require(sub.in_place or not _objects(record.get(sub.key)), f"by default {identity(record)!r:.60} brings the data of {sub.key}", exchange)
+            require(
+                sub.in_place or not _objects(record.get(sub.key)),
+                f"by default {identity(record)!r:.60} brings the data of {sub.key}",
+                exchange,
+            )
         s.exercised()
 
 
@@ -72,7 +76,12 @@ def full_on_demand(s: Subject) -> None:
     records = [r for r in full.records if isinstance(r, dict)]
     for sub in subs:
         referring = [r for r in records if _ids(r.get(sub.field))]
-        require(any(_embedded(r, sub) for r in referring), f"load_full_structure=1 brings no data of {sub.key}", full.exchange, "load_full_structure=1")
+        require(
+            any(_embedded(r, sub) for r in referring),
+            f"load_full_structure=1 brings no data of {sub.key}",
+            full.exchange,
+            "load_full_structure=1",
+        )
         s.exercised()
 
 
@@ -84,7 +93,12 @@ def off_equals_default(s: Subject) -> None:
     off = page(s, *paging, ("load_full_structure", 0))
     if off.records != default.records and paging:
         off = page(s, ("load_full_structure", 0))
-    require(off.records == default.records, "load_full_structure=0 does not equal the default", off.exchange, "load_full_structure=0")
+    require(
+        off.records == default.records,
+        "load_full_structure=0 does not equal the default",
+        off.exchange,
+        "load_full_structure=0",
+    )
     s.exercised()
 
 
@@ -103,7 +117,11 @@ def plain_and_full_agree(s: Subject) -> None:
     for one, other in zip(plain, full, strict=False):
         for name, value in one.items():
             if name not in special:
-                require(other.get(name) == value, f"{name} of {identity(one)!r:.60} differs between plain and full", exchange)
+                require(
+                    other.get(name) == value,
+                    f"{name} of {identity(one)!r:.60} differs between plain and full",
+                    exchange,
+                )
         for sub in subs:
             _agree_on_ids(one, other, sub, exchange)
         s.exercised()
@@ -116,9 +134,13 @@ def _agree_on_ids(plain: dict[str, Any], full: dict[str, Any], sub: SubEntity, e
     wanted = [str(i) for i in _ids(plain.get(sub.field))]
     strangers = [e for e in embedded if str(e.get("id")) not in wanted]
     if strangers:
-        raise Broken(f"{sub.key} holds {strangers[0].get('id')!r}, {sub.field} does not", exchange, "load_full_structure=1")
+        raise Broken(
+            f"{sub.key} holds {strangers[0].get('id')!r}, {sub.field} does not", exchange, "load_full_structure=1"
+        )
     if isinstance(plain.get(sub.field), list) and embedded and len(embedded) != len(wanted):
-        raise Broken(f"{sub.key} holds {len(embedded)} records, {sub.field} {len(wanted)} ids", exchange, "load_full_structure=1")
+        raise Broken(
+            f"{sub.key} holds {len(embedded)} records, {sub.field} {len(wanted)} ids", exchange, "load_full_structure=1"
+        )
 
 
 def _agree_with_entity(s: Subject, records: list[dict[str, Any]], sub: SubEntity) -> None:
@@ -137,13 +159,20 @@ def _agree_with_entity(s: Subject, records: list[dict[str, Any]], sub: SubEntity
         if isinstance(alone, dict):
             for name in data.keys() & alone.keys():
                 if str(data[name]) != str(alone[name]):
-                    raise Broken(f"{name} of the embedded {sub.key} {wanted} is not what {read.id} answers", exchange, "load_full_structure=1")
+                    raise Broken(
+                        f"{name} of the embedded {sub.key} {wanted} is not what {read.id} answers",
+                        exchange,
+                        "load_full_structure=1",
+                    )
             s.exercised()
 
 
 def odd_read(s: Subject, call: Call) -> Exchange:
-    """In the short profile one odd request serves two requirements: an unusual flag (STRUCT-05) with an unusual Accept (MEDIA-05)."""
-    return s.bench.once(f"odd read/{s.operation.id}", lambda: s.session.send(call, s.session.admin, {"Accept": "text/html"}))
+    """In the short profile one odd request serves two requirements: an unusual flag (STRUCT-05) with an unusual Accept
+    (MEDIA-05)."""
+    return s.bench.once(
+        f"odd read/{s.operation.id}", lambda: s.session.send(call, s.session.admin, {"Accept": "text/html"})
+    )
 
 
 @check("STRUCT-05")
@@ -152,5 +181,10 @@ def other_flags(s: Subject) -> None:
     for flag in s.forms(OTHER_FLAGS):
         call = list_call(s).asking(("load_full_structure", flag))
         exchange = odd_read(s, call) if s.session.profile.list_forms == 1 else s.session.read(call, s.caller())
-        require(0 < exchange.status < 500, f"load_full_structure={flag} got {exchange.outcome()}", exchange, f"load_full_structure={flag}")
+        require(
+            0 < exchange.status < 500,
+            f"load_full_structure={flag} got {exchange.outcome()}",
+            exchange,
+            f"load_full_structure={flag}",
+        )
         s.exercised()
