@@ -173,6 +173,7 @@ class ContractRun:
             and o.auth == "token"
         )
         exchange = self.session.send(Call(operation), self.session.admin, judged=False)
+        self.session.health = Call(operation)
         if exchange.failure:
             raise Obstacle(f"{self.target.base_url} cannot be reached: {exchange.detail}")
         if exchange.status == 401:

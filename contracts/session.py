@@ -4,6 +4,7 @@ write."""
 from __future__ import annotations
 
 import secrets as randomness
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,8 @@ from contracts.calls import Call
 from contracts.checks import TargetLost
 from contracts.profiles import Profile
 
-LOST_AFTER = 3
+MUTE_OPERATIONS = 5  # so many may hang while the target answers others; after that it is the target
+MUTE_AFTER = 2  # an operation that hung so often is not asked again
 _KEPT_EXCHANGES = 400
 
 
@@ -57,7 +59,8 @@ class Session:
         self.requests_by_cell: dict[tuple[str, str], int] = {}
         self._reads: dict[tuple[str, str], Exchange] = {}
         self._seen: dict[str, list[Exchange]] = {}
-        self._lost = 0
+        self._lost: Counter[str] = Counter()
+        self.health: Call | None = None  # a call that is known to be answered
 
     def send(
         self,
@@ -68,12 +71,15 @@ class Session:
         method: str = "",
         judged: bool = True,
     ) -> Exchange:
-        """Send a call as a caller. Raises TargetLost when there is no answer, Obstacle when there is none several times
-        on end.
+        """Send a call as a caller. Raises TargetLost when there is no answer, Obstacle when the target is gone.
 
         `judged`: whether the exchange counts as evidence for the operation's conventions on answers.
         """
         operation = call.operation
+        if self._lost[operation.id] >= MUTE_AFTER:
+            raise TargetLost(
+                f"{operation.method} {operation.id} did not answer {MUTE_AFTER} times and is not asked again"
+            )
         sent_headers: dict[str, Any] = {"Accept": "application/json"}
         if caller.token:
             sent_headers[TOKEN_HEADER] = caller.token
@@ -106,14 +112,18 @@ class Session:
         return exchange
 
     def _watch(self, exchange: Exchange) -> None:
-        """A dropped answer is the operation's fault and is judged; a target that is gone or hangs ends the run."""
+        """A dropped answer is judged like any other. When none comes at all: is it the operation, or is the target gone?"""
         if exchange.failure not in (REFUSED, HUNG):
-            self._lost = 0
             return
-        self._lost += 1
-        if self._lost >= LOST_AFTER:
-            raise Obstacle(f"{self.target.base_url} does not answer any more: {exchange.detail}")
+        self._lost[exchange.operation] += 1
+        if self.health is None or self._ping().failure or len(self._lost) > MUTE_OPERATIONS:
+            raise Obstacle(f"{self.target.base_url} does not answer: {exchange.detail}")
         raise TargetLost(f"no answer to {exchange.method} {exchange.operation}: {exchange.detail}")
+
+    def _ping(self) -> Exchange:
+        assert self.health is not None
+        headers = {"Accept": "application/json", TOKEN_HEADER: self.admin.token}
+        return self.client.send("GET", self.health.url(self.target), headers=headers)
 
     def read(self, call: Call, caller: Identity) -> Exchange:
         """A GET, answered from memory while nothing has been written since the same was asked."""

@@ -35,7 +35,8 @@ def read_yaml(path: Path) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ContractError(f"contract file {path}{where}: {getattr(error, 'problem', None) or error}") from None
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise ContractError(f"contract file {path}{where}: {problem}") from None
 
 
 class _Bundler:
@@ -135,4 +136,9 @@ def _sections(bundler: _Bundler, root: Path, source: dict[str, Any]) -> dict[Pat
 
 
 def _tag_facts(section: dict[str, Any]) -> dict[str, Any]:
-    return {key: section[key] for key in ("x-unread", "x-notes", "x-section-features") if key in section}
+    found = {key: section[key] for key in ("x-unread", "x-notes", "x-section-features") if key in section}
+    known = {"full": "The section's page is known.", "partial": "The section's page is known in part."}
+    text = known.get(
+        section.get("x-documentation", ""), "The section's page is not known; what stands here is observed or assumed."
+    )
+    return {"description": text, **found}

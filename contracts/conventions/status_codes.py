@@ -28,6 +28,8 @@ def _touching_call(s: Subject) -> Call:
 
 @check("CODE-01")
 def never_a_server_error(s: Subject) -> None:
+    for exchange in s.session.seen(s.operation):
+        _alive(exchange)
     s.bench.control(s.operation)
     if s.operation.collection is None or s.session.profile.name != "quick":
         call = _touching_call(s)
