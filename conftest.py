@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "cell" in metafunc.fixturenames:
+    if {"cell", "contract_run"} <= set(metafunc.fixturenames):
         plan = _plan(metafunc.config)
         metafunc.parametrize("cell", plan.cells, ids=[cell.address for cell in plan.cells])
 

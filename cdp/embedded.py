@@ -49,7 +49,8 @@ def embedded_instance(*options: str, timeout_s: float = 10.0) -> Iterator[Target
     try:
         base_url, email = _announcement(process, errors)
         allow = frozenset(PERMISSIONS)  # the instance is ours and holds made-up data
-        yield Target("embedded", base_url, Credentials(email=email, password=password), allow, timeout_s)
+        account = Credentials(email=email, password=password)
+        yield Target("embedded", base_url, account, allow, timeout_s, disposable="--data" not in options)
     finally:
         process.terminate()
         try:

@@ -35,6 +35,7 @@ class Target:
     credentials: Credentials
     allow: frozenset[str] = frozenset()
     timeout_s: float = 10.0
+    disposable: bool = False  # thrown away after the run, with all that the run left on it
 
     @property
     def origin(self) -> str:

@@ -116,7 +116,9 @@ class Session:
         if exchange.failure not in (REFUSED, HUNG):
             return
         self._lost[exchange.operation] += 1
-        if self.health is None or self._ping().failure or len(self._lost) > MUTE_OPERATIONS:
+        if self.health is None:
+            raise Obstacle(f"{self.target.base_url} cannot be reached: {exchange.detail}")
+        if self._ping().failure or len(self._lost) > MUTE_OPERATIONS:
             raise Obstacle(f"{self.target.base_url} does not answer: {exchange.detail}")
         raise TargetLost(f"no answer to {exchange.method} {exchange.operation}: {exchange.detail}")
 

@@ -1,4 +1,7 @@
-"""The command line as a person meets it: what goes wrong is told in one line, with the right exit code, and nothing is lost."""
+"""The command line as a person meets it.
+
+What goes wrong is told in one line, with the right exit code, and nothing is lost.
+"""
 
 from __future__ import annotations
 

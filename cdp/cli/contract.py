@@ -21,10 +21,13 @@ from cdp.targets import Target, TargetError, parse_permissions, target_from_url
 from cdp.verdicts import exit_code
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from contracts.run import ContractRun, Plan
 
 RUNS = Path("reports") / "runs"
-USAGE, NOT_JUDGED = 2, 3
+NOT_JUDGED = 3
+LEFTOVERS_SHOWN = 20
 
 
 @click.command()
@@ -148,13 +151,9 @@ def _run(plan: Plan, target: Target, runs_directory: Path) -> int:
     console = make_console()
     written = directory / "results.jsonl"
     found = read_results(written)
+    if not target.disposable:
+        _print_leftovers(run, console)
     print_run(found, console, plan.strict)
-    for leftover in run.leftovers[:20]:
-        console.print(f"left on the target: {leftover}", markup=False)
-    if len(run.leftovers) > 20:
-        console.print(
-            f"left on the target: {len(run.leftovers) - 20} more, all in {directory / 'ledger.jsonl'}", markup=False
-        )
     if lost:
         click.echo(f"cdp contract: {lost}", err=True)
         return NOT_JUDGED
@@ -164,6 +163,15 @@ def _run(plan: Plan, target: Target, runs_directory: Path) -> int:
     for report in reports:
         click.echo(str(report))
     return exit_code(found, plan.strict)
+
+
+def _print_leftovers(run: ContractRun, console: Console) -> None:
+    """What the run created and could not remove, to be removed by hand."""
+    for leftover in run.leftovers[:LEFTOVERS_SHOWN]:
+        console.print(f"left on the target: {leftover}", markup=False, soft_wrap=True)
+    if len(run.leftovers) > LEFTOVERS_SHOWN:
+        rest = len(run.leftovers) - LEFTOVERS_SHOWN
+        console.print(f"left on the target: {rest} more, all in {run.directory / 'ledger.jsonl'}", soft_wrap=True)
 
 
 def _execute(run: ContractRun) -> None:

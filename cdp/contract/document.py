@@ -136,7 +136,9 @@ def _sections(bundler: _Bundler, root: Path, source: dict[str, Any]) -> dict[Pat
 
 
 def _tag_facts(section: dict[str, Any]) -> dict[str, Any]:
-    found = {key: section[key] for key in ("x-unread", "x-notes", "x-section-features") if key in section}
+    found: dict[str, Any] = {
+        key: section[key] for key in ("x-unread", "x-notes", "x-section-features") if key in section
+    }
     known = {"full": "The section's page is known.", "partial": "The section's page is known in part."}
     text = known.get(
         section.get("x-documentation", ""), "The section's page is not known; what stands here is observed or assumed."

@@ -1,0 +1,60 @@
+# The environment is built once in $(VENV) and again when what it is built from changes.
+
+# The first Python that is new enough, unless PYTHON names one: make PYTHON=python3.12 run
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# The key holds what the environment was made from: versions, dependencies, the interpreter, and where the checkout
+# is (an environment cannot be moved).
+KEY := $(shell { cat constraints.txt pyproject.toml; echo "$(PYTHON)"; pwd; } | cksum | cut -d ' ' -f 1)
+INSTALLED := $(VENV)/installed-$(KEY)
+SOURCES := $(wildcard benchmarks cdp contracts instance load reports tests)
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint serve bench-instance clean
+
+help:
+	@echo "make run             hold the embedded instance to its contract (about a minute) and write a report"
+	@echo "make test            check the suite itself: ruff, mypy, pytest"
+	@echo "make serve           start the embedded instance and keep it running"
+	@echo "make bench-instance  measure the embedded instance"
+	@echo "make install         build the environment in $(VENV)"
+	@echo "make clean           remove the environment, caches and builds; runs are kept"
+	@echo
+	@echo "PYTHON=python3.12 chooses the interpreter (3.11 or newer), VENV=DIR another place for the environment,"
+	@echo "ARGS='--section Segments' is handed on to run and serve."
+
+install: $(INSTALLED)
+
+$(INSTALLED):
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) is not a Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "$(PYTHON) has no venv module (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@echo "Building the environment in $(VENV) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[dev]'
+	@touch $@
+
+run: $(INSTALLED)
+	@$(BIN)/cdp contract --profile quick $(ARGS)
+
+test: lint
+	@$(BIN)/python -m pytest tests -q
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/mypy $(SOURCES)
+
+serve: $(INSTALLED)
+	@$(BIN)/cdp serve $(ARGS)
+
+bench-instance: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.instance $(ARGS)
+
+clean:
+	@rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

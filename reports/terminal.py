@@ -1,0 +1,213 @@
+"""A run on the terminal: decision, matrix, findings, reasons. Readable at 100 columns, and without colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from cdp.results import Run
+from cdp.verdicts import CANNOT_TELL, GO, NO_GO, Decision, Result, Verdict, decide
+from reports import summary
+from reports.console import STYLES, make_console, symbols
+from reports.progress import Progress
+from reports.summary import RISING, Matrix, Tally
+from reports.wording import MEANINGS, SYMBOLS, label, one_line, plural, shortened, visible
+
+__all__ = [
+    "Progress",
+    "make_console",
+    "print_run",
+    "render_decision",
+    "render_facts",
+    "render_findings",
+    "render_matrix",
+    "render_reasons",
+]
+
+HEADLINE_STYLES = {GO: "bold green", NO_GO: "bold bright_red", CANNOT_TELL: "bold yellow"}
+
+PLACES_SHOWN = 3  # of a finding; the number of the others follows
+_EXAMPLE_LIMIT = 600
+_CURL_LIMIT = 2000
+
+
+def print_run(run: Run, console: Console, strict: bool | None = None) -> None:
+    """Print a whole run: decision, matrix, findings, reasons, and the decision again where the reader's eye is."""
+    decision = decide(run, strict)
+    if not run.complete:  # everything below is only a part, and the reader must know that first
+        console.print(render_decision(decision))
+        console.print()
+    console.print(render_matrix(run, console))
+    for part in (render_findings(run), render_reasons(run)):
+        if part is not None:
+            console.print()
+            console.print(part, crop=False)
+    console.print()
+    console.print(render_facts(run))
+    console.print(render_decision(decision))
+
+
+def render_decision(decision: Decision) -> RenderableType:
+    """The run's decision: headline and sentence."""
+    return Text.assemble(
+        (decision.headline, HEADLINE_STYLES.get(decision.headline, "bold")), "  ", one_line(decision.sentence)
+    )
+
+
+def render_facts(run: Run) -> RenderableType:
+    """Target, seed, requests and the like, separated by points."""
+    known = dict(summary.facts(run))
+    names = ("Target", "Profile", "Seed", "Cells", "Requests", "Requests per second", "Wall time")
+    return Text(" · ".join(f"{name} {one_line(known[name])}" for name in names if name in known), style="bright_black")
+
+
+def render_matrix(run: Run, console: Console | None = None) -> RenderableType:
+    """Sections × families, each cell its worst verdict and how many cells have it; then totals by verdict."""
+    signs = symbols(console) if console else SYMBOLS
+    found = summary.matrix(run)
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
+    table.add_column("Section", no_wrap=True, overflow="ellipsis", min_width=16, max_width=36)
+    for family in found.families:
+        table.add_column(one_line(family), no_wrap=True, min_width=4)
+    for section in found.sections:
+        tallies = [found.cells.get((section, family)) for family in found.families]
+        table.add_row(one_line(section), *(_matrix_cell(tally, signs) for tally in tallies))
+    table.add_row()
+    _add_totals(table, found, signs)
+    return Group(table, Text(), _legend(signs))  # what the signs mean stands in the names of the totals
+
+
+def _matrix_cell(tally: Tally | None, signs: dict[Verdict, str]) -> Text:
+    if tally is None or not tally.judged:
+        return Text(signs[Verdict.NOT_APPLICABLE], style=STYLES[Verdict.NOT_APPLICABLE])
+    count = tally[tally.worst]
+    of_all = "" if count == tally.judged else f"/{tally.judged}"
+    return Text(f"{signs[tally.worst]} {count}{of_all}", style=STYLES[tally.worst])
+
+
+def _add_totals(table: Table, found: Matrix, signs: dict[Verdict, str]) -> None:
+    by_family = [found.of_family(family) for family in found.families]
+    total = found.total
+    for verdict in RISING:
+        if total[verdict]:
+            name = Text(f"{signs[verdict]} {label(verdict)} {total[verdict]:,}", style=STYLES[verdict])
+            counts = (Text(str(tally[verdict]), STYLES[verdict]) if tally[verdict] else "" for tally in by_family)
+            table.add_row(name, *counts)
+    table.add_row(
+        Text(f"all {total.judged:,}", style="bold"), *(Text(str(tally.judged), style="bold") for tally in by_family)
+    )
+
+
+def _legend(signs: dict[Verdict, str]) -> Text:
+    bad, nothing = signs[Verdict.FAIL], signs[Verdict.NOT_APPLICABLE]
+    sentence = f"{bad} 2/20: the worst verdict of 20 cells is FAIL, 2 of them have it.  {nothing}: nothing applies."
+    return Text(sentence, style="bright_black")
+
+
+def render_findings(run: Run) -> RenderableType | None:
+    """Each FAIL, WARN and ERROR: the requirement, what happened, where, the smallest example and a curl line."""
+    parts: list[RenderableType] = []
+    for verdict in (Verdict.FAIL, Verdict.WARN, Verdict.ERROR):
+        groups = summary.findings(run, verdict)
+        if not groups:
+            continue
+        cells = sum(len(group.places) for group in groups)
+        title = f"{label(verdict)}: {plural(len(groups), 'finding')} in {plural(cells, 'cell')}, {MEANINGS[verdict]}"
+        parts.append(Text(title, style=STYLES[verdict]))
+        previous = ""
+        for group in groups:
+            if group.requirement != previous:
+                parts += [Text(), _requirement(group)]
+                previous = group.requirement
+            parts += _finding(group)
+        parts.append(Text())
+    return Group(*parts[:-1]) if parts else None
+
+
+def _requirement(group: summary.Group) -> Text:
+    return Text.assemble(
+        (one_line(group.requirement), "bold"),
+        (f" {one_line(group.level)}  ", "bright_black"),
+        one_line(group.statement),
+    )
+
+
+def _finding(group: summary.Group) -> Iterator[RenderableType]:
+    yield _indented(Text(shortened(one_line(group.sentence), _EXAMPLE_LIMIT), style=STYLES[group.verdict]), 2)
+    for line in _places(group):
+        yield _indented(line, 4)
+    example = group.smallest
+    if example.example:
+        text = Text.assemble(("example  ", "bright_black"), shortened(visible(example.example), _EXAMPLE_LIMIT))
+        yield _indented(text, 4)
+    if example.curl:
+        yield Unwrapped(shortened(visible(example.curl), _CURL_LIMIT), indent=4)
+
+
+def _indented(text: Text, columns: int) -> RenderableType:
+    return Padding(text, (0, 0, 0, columns), expand=False)
+
+
+def _places(group: summary.Group) -> Iterator[Text]:
+    first, rest = group.places[:PLACES_SHOWN], group.places[PLACES_SHOWN:]
+    if group.smallest not in first:  # the example below must be among the places named
+        first = [group.smallest, *first[: PLACES_SHOWN - 1]]
+        rest = [place for place in group.places if not any(place is shown for shown in first)]
+    for place in first:
+        yield _address(place)
+    if rest:
+        yield Text(f"and {plural(len(rest), 'more cell')}: {_operations(rest)}", style="bright_black")
+
+
+def _address(result: Result) -> Text:
+    return Text.assemble(one_line(result.cell.address), (f"  {one_line(result.section)}", "bright_black"))
+
+
+def _operations(places: list[Result], limit: int = 4) -> str:
+    names = list(dict.fromkeys(one_line(place.cell.operation) for place in places))
+    return ", ".join(names[:limit]) + (", …" if len(names) > limit else "")
+
+
+def render_reasons(run: Run) -> RenderableType | None:
+    """Why cells were not judged: each reason once, with its count and the operations it holds for."""
+    groups = summary.reasons(run)
+    if not groups:
+        return None
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", title_justify="left")
+    table.add_column("Not judged", no_wrap=True)
+    table.add_column("Cells", justify="right", no_wrap=True)
+    table.add_column("Reason", overflow="fold", ratio=3)
+    table.add_column("Where", overflow="fold", ratio=2)
+    for group in groups:
+        where = f"{_listed(group.requirements)}: {_listed(group.operations)}"
+        reason = shortened(one_line(group.sentence), _EXAMPLE_LIMIT)
+        table.add_row(
+            Text(label(group.verdict), style=STYLES[group.verdict]),
+            f"{len(group.places):,}",
+            Text(reason),
+            Text(one_line(where), style="bright_black"),
+        )
+    return table
+
+
+def _listed(names: list[str], limit: int = 3) -> str:
+    more = f" and {len(names) - limit:,} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+class Unwrapped:
+    """A line that is made to be copied: it is never wrapped or cut, whatever the width. Print it with `crop=False`."""
+
+    def __init__(self, text: str, indent: int = 0) -> None:
+        self.text = text
+        self.indent = indent
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self.text.split("\n"):
+            yield Segment(" " * self.indent + line)
+            yield Segment.line()
