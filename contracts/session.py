@@ -112,7 +112,7 @@ class Session:
         return exchange
 
     def _watch(self, exchange: Exchange) -> None:
-        """A dropped answer is judged like any other. When none comes at all: is it the operation, or is the target gone?"""
+        """A dropped answer is judged like any other. When none comes: is it the operation, or is the target gone?"""
         if exchange.failure not in (REFUSED, HUNG):
             return
         self._lost[exchange.operation] += 1
