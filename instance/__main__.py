@@ -1,0 +1,55 @@
+"""`python -m instance`: serves an embedded instance."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from instance.server import CannotServe, serve
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and serve; answers the exit code."""
+    parser = argparse.ArgumentParser(prog="cdp serve", description="Serve an embedded instance of the CDP API.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=0, help="port to listen on; 0 = a free one (default)")
+    parser.add_argument("--data", metavar="FILE", help="keep the data in this file (default: a temporary one)")
+    parser.add_argument("--seed", type=int, default=1, help="what the made-up data depends on (default: %(default)s)")
+    parser.add_argument("--customers", type=_count, default=2000, help="how many customers (default: %(default)s)")
+    parser.add_argument("--events", type=_count, default=20000, help="how many customer events (default: %(default)s)")
+    parser.add_argument("--exit-with-parent", action="store_true", help="end when the starting process ends")
+    given = parser.parse_args(arguments)
+    try:
+        serve(
+            host=given.host,
+            port=given.port,
+            data=given.data,
+            seed=given.seed,
+            customers=given.customers,
+            events=given.events,
+            exit_with_parent=given.exit_with_parent,
+        )
+    except CannotServe as error:
+        print(f"cdp serve: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError("must be from 0 to 65535")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
