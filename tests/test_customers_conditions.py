@@ -86,7 +86,7 @@ def moment(value: str, kind: str) -> tuple[datetime, datetime]:
         "today - 2 weeks": datetime(2025, 6, 1),
     }
     found = words.get(value) or datetime.fromisoformat(value)
-    whole = len(value) == 10 and value[4] == "-" or value.startswith(("today", "yesterday")) or kind == "date"
+    whole = (len(value) == 10 and value[4] == "-") or value.startswith(("today", "yesterday")) or kind == "date"
     if not whole:
         return found, found
     day = found.replace(hour=0, minute=0, second=0)
