@@ -11,29 +11,22 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from cdp.contract import Operation, Parameter
+from cdp.contract import Operation
 from cdp.http import Exchange
 from cdp.ledger import Created
 from cdp.secrets import new_password
-from contracts.calls import Call, query_pairs
+from contracts.calls import Call
+from contracts.finding import Finder, Unavailable, value_at
 from contracts.samples import Sampler, multipart
 from contracts.session import Session
 
-_PARENT_CANDIDATES = 4
-_ENOUGH = 21
 _CSV_COLUMNS = ("source_id", "type", "version", "user_identifier", "event_time", "payload")
-
-
-class Unavailable(Exception):
-    """A valid call cannot be built; the message says what is missing and what would help."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +47,7 @@ class Arrangement:
         self.contract = session.contract
         self.sampler = Sampler(session.contract, session.prefix, self._reference, session.seed)
         self._parents: dict[str, OwnRecord] = {}
-        self._paths: dict[str, dict[str, str]] = {}
-        self._finding: set[str] = set()
+        self.finder = Finder(session, self.sampler, self.own)
         self.credentials: Mapping[str, str] = {}
 
     # --- calls -----------------------------------------------------------------------------------------------------
@@ -68,7 +60,7 @@ class Arrangement:
         if not self.session.target.allows(operation.safety):
             raise Unavailable(f"{operation.safety} calls are not allowed on this target (--allow)")
         if operation.safety == "read" or (operation.method == "GET" and not operation.path_parameters):
-            call = Call(operation, self._existing_path(operation), self._required_query(operation))
+            call = Call(operation, self.finder.existing_path(operation), self.finder.required_query(operation))
             return self._with_body(call, {})
         own = self._own_path(operation)
         for name in self._requirements(operation):
@@ -78,17 +70,7 @@ class Arrangement:
             )
             if not exchange.ok:
                 raise Unavailable(f"{name}, which has to come first, answered {exchange.outcome()}")
-        return self._with_body(Call(operation, own.path, self._required_query(operation)), own.record)
-
-    def find_ids(self, operations: list[Operation]) -> None:
-        """Find the records that reads will be about, before the run creates any: its own must not be taken for the
-        target's."""
-        for operation in operations:
-            if operation.safety == "read" and operation.path_parameters:
-                try:
-                    self._existing_path(operation)
-                except Unavailable:
-                    continue  # the cells of the operation say so themselves
+        return self._with_body(Call(operation, own.path, self.finder.required_query(operation)), own.record)
 
     def body_of(self, operation: Operation, *, optional: bool = False) -> dict[str, Any]:
         """A valid JSON body of an operation that creates."""
@@ -98,13 +80,6 @@ class Arrangement:
     def _requirements(self, operation: Operation) -> list[str]:
         raw = self.contract.document["paths"][operation.path][operation.method.lower()]
         return list(raw.get("x-requires", ()))
-
-    def _required_query(self, operation: Operation) -> tuple[tuple[str, str], ...]:
-        pairs: list[tuple[str, str]] = []
-        for parameter in operation.query_parameters:
-            if parameter.required:
-                pairs += query_pairs(parameter.name, self._parameter_value(parameter, operation, {}))
-        return tuple(pairs)
 
     def _with_body(self, call: Call, record: Mapping[str, Any]) -> Call:
         operation = call.operation
@@ -148,138 +123,6 @@ class Arrangement:
             row["payload"] = orjson.dumps(row["payload"]).decode()
             writer.writerow([row[column] for column in _CSV_COLUMNS])
         return gzip.compress(text.getvalue().encode(), mtime=0)
-
-    # --- records that are there ------------------------------------------------------------------------------------
-
-    def records(
-        self, operation: Operation, path: Mapping[str, str], query: tuple[tuple[str, str], ...] = ()
-    ) -> list[Any]:
-        """Records of a list, up to 100, newest first. Raises Unavailable when the list does not answer."""
-        collection = operation.collection
-        assert collection is not None
-        call = Call(operation, path, self._required_query(operation) + query)
-        if collection.paging:
-            call = call.asking(("limit", 100))
-        exchange = self.session.read(call, self.session.admin)
-        found = (
-            exchange.json
-            if collection.key is None
-            else (exchange.json or {}).get(collection.key)
-            if isinstance(exchange.json, dict)
-            else None
-        )
-        if not exchange.ok or not isinstance(found, list):
-            raise Unavailable(f"{operation.id} answered {exchange.outcome()}")
-        return found
-
-    def _existing_path(self, operation: Operation) -> dict[str, str]:
-        if operation.id not in self._paths:
-            if operation.id in self._finding:
-                raise Unavailable(f"{operation.id} needs an id that only it could tell")
-            self._finding.add(operation.id)
-            try:
-                self._paths[operation.id] = self._find_path(operation)
-            finally:
-                self._finding.discard(operation.id)
-        return dict(self._paths[operation.id])
-
-    def _find_path(self, operation: Operation) -> dict[str, str]:
-        path: dict[str, str] = {}
-        for number, parameter in enumerate(operation.path_parameters):
-            last = number == len(operation.path_parameters) - 1
-            wanted = operation if operation.collection else self._list_below(operation) if not last else None
-            path[parameter.name] = self._parameter_value(parameter, operation, path, children=wanted)
-        return path
-
-    def _list_below(self, operation: Operation) -> Operation | None:
-        """The list that the operation's record is in, when that list hangs below the same parent."""
-        entity = operation.path_parameters[-1].entity
-        return self.contract.by_action(entity, "list")
-
-    def _parameter_value(
-        self, parameter: Parameter, operation: Operation, path: Mapping[str, str], children: Operation | None = None
-    ) -> str:
-        raw = self._raw_parameter(operation, parameter.name)
-        if "x-value-from" in raw:
-            return str(self._value_from(raw["x-value-from"], path))
-        if parameter.samples:
-            return self._sample_that_finds(parameter, operation)
-        if not parameter.entity:
-            return str(self.sampler.value(parameter.schema, parameter.name))
-        listing = self.contract.by_action(parameter.entity, "list")
-        if listing is None:
-            return self.own(parameter.entity).path[parameter.name]
-        records = self.records(listing, self._shared(listing, path))
-        values = [
-            str(r[parameter.field]) for r in records if isinstance(r, dict) and r.get(parameter.field) is not None
-        ]
-        values = list(dict.fromkeys(values))
-        if not values:
-            if self.contract.by_action(parameter.entity, "create") and operation.safety != "read":
-                return self.own(parameter.entity).path[parameter.name]
-            raise Unavailable(f"{listing.id} holds no record to ask for; create one, or allow writes")
-        if children is None or children.collection is None:
-            return values[0]
-        return self._richest(values, parameter, children, path)
-
-    def _richest(self, values: list[str], parameter: Parameter, children: Operation, path: Mapping[str, str]) -> str:
-        """Of the newest parents the first with more than a page of children, else the one with the most."""
-        best, most = values[0], -1
-        for value in values[:_PARENT_CANDIDATES]:
-            names = {p.name for p in children.path_parameters}
-            known = {**path, parameter.name: value}
-            if not names <= set(known):
-                return value  # the children hang below more than this parameter
-            try:
-                count = len(self.records(children, {n: known[n] for n in names}))
-            except Unavailable:
-                continue
-            if count > most:
-                best, most = value, count
-            if most >= _ENOUGH:
-                break
-        return best
-
-    def _shared(self, listing: Operation, path: Mapping[str, str]) -> dict[str, str]:
-        """Path parameters of a list: those that are known already, the others found."""
-        found = {}
-        for parameter in listing.path_parameters:
-            found[parameter.name] = (
-                path[parameter.name] if parameter.name in path else self._existing_path(listing)[parameter.name]
-            )
-        return found
-
-    def _sample_that_finds(self, parameter: Parameter, operation: Operation) -> str:
-        for sample in parameter.samples:
-            exchange = self.session.read(
-                Call(operation, {}, ((parameter.name, sample), ("limit", "100"))), self.session.admin
-            )
-            found = (
-                (exchange.json or {}).get(operation.collection.key)
-                if isinstance(exchange.json, dict) and operation.collection
-                else None
-            )
-            if found:
-                return sample
-        return parameter.samples[0]
-
-    def _raw_parameter(self, operation: Operation, name: str) -> Mapping[str, Any]:
-        raw = self.contract.document["paths"][operation.path][operation.method.lower()]
-        return next((p for p in raw.get("parameters", ()) if p["name"] == name), {})
-
-    def _value_from(self, source: Mapping[str, Any], path: Mapping[str, str]) -> Any:
-        """A value that another read operation tells: `pointer` into its answer, or `field` of its records."""
-        operation = self.contract.operations[source["operation"]]
-        own_path = self._shared(operation, path) if operation.path_parameters else {}
-        if "pointer" in source:
-            exchange = self.session.read(Call(operation, own_path), self.session.admin)
-            return _at(exchange, source["pointer"])
-        query = (("attribute_values_max_count", "100"),) if operation.query("attribute_values_max_count") else ()
-        values = [r.get(source["field"]) for r in self.records(operation, own_path, query) if isinstance(r, dict)]
-        values = [v for v in values if v is not None and re.search(source.get("pattern", ""), str(v))]
-        if not values:
-            raise Unavailable(f"{operation.id} tells no {source['field']} to use")
-        return Counter(values).most_common(1)[0][0] if source.get("most") else values[0]
 
     # --- records of our own ----------------------------------------------------------------------------------------
 
@@ -351,7 +194,7 @@ class Arrangement:
             if parameter.name in path:
                 continue
             if self.contract.by_action(parameter.entity, "create") is None:
-                path[parameter.name] = self._parameter_value(parameter, operation, path)
+                path[parameter.name] = self.finder.parameter_value(parameter, operation, path)
                 continue
             # A record known by what it refers to (a user's share) exists once per parent: each gets a parent of its
             # own.
@@ -377,11 +220,11 @@ class Arrangement:
                 # The links tell the id under the parameter names of other operations.
                 own = OwnRecord(own.record, own.sent, {**own.path, **{name: str(own.record["id"]) for name in missing}})
             return own
-        path = self._find_path(operation)
+        path = self.finder.find_path(operation)
         listing = self.contract.by_action(target.entity, "list")
         record: Mapping[str, Any] = {}
         if listing is not None:
-            records = self.records(listing, self._shared(listing, path))
+            records = self.finder.records(listing, self.finder.shared(listing, path))
             record = next((r for r in records if str(r.get(target.field)) == path[target.name]), {})
         return OwnRecord(record, {}, path)
 
@@ -392,7 +235,7 @@ class Arrangement:
             return self._credential(schema["x-credential"])
         if "x-value-from" in schema:
             try:
-                return self._value_from(schema["x-value-from"], {})
+                return self.finder.value_from(schema["x-value-from"], {})
             except Unavailable:
                 return None
         entity = schema["x-entity"]
@@ -402,7 +245,7 @@ class Arrangement:
         listing = self.contract.by_action(entity, "list")
         if listing is None:
             raise Unavailable(f"no operation lists a {entity.replace('_', ' ')} to refer to")
-        records = self.records(listing, self._shared(listing, {}))
+        records = self.finder.records(listing, self.finder.shared(listing, {}))
         if not records:
             raise Unavailable(f"{listing.id} holds no record to refer to")
         return records[0][field]
@@ -427,23 +270,10 @@ class Arrangement:
         return self.credentials[kind]
 
 
-def _at(exchange: Exchange, pointer: str) -> Any:
-    """The value at a JSON pointer of the answer; None when it is not there."""
-    node = exchange.json
-    for part in pointer.split("/")[1:]:
-        if isinstance(node, list) and part.isdigit() and int(part) < len(node):
-            node = node[int(part)]
-        elif isinstance(node, dict) and part in node:
-            node = node[part]
-        else:
-            return None
-    return node
-
-
 def _evaluate(expression: str, exchange: Exchange, call: Call) -> Any:
     """A runtime expression of OpenAPI links, of the two forms that the contract uses."""
     if expression.startswith("$response.body#"):
-        return _at(exchange, expression.removeprefix("$response.body#"))
+        return value_at(exchange, expression.removeprefix("$response.body#"))
     if expression.startswith("$request.path."):
         return call.path.get(expression.removeprefix("$request.path."))
     return None

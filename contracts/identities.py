@@ -9,9 +9,10 @@ from collections.abc import Callable
 from cdp.contract import Operation
 from cdp.contract.model import is_pattern
 from cdp.secrets import new_password
-from contracts.arrangement import Arrangement, Unavailable
+from contracts.arrangement import Arrangement
 from contracts.calls import Call
 from contracts.checks import NotExercised
+from contracts.finding import Unavailable
 from contracts.session import Identity, Obstacle, Session
 
 

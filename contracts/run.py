@@ -148,7 +148,7 @@ class ContractRun:
         try:
             self._authenticate()
             self._find_api()
-            self.bench.arrangement.find_ids(plan.operations)
+            self.bench.arrangement.finder.find_ids(plan.operations)
             roles = any(
                 cell.requirement.startswith(("ROLE", "AUTH-06")) or cell.role not in ("", ADMIN) for cell in plan.cells
             )

@@ -16,10 +16,11 @@ from hypothesis.strategies import SearchStrategy
 from cdp.contract import Operation
 from cdp.http import Exchange
 from cdp.verdicts import Cell
-from contracts.arrangement import Arrangement, Unavailable
+from contracts.arrangement import Arrangement
 from contracts.calls import Call
 from contracts.cells import ADMIN, MINIMAL
 from contracts.checks import Broken, NotExercised, TargetLost, Unconfirmed
+from contracts.finding import Unavailable
 from contracts.identities import Identities
 from contracts.session import Identity, Obstacle, Session
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from cdp.http import Exchange
 from contracts.applicability import text_fields
-from contracts.arrangement import Unavailable
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.structure import odd_read
+from contracts.finding import Unavailable
 from contracts.subject import Subject, require
 
 JSON = "application/json"

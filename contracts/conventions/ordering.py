@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from contracts.arrangement import OwnRecord, Unavailable
+from contracts.arrangement import OwnRecord
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.listing import REFERENCE_PAGE, Page, identity, list_call, needing, page, still, walk
+from contracts.finding import Unavailable
 from contracts.subject import Subject, require
 
 UNKNOWN = ((("order_by", "cdp_no_such_field"),), (("order_dir", "sideways"),))

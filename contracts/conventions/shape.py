@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from contracts.arrangement import Unavailable
 from contracts.calls import Call
 from contracts.checks import NotExercised, check
+from contracts.finding import Unavailable
 from contracts.subject import Subject, require
 
 
@@ -69,7 +69,9 @@ def listed_and_read_agree(s: Subject) -> None:
     call: Call = s.call()
     parameter = s.operation.path_parameters[-1]
     try:
-        listed = s.bench.arrangement.records(listing, {p.name: call.path[p.name] for p in listing.path_parameters})
+        listed = s.bench.arrangement.finder.records(
+            listing, {p.name: call.path[p.name] for p in listing.path_parameters}
+        )
     except Unavailable as error:
         raise NotExercised(str(error)) from None
     wanted = call.path[parameter.name]

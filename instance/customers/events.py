@@ -146,7 +146,18 @@ def store_events(store: Store, events: Sequence[Event]) -> tuple[int, str]:
         connection.executemany(
             "INSERT INTO customer_event VALUES (?,?,?,?,?,?,?,?,?,?)",
             [
-                (pk, customers[e.user_identifier], e.definition, e.source, e.type, e.version, e.user_identifier, e.event_time, e.payload, created)
+                (
+                    pk,
+                    customers[e.user_identifier],
+                    e.definition,
+                    e.source,
+                    e.type,
+                    e.version,
+                    e.user_identifier,
+                    e.event_time,
+                    e.payload,
+                    created,
+                )
                 for pk, e in enumerate(events, first)
             ],
         )

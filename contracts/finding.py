@@ -1,0 +1,200 @@
+"""Records that are there: which ids, texts and values a valid call can use, read from the target itself."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from cdp.contract import Operation, Parameter
+from cdp.http import Exchange
+from contracts.calls import Call, query_pairs
+from contracts.samples import Sampler
+from contracts.session import Session
+
+_PARENT_CANDIDATES = 4
+_ENOUGH = 21
+
+
+class Unavailable(Exception):
+    """A valid call cannot be built; the message says what is missing and what would help."""
+
+
+class Leads(Protocol):
+    """Anything that knows the path parameters of a record."""
+
+    @property
+    def path(self) -> Mapping[str, str]: ...
+
+
+class Finder:
+    """Finds values for parameters. `make` creates a record of the run's own where no list could tell one."""
+
+    def __init__(self, session: Session, sampler: Sampler, make: Callable[[str], Leads]) -> None:
+        self.session = session
+        self.contract = session.contract
+        self.sampler = sampler
+        self.make = make
+        self._paths: dict[str, dict[str, str]] = {}
+        self._finding: set[str] = set()
+
+    def find_ids(self, operations: list[Operation]) -> None:
+        """Find the records that reads will be about, before the run creates any: its own must not be taken for the
+        target's."""
+        for operation in operations:
+            if operation.safety == "read" and operation.path_parameters:
+                try:
+                    self.existing_path(operation)
+                except Unavailable:
+                    continue  # the cells of the operation say so themselves
+
+    def required_query(self, operation: Operation) -> tuple[tuple[str, str], ...]:
+        pairs: list[tuple[str, str]] = []
+        for parameter in operation.query_parameters:
+            if parameter.required:
+                pairs += query_pairs(parameter.name, self.parameter_value(parameter, operation, {}))
+        return tuple(pairs)
+
+    def records(
+        self, operation: Operation, path: Mapping[str, str], query: tuple[tuple[str, str], ...] = ()
+    ) -> list[Any]:
+        """Records of a list, up to 100, newest first. Raises Unavailable when the list does not answer."""
+        collection = operation.collection
+        assert collection is not None
+        call = Call(operation, path, self.required_query(operation) + query)
+        if collection.paging:
+            call = call.asking(("limit", 100))
+        exchange = self.session.read(call, self.session.admin)
+        found = (
+            exchange.json
+            if collection.key is None
+            else (exchange.json or {}).get(collection.key)
+            if isinstance(exchange.json, dict)
+            else None
+        )
+        if not exchange.ok or not isinstance(found, list):
+            raise Unavailable(f"{operation.id} answered {exchange.outcome()}")
+        return found
+
+    def existing_path(self, operation: Operation) -> dict[str, str]:
+        if operation.id not in self._paths:
+            if operation.id in self._finding:
+                raise Unavailable(f"{operation.id} needs an id that only it could tell")
+            self._finding.add(operation.id)
+            try:
+                self._paths[operation.id] = self.find_path(operation)
+            finally:
+                self._finding.discard(operation.id)
+        return dict(self._paths[operation.id])
+
+    def find_path(self, operation: Operation) -> dict[str, str]:
+        path: dict[str, str] = {}
+        for number, parameter in enumerate(operation.path_parameters):
+            last = number == len(operation.path_parameters) - 1
+            wanted = operation if operation.collection else self._list_below(operation) if not last else None
+            path[parameter.name] = self.parameter_value(parameter, operation, path, children=wanted)
+        return path
+
+    def _list_below(self, operation: Operation) -> Operation | None:
+        """The list that the operation's record is in, when that list hangs below the same parent."""
+        entity = operation.path_parameters[-1].entity
+        return self.contract.by_action(entity, "list")
+
+    def parameter_value(
+        self, parameter: Parameter, operation: Operation, path: Mapping[str, str], children: Operation | None = None
+    ) -> str:
+        raw = self._raw_parameter(operation, parameter.name)
+        if "x-value-from" in raw:
+            return str(self.value_from(raw["x-value-from"], path))
+        if parameter.samples:
+            return self._sample_that_finds(parameter, operation)
+        if not parameter.entity:
+            return str(self.sampler.value(parameter.schema, parameter.name))
+        listing = self.contract.by_action(parameter.entity, "list")
+        if listing is None:
+            return self.make(parameter.entity).path[parameter.name]
+        records = self.records(listing, self.shared(listing, path))
+        values = [
+            str(r[parameter.field]) for r in records if isinstance(r, dict) and r.get(parameter.field) is not None
+        ]
+        values = list(dict.fromkeys(values))
+        if not values:
+            if self.contract.by_action(parameter.entity, "create") and operation.safety != "read":
+                return self.make(parameter.entity).path[parameter.name]
+            raise Unavailable(f"{listing.id} holds no record to ask for; create one, or allow writes")
+        if children is None or children.collection is None:
+            return values[0]
+        return self._richest(values, parameter, children, path)
+
+    def _richest(self, values: list[str], parameter: Parameter, children: Operation, path: Mapping[str, str]) -> str:
+        """Of the newest parents the first with more than a page of children, else the one with the most."""
+        best, most = values[0], -1
+        for value in values[:_PARENT_CANDIDATES]:
+            names = {p.name for p in children.path_parameters}
+            known = {**path, parameter.name: value}
+            if not names <= set(known):
+                return value  # the children hang below more than this parameter
+            try:
+                count = len(self.records(children, {n: known[n] for n in names}))
+            except Unavailable:
+                continue
+            if count > most:
+                best, most = value, count
+            if most >= _ENOUGH:
+                break
+        return best
+
+    def shared(self, listing: Operation, path: Mapping[str, str]) -> dict[str, str]:
+        """Path parameters of a list: those that are known already, the others found."""
+        found = {}
+        for parameter in listing.path_parameters:
+            found[parameter.name] = (
+                path[parameter.name] if parameter.name in path else self.existing_path(listing)[parameter.name]
+            )
+        return found
+
+    def _sample_that_finds(self, parameter: Parameter, operation: Operation) -> str:
+        for sample in parameter.samples:
+            exchange = self.session.read(
+                Call(operation, {}, ((parameter.name, sample), ("limit", "100"))), self.session.admin
+            )
+            found = (
+                (exchange.json or {}).get(operation.collection.key)
+                if isinstance(exchange.json, dict) and operation.collection
+                else None
+            )
+            if found:
+                return sample
+        return parameter.samples[0]
+
+    def _raw_parameter(self, operation: Operation, name: str) -> Mapping[str, Any]:
+        raw = self.contract.document["paths"][operation.path][operation.method.lower()]
+        return next((p for p in raw.get("parameters", ()) if p["name"] == name), {})
+
+    def value_from(self, source: Mapping[str, Any], path: Mapping[str, str]) -> Any:
+        """A value that another read operation tells: `pointer` into its answer, or `field` of its records."""
+        operation = self.contract.operations[source["operation"]]
+        own_path = self.shared(operation, path) if operation.path_parameters else {}
+        if "pointer" in source:
+            exchange = self.session.read(Call(operation, own_path), self.session.admin)
+            return value_at(exchange, source["pointer"])
+        query = (("attribute_values_max_count", "100"),) if operation.query("attribute_values_max_count") else ()
+        values = [r.get(source["field"]) for r in self.records(operation, own_path, query) if isinstance(r, dict)]
+        values = [v for v in values if v is not None and re.search(source.get("pattern", ""), str(v))]
+        if not values:
+            raise Unavailable(f"{operation.id} tells no {source['field']} to use")
+        return Counter(values).most_common(1)[0][0] if source.get("most") else values[0]
+
+
+def value_at(exchange: Exchange, pointer: str) -> Any:
+    """The value at a JSON pointer of the answer; None when it is not there."""
+    node = exchange.json
+    for part in pointer.split("/")[1:]:
+        if isinstance(node, list) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        elif isinstance(node, dict) and part in node:
+            node = node[part]
+        else:
+            return None
+    return node
