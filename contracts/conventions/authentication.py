@@ -134,11 +134,17 @@ def token_elsewhere(s: Subject) -> None:
         s.exercised()
 
 
+def refused_call(s: Subject) -> Call:
+    """A valid write that no refused caller has tried yet: had an earlier one been done all the same, the next would
+    change nothing more and show nothing."""
+    return s.bench.valid_call(s.operation, "refused call")
+
+
 @check("AUTH-05")
 def refusal_changes_nothing(s: Subject) -> None:
     s.control()
-    call = s.bench.untouched_call(s.operation)
-    before = s.bench.state(call)
+    call = refused_call(s)
+    before = s.bench.state(call, now=True)
     s.bench.needing_state(call, before)
     exchange = _try(s, call=call)
     exchange = _try(s, {TOKEN_HEADER: UNKNOWN_TOKEN}, call)

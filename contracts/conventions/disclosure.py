@@ -10,14 +10,18 @@ from cdp.http import Exchange
 INTERNALS = {
     "a stack trace": re.compile(
         r'Traceback \(most recent call last\)|File "[^"]+", line \d+|goroutine \d+ \[|'
-        r"\bat [\w$.]+\([\w]+\.(java|kt|js|ts|go|cs):\d+\)"
+        r"\bat [\w$.<>]+ ?\([^()]*\.(java|kt|js|ts|go|cs):\d+|\w\.(php|py|rb|pl)\b\W+(on )?line \d+"
     ),
     "an exception's class": re.compile(
-        r"\b[a-z_]+\.[a-z_.]*(exceptions?|errors?)\.[A-Z]\w+|\b(sqlite3|psycopg2?|asyncpg|pymysql|sqlalchemy)\b|[A-Z]\w+Exception\b"
+        r"\b[a-z_]+\.[a-z_.]*(exceptions?|errors?)\.[A-Z]\w+|\b(sqlite3|psycopg2?|asyncpg|pymysql|sqlalchemy)\b|"
+        r"[A-Z]\w+Exception\b|"
+        r"\b(Key|Value|Type|Name|Index|Attribute|Assertion|Runtime|Reference|Range|Integrity|Operational)Error: "
     ),
     "SQL": re.compile(
         r"\b(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b|syntax error at or near|near "
-        '".*": syntax error',
+        r'".*": syntax error|error in your SQL syntax|\b(UNIQUE|FOREIGN KEY|NOT NULL|CHECK) constraint failed|'
+        r"\bduplicate key value violates|\binvalid input syntax for type|\bno such (table|column): |\bSQLSTATE\b|"
+        r'\bORA-\d{5}|\b(relation|column) \\?"[^"]+" does not exist',
         re.S,
     ),
     "a file path": re.compile(

@@ -11,6 +11,9 @@ from contracts.checks import Broken, NotExercised
 from contracts.subject import Subject
 
 REFERENCE_PAGE = 100
+# What a browser, an old client or a spreadsheet asks for; and all of them in one.
+ANY_BUT_JSON = "text/html, application/xml;q=0.9, text/csv;q=0.8"
+ACCEPTS = ("text/html", "application/xml", "text/csv", "image/png, text/html;q=0.9")
 
 
 @dataclass(frozen=True)
@@ -47,36 +50,70 @@ def as_page(s: Subject, exchange: Exchange, example: str) -> Page:
     return Page(records, settings if isinstance(settings, dict) else None, exchange)
 
 
+def asked_again(s: Subject) -> Exchange:
+    """The list without parameters, asked once more and under an Accept header without JSON: one request that tells in
+    a short profile whether equal calls are answered alike (PAGE-09) and whether only JSON comes (MEDIA-05)."""
+    headers = {"Accept": ANY_BUT_JSON}
+    return s.bench.once(f"again/{s.operation.id}", lambda: s.session.send(list_call(s), s.session.admin, headers))
+
+
 def describe(*query: tuple[str, Any]) -> str:
     return "&".join(f"{name}={value}" for name, value in query) or "without parameters"
 
 
 @dataclass(frozen=True)
 class Walk:
-    """Records from the start of a collection; `complete` when the end was reached."""
+    """Records from the start of a collection; `complete` when the end was reached, `first` = records of the first page.
+
+    `short`: a page that brought fewer records than were asked for, although more came behind it.
+    """
 
     records: list[Any]
     complete: bool
     exchange: Exchange
+    short: Page | None = None
+    first: int = REFERENCE_PAGE
 
     def __len__(self) -> int:
         return len(self.records)
 
 
-def walk(s: Subject, step: int = REFERENCE_PAGE, base: Call | None = None) -> Walk:
-    """Read a collection page by page, up to the profile's window."""
+def walk(s: Subject, step: int = REFERENCE_PAGE, base: Call | None = None, *, confirm: bool = True) -> Walk:
+    """Read a collection page by page, up to the profile's window.
+
+    A page that is not full need not be the last, because a server may cut the limit: `confirm` asks for what comes
+    behind it.
+    """
     window = s.session.profile.window
+    offset = s.operation.query("offset") is not None
     records: list[Any] = []
+    short = None
+    first = -1
     while True:
         query: list[tuple[str, Any]] = [("limit", step)]
         if records:
             query.append(("offset", len(records)))
         found = page(s, *query, base=base)
         records += found.records
+        first = len(records) if first < 0 else first
         if len(found.records) < step:
-            return Walk(records, True, found.exchange)
+            if not (confirm and offset and records and len(records) < window and _more(s, step, base, records)):
+                return Walk(records, True, found.exchange, short, first)
+            short = short or found
         if len(records) >= window:
-            return Walk(records, False, found.exchange)
+            return Walk(records, False, found.exchange, short, first)
+
+
+def _more(s: Subject, step: int, base: Call | None, records: list[Any]) -> bool:
+    """Whether records that are not known yet come behind those that are. An answer that is no page counts as the end
+    here."""
+    behind = s.session.read((base or list_call(s)).asking(("limit", step), ("offset", len(records))), s.caller())
+    try:
+        found = as_page(s, behind, "").records
+    except (Broken, NotExercised):
+        return False
+    known = set(map(repr, map(identity, records)))
+    return bool(found) and not known.intersection(map(repr, map(identity, found)))
 
 
 def needing(s: Subject, records: Walk, count: int, what: str) -> None:
@@ -87,7 +124,7 @@ def needing(s: Subject, records: Walk, count: int, what: str) -> None:
 
 def still(s: Subject, reference: Walk, error: Broken) -> Exception:
     """The verdict on a difference between two reads: it only counts when the collection held still meanwhile."""
-    before = reference.records[:REFERENCE_PAGE]
+    before = reference.records[: reference.first]
     again = s.session.send(list_call(s).asking(("limit", REFERENCE_PAGE)), s.caller())
     if again.ok and as_page(s, again, "").records != before:
         return NotExercised("the collection changed while it was read; a quieter target would make it checkable")

@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts.calls import Call
 from contracts.checks import NotExercised, check
+from contracts.conventions.status_codes import NOWHERE
 from contracts.finding import Unavailable
 from contracts.subject import Subject, require
 
@@ -14,7 +15,10 @@ from contracts.subject import Subject, require
 def conforms_to_schema(s: Subject) -> None:
     s.control()
     for exchange in s.session.seen(s.operation):
-        validator = s.bench.validator(s.operation, exchange.status) if exchange.ok and exchange.body else None
+        # What comes as no JSON is the matter of MEDIA, what was asked at other paths and by other methods of CODE-04.
+        about = exchange.method == s.operation.method and NOWHERE not in exchange.url
+        judged = about and exchange.ok and exchange.body and exchange.media_type in ("application/json", "")
+        validator = s.bench.validator(s.operation, exchange.status) if judged else None
         if validator is not None:
             error = next(iter(validator.iter_errors(exchange.json)), None)
             if error is not None:

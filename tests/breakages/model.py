@@ -1,0 +1,266 @@
+"""What a breakage is: a small function between client and application that does what a real server bug would do.
+
+It sees the whole request, may send it on to the real application as often as it likes, changed or not, and answers what
+it wants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import orjson
+
+from instance import access
+from instance.app import Application
+from instance.contract import Operation
+from instance.store import Store
+from instance.users import ADMINISTRATOR_ID
+
+TOKEN = b"x-access-token"
+JSON_TYPE = "application/json"
+Query = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A whole request. `operation`: the contract's, None for an unknown path or method; `ids`: path parameters."""
+
+    method: str
+    path: str
+    query: Query
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+    operation: Operation | None
+    ids: tuple[str, ...] = ()
+    raw_query: bytes | None = None  # as it was sent, while nothing in it is changed
+
+    def get(self, name: str) -> str | None:
+        """A query parameter's last value, None when it was not sent."""
+        return dict(self.query).get(name)
+
+    def number(self, name: str, default: int) -> int:
+        """A query parameter as a number; the default when it is none."""
+        text = self.get(name) or ""
+        return int(text) if text.isdigit() else default
+
+    def asking(self, **changes: Any) -> Request:
+        """The same request with query parameters replaced; None removes one."""
+        kept = tuple((n, v) for n, v in self.query if n not in changes)
+        more = tuple((n, str(v)) for n, v in changes.items() if v is not None)
+        return replace(self, query=kept + more, raw_query=None)
+
+    def header(self, name: bytes) -> bytes | None:
+        return dict(self.headers).get(name)
+
+    def with_header(self, name: bytes, value: bytes | None) -> Request:
+        """The same request with a header replaced; None removes it."""
+        kept = tuple((n, v) for n, v in self.headers if n != name)
+        return replace(self, headers=kept if value is None else (*kept, (name, value)))
+
+    def with_body(self, body: Any) -> Request:
+        """The same request with another JSON body."""
+        return replace(self, body=orjson.dumps(body))
+
+    def at_id(self, value: str) -> Request:
+        """The same request with another last path parameter; only where that ends the path."""
+        return replace(self, path=self.path.rpartition("/")[0] + "/" + value, ids=(*self.ids[:-1], value))
+
+    @property
+    def json(self) -> Any:
+        """The decoded body, None when it is no JSON."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer. Status 0 = the connection is cut without one."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+    def showing(self, body: Any) -> Answer:
+        """The same answer with another JSON body."""
+        return replace(self, body=orjson.dumps(body))
+
+    def typed(self, media_type: str, body: bytes | None = None) -> Answer:
+        """The same answer under another media type, with another body where one is given."""
+        kept = tuple((n, v) for n, v in self.headers if n != "content-type")
+        return replace(self, headers=(*kept, ("content-type", media_type)), body=self.body if body is None else body)
+
+
+def json_answer(status: int, body: Any) -> Answer:
+    return Answer(status, (("content-type", JSON_TYPE),), orjson.dumps(body))
+
+
+def html(status: int, text: str = "Sorry") -> Answer:
+    """An error page as proxies and frameworks show them."""
+    return Answer(status, (("content-type", "text/html"),), f"<html><body><h1>{text}</h1></body></html>".encode())
+
+
+def refusal(status: int, message: str = "No.") -> Answer:
+    """An error in the instance's own form."""
+    return json_answer(status, {"message": message, "detail": message})
+
+
+@dataclass
+class World:
+    """What a breakage may use: the real application, its store, and a memory that lasts as long as the run."""
+
+    app: Application
+    store: Store
+    memory: dict[Any, Any] = field(default_factory=dict)
+
+    async def forward(self, request: Request) -> Answer:
+        """What the real application answers."""
+        sent = False
+        parts: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            nonlocal sent
+            body, sent = (b"" if sent else request.body), True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Any) -> None:
+            parts.append(message)
+
+        scope = {
+            "type": "http",
+            "method": request.method,
+            "raw_path": request.path.encode("ascii"),
+            "query_string": urlencode(request.query).encode() if request.raw_query is None else request.raw_query,
+            "headers": list(request.headers),
+            "client": ("127.0.0.1", 0),
+        }
+        await self.app(scope, receive, send)
+        headers = tuple((n.decode(), v.decode("latin-1")) for n, v in parts[0]["headers"] if n != b"content-length")
+        return Answer(parts[0]["status"], headers, b"".join(part.get("body", b"") for part in parts[1:]))
+
+    def as_admin(self, request: Request) -> Request:
+        """The same request with a valid token of the administrator."""
+        if "token" not in self.memory:
+            self.memory["token"] = access.issue_token(self.store, ADMINISTRATOR_ID).encode()
+        return request.with_header(TOKEN, self.memory["token"])
+
+    def features(self, request: Request) -> frozenset[str] | None:
+        """The features of the caller's role, None when the token does not count."""
+        try:
+            return access.authenticate(self.store, list(request.headers)).features
+        except Exception:
+            return None
+
+    async def whole(self, request: Request) -> list[Any]:
+        """All records of the list that is asked, whatever page was asked for."""
+        collection = request.operation.collection if request.operation else None
+        paged = collection is not None and collection.paging
+        answer = await self.forward(request.asking(limit=1000, offset=None) if paged else request)
+        return records_of(request, answer) if answer.ok else []
+
+
+def records_of(request: Request, answer: Answer) -> list[Any]:
+    """The records in a list's answer."""
+    assert request.operation is not None and request.operation.collection is not None
+    key = request.operation.collection.key
+    found = answer.json if key is None else answer.json[key]
+    assert isinstance(found, list)
+    return found
+
+
+def with_records(request: Request, answer: Answer, records: list[Any]) -> Answer:
+    """A list's answer with other records."""
+    assert request.operation is not None and request.operation.collection is not None
+    key = request.operation.collection.key
+    return answer.showing(records if key is None else {**answer.json, key: records})
+
+
+Alteration = Callable[[Request, World], Awaitable[Answer]]
+
+
+@dataclass(frozen=True)
+class Breakage:
+    """A deliberate bug. `by`: the requirements that must report it on every one of `operations`; `also`: what else it
+    may break there.
+
+    `through`: other operations that the bug is on. `softly`: a WARN although the requirement is a MUST. `beyond`: the
+    bug is on all requests, those to unknown paths and methods among them.
+    """
+
+    name: str
+    what: str
+    operations: tuple[str, ...]
+    by: tuple[str, ...]
+    alter: Alteration
+    also: frozenset[str] = frozenset()
+    through: frozenset[str] = frozenset()
+    softly: bool = False
+    beyond: bool = False
+
+    def concerns(self, request: Request) -> bool:
+        """Whether the bug is on what is asked."""
+        operation = request.operation.id if request.operation else ""
+        return self.beyond or operation in self.operations or operation in self.through
+
+    @property
+    def cells(self) -> list[str]:
+        """REQUIREMENT/operation of every cell that must report it."""
+        return [f"{requirement}/{operation}" for requirement in self.by for operation in self.operations]
+
+
+BREAKAGES: dict[str, Breakage] = {}
+
+
+def broken(
+    name: str,
+    what: str,
+    on: str,
+    by: str,
+    alter: Alteration,
+    also: str = "",
+    through: str = "",
+    softly: bool = False,
+    beyond: bool = False,
+) -> None:
+    """Put a breakage on the list; operations and requirements are separated by blanks."""
+    if name in BREAKAGES:
+        raise ValueError(f"two breakages are called {name}")
+    BREAKAGES[name] = Breakage(
+        name,
+        what,
+        tuple(on.split()),
+        tuple(by.split()),
+        alter,
+        frozenset(also.split()),
+        frozenset(through.split()),
+        softly,
+        beyond,
+    )
+
+
+def breaks(
+    name: str, what: str, on: str, by: str, also: str = "", through: str = "", beyond: bool = False
+) -> Callable[[Alteration], Alteration]:
+    """`broken` as a decorator."""
+
+    def register(alter: Alteration) -> Alteration:
+        broken(name, what, on, by, alter, also, through, beyond=beyond)
+        return alter
+
+    return register
+
+
+def parse_query(raw: bytes) -> Query:
+    return tuple(parse_qsl(raw.decode("latin-1"), keep_blank_values=True))

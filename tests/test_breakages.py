@@ -1,0 +1,98 @@
+"""Every check can fail: each deliberate bug is reported by the requirement that it breaks, and by no other one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cdp.contract import Contract, load_contract
+from cdp.verdicts import Result, Verdict
+from contracts.catalogue import load_catalogue
+from contracts.cells import Selection
+from contracts.profiles import PROFILES
+from contracts.run import ContractRun, make_plan
+from tests.breakages import BREAKAGES, Breakage
+from tests.broken_server import BrokenServer
+
+PROFILE = PROFILES["quick"]
+CATALOGUE = load_catalogue()
+
+
+@pytest.fixture(scope="module")
+def contract() -> Contract:
+    return load_contract()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
+    running = BrokenServer(tmp_path_factory.mktemp("broken"))
+    yield running
+    running.stop()
+
+
+def judge(
+    server: BrokenServer, contract: Contract, operations: Iterable[str], directory: Path, breakage: Breakage | None
+) -> list[Result]:
+    """A whole contract run over some operations, the clean-up left out: the data are thrown away."""
+    plan = make_plan(contract, CATALOGUE, Selection(operations=tuple(operations)), PROFILE, seed=1)
+    with server.breaking(breakage) as target:
+        run = ContractRun(plan, target, directory)
+        try:
+            run.start()
+            return list(run.judge_all())
+        finally:
+            run.finish(obstacle="the data are thrown away")
+
+
+def reported(results: list[Result]) -> dict[str, Result]:
+    """What is not in order, by requirement/operation, the worst verdict where there are several roles."""
+    found: dict[str, Result] = {}
+    for result in results:
+        name = f"{result.cell.requirement}/{result.cell.operation}"
+        if result.verdict >= Verdict.WARN and (name not in found or found[name].verdict < result.verdict):
+            found[name] = result
+    return found
+
+
+def shown(results: Iterable[Result]) -> str:
+    return "; ".join(f"{r.cell.address} {r.verdict.name} {r.sentence}" for r in results) or "nothing"
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES.values(), ids=list(BREAKAGES))
+def test_breakage_is_reported(server: BrokenServer, contract: Contract, breakage: Breakage, tmp_path: Path) -> None:
+    results = judge(server, contract, breakage.operations, tmp_path, breakage)
+    found = reported(results)
+    for cell in breakage.cells:
+        requirement = CATALOGUE.requirements[cell.partition("/")[0]]
+        soft = breakage.softly or requirement.level != "MUST"
+        own = [r for r in results if r.cell.address.startswith(cell) and r.cell.requirement == requirement.id]
+        assert cell in found, f"{breakage.what}: not reported by {cell}: {shown(own)}"
+        assert found[cell].verdict is (Verdict.WARN if soft else Verdict.FAIL), shown([found[cell]])
+        assert found[cell].exchange, f"{cell} shows no exchange"
+    strangers = [
+        r for name, r in found.items() if name not in breakage.cells and r.cell.requirement not in breakage.also
+    ]
+    assert not strangers, f"{breakage.what}: blamed on {shown(strangers)}"
+
+
+def test_unbroken_server_is_in_order(server: BrokenServer, contract: Contract, tmp_path: Path) -> None:
+    operations = dict.fromkeys(name for breakage in BREAKAGES.values() for name in breakage.operations)
+    results = judge(server, contract, operations, tmp_path, None)
+    assert not reported(results), shown(reported(results).values())
+    assert Counter(r.verdict for r in results)[Verdict.PASS] > 500
+
+
+def test_every_requirement_can_fail() -> None:
+    broken = Counter(requirement for breakage in BREAKAGES.values() for requirement in breakage.by)
+    assert [r.id for r in CATALOGUE.checked if not broken[r.id]] == []
+
+
+def test_every_family_can_fail_in_several_ways() -> None:
+    names: dict[str, set[str]] = {requirement.family: set() for requirement in CATALOGUE.checked}
+    for breakage in BREAKAGES.values():
+        for requirement in breakage.by:
+            names[CATALOGUE.requirements[requirement].family].add(breakage.name)
+    assert {family: len(found) for family, found in names.items() if len(found) < 3} == {}
