@@ -10,7 +10,10 @@ from cdp.http import curl_line, describe
 from cdp.verdicts import Cell, Result, Verdict
 from contracts.catalogue import Requirement
 from contracts.checks import CHECKS, Broken, NotExercised, TargetLost, Unconfirmed
+from contracts.session import Obstacle
 from contracts.subject import Subject, Workbench
+
+CONFIRMATIONS = 5
 
 
 def judge(cell: Cell, requirement: Requirement, bench: Workbench, *, strict: bool) -> Result:
@@ -42,7 +45,7 @@ def judge(cell: Cell, requirement: Requirement, bench: Workbench, *, strict: boo
     except Broken as broken:
         soft = broken.softly or requirement.level != "MUST"
         result.verdict = Verdict.FAIL if strict or not soft else Verdict.WARN
-        result.sentence = session.secrets.redact(broken.sentence)
+        result.sentence = session.secrets.redact(broken.sentence) + _intermittent(cell, requirement, bench)
         result.example = session.secrets.redact(broken.example)
         if broken.exchange is not None:
             result.exchange = describe(broken.exchange, session.secrets)
@@ -53,12 +56,33 @@ def judge(cell: Cell, requirement: Requirement, bench: Workbench, *, strict: boo
         result.verdict, result.sentence = Verdict.UNCONFIRMED, session.secrets.redact(str(reason))
     except TargetLost as reason:
         result.verdict, result.sentence = Verdict.ERROR, session.secrets.redact(str(reason))
+    except Obstacle:
+        raise
     except Exception as error:  # the suite's own fault must not end the run, nor pass for the target's
         result.verdict, result.sentence = Verdict.ERROR, session.secrets.redact(_own_fault(error))
     result.evidence = subject.evidence
     result.requests = session.client.sent - sent
     result.duration_s = time.perf_counter() - started
     return result
+
+
+def _intermittent(cell: Cell, requirement: Requirement, bench: Workbench) -> str:
+    """Try a broken rule again. Broken twice on end is settled; otherwise the words that say how often it was broken.
+
+    What fails only sometimes has failed: it is marked, never averaged away.
+    """
+    broken = 1
+    for tries in range(2, CONFIRMATIONS + 1):
+        bench.session.forget_reads()
+        try:
+            CHECKS[requirement.id](Subject(cell, bench.session.contract.operations[cell.operation], bench))
+        except Broken:
+            broken += 1
+            if tries == 2:
+                return ""
+        except (NotExercised, Unconfirmed, TargetLost):
+            continue
+    return f" (intermittent: broken in {broken} of {CONFIRMATIONS} tries)"
 
 
 def _own_fault(error: Exception) -> str:

@@ -109,6 +109,8 @@ class Session:
             if len(seen) < _KEPT_EXCHANGES or exchange.status >= 500:
                 seen.append(exchange)
         self._watch(exchange)
+        if exchange.status == 401 and caller is self.admin and self.health is not None and self._ping().status == 401:
+            raise Obstacle(f"{self.target.base_url} does not take the run's token any more")
         return exchange
 
     def _watch(self, exchange: Exchange) -> None:
@@ -135,6 +137,10 @@ class Session:
             exchange = self.send(call, caller)
             self._reads[key] = exchange
         return exchange
+
+    def forget_reads(self) -> None:
+        """Let every read be asked anew."""
+        self._reads.clear()
 
     def read_again(self, call: Call, caller: Identity) -> Exchange:
         """A GET that is really sent, and remembered; it counts neither for nor against the operation it asks."""

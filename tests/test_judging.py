@@ -1,0 +1,110 @@
+"""From a check's word to a verdict: intermittent failures, mute operations, dying tokens, faults of the suite."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cdp.contract import load_contract
+from cdp.verdicts import Result, Verdict
+from contracts.catalogue import load_catalogue
+from contracts.cells import Selection
+from contracts.checks import CHECKS
+from contracts.profiles import PROFILES
+from contracts.run import ContractRun, make_plan
+from contracts.session import Obstacle
+from contracts.subject import Subject
+from tests.breakages.model import Alteration, Answer, Breakage, Request, World, refusal
+from tests.broken_server import BrokenServer
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
+    running = BrokenServer(tmp_path_factory.mktemp("judging"))
+    yield running
+    running.stop()
+
+
+def run_on(
+    server: BrokenServer,
+    directory: Path,
+    alter: Alteration | None,
+    selection: Selection,
+    timeout_s: float = 10.0,
+    everywhere: bool = False,
+) -> dict[str, Result]:
+    """Results by cell address of a run on a server with one bug, on the selection's operations or `everywhere`."""
+    plan = make_plan(load_contract(), load_catalogue(), selection, PROFILES["quick"], seed=1)
+    breakage = Breakage("odd", "odd", selection.operations, (), alter, beyond=everywhere) if alter else None
+    with server.breaking(breakage) as target:
+        run = ContractRun(plan, replace(target, timeout_s=timeout_s), directory)
+        try:
+            run.start()
+            return {result.cell.address: result for result in run.judge_all()}
+        finally:
+            run.finish(obstacle="the data are thrown away")
+
+
+TAGS = Selection(operations=("list_tags",), requirements=("PAGE-01",))
+
+
+def test_a_failure_that_comes_and_goes_is_marked(server: BrokenServer, tmp_path: Path) -> None:
+    async def every_other(request: Request, world: World) -> Answer:
+        if request.query:
+            return await world.forward(request)
+        world.memory["turn"] = not world.memory.get("turn", False)
+        return await world.forward(request.asking(limit=19) if world.memory["turn"] else request)
+
+    result = run_on(server, tmp_path, every_other, TAGS)["PAGE-01/list_tags/admin"]
+    assert result.verdict is Verdict.FAIL
+    assert result.sentence.endswith("(intermittent: broken in 3 of 5 tries)")
+
+
+def test_a_failure_that_stays_is_not_marked(server: BrokenServer, tmp_path: Path) -> None:
+    async def always(request: Request, world: World) -> Answer:
+        return await world.forward(request if request.query else request.asking(limit=19))
+
+    result = run_on(server, tmp_path, always, TAGS)["PAGE-01/list_tags/admin"]
+    assert result.verdict is Verdict.FAIL
+    assert "intermittent" not in result.sentence
+
+
+def test_a_fault_of_the_suite_is_an_error_and_ends_nothing(
+    server: BrokenServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(subject: Subject) -> None:
+        raise KeyError("what was never there")
+
+    monkeypatch.setitem(CHECKS, "PAGE-01", faulty)
+    results = run_on(server, tmp_path, None, Selection(operations=("list_tags",), requirements=("PAGE",)))
+    broken = results.pop("PAGE-01/list_tags/admin")
+    assert broken.verdict is Verdict.ERROR
+    assert broken.sentence.startswith("the suite failed: KeyError: 'what was never there' at ")
+    assert {r.verdict for r in results.values()} == {Verdict.PASS}
+
+
+def test_one_operation_that_hangs_is_its_own_failure_not_the_targets(server: BrokenServer, tmp_path: Path) -> None:
+    async def mute(request: Request, world: World) -> Answer:
+        await asyncio.sleep(5)
+        return Answer(0)
+
+    selection = Selection(operations=("list_reports",), requirements=("PAGE-01", "CODE-01", "CODE-02", "SHAPE-01"))
+    results = run_on(server, tmp_path, mute, selection, timeout_s=0.3)
+    assert results["CODE-01/list_reports/admin"].verdict is Verdict.FAIL
+    assert "no answer within 0.3 s" in results["CODE-01/list_reports/admin"].sentence
+    others = {r.verdict for address, r in results.items() if not address.startswith("CODE-01")}
+    assert others == {Verdict.ERROR}
+
+
+def test_a_token_that_dies_ends_the_run(server: BrokenServer, tmp_path: Path) -> None:
+    async def dying(request: Request, world: World) -> Answer:
+        world.memory["asked"] = world.memory.get("asked", 0) + 1
+        return await world.forward(request) if world.memory["asked"] <= 8 else refusal(401)
+
+    selection = Selection(operations=("list_tags",), requirements=("PAGE", "CODE"))
+    with pytest.raises(Obstacle, match="does not take the run's token any more"):
+        run_on(server, tmp_path, dying, selection, everywhere=True)
