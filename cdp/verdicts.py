@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from cdp.baseline import accepted
+
 if TYPE_CHECKING:
     from cdp.results import Run
 
@@ -115,7 +117,10 @@ def decide(run: Run, strict: bool | None = None) -> Decision:
     counted = [result for result in run.results if result.level != "MAY"]
     counts = Counter(result.verdict for result in counted)
     broken_verdicts = {Verdict.FAIL, Verdict.WARN} if strict else {Verdict.FAIL}
-    broken = [result for result in counted if result.verdict in broken_verdicts]
+    found = [result for result in counted if result.verdict in broken_verdicts]
+    excused = accepted(run, found)
+    broken = [result for result in found if result not in excused] if excused else found
+    rest = _rest(every, strict, len(excused))
 
     if run.obstacle:
         return Decision(3, CANNOT_TELL, f"Nothing can be concluded: {run.obstacle.rstrip('.')}.")
@@ -124,14 +129,16 @@ def decide(run: Run, strict: bool | None = None) -> Decision:
     if broken:
         requirements = len({result.cell.requirement for result in broken})
         kind = "MUST and SHOULD requirements (strict)" if strict else "MUST requirements"
-        return Decision(1, NO_GO, f"{requirements:,} {kind} broken in {len(broken):,} cells{_rest(every, strict)}.")
+        return Decision(1, NO_GO, f"{requirements:,} {kind} broken in {len(broken):,} cells{rest}.")
     if every[Verdict.ERROR]:
         sentence = f"{every[Verdict.ERROR]:,} cells ended in an error of the suite or of the connection; none failed."
         return Decision(3, CANNOT_TELL, sentence)
-    if not counts[Verdict.PASS]:
-        return Decision(3, CANNOT_TELL, f"Nothing was exercised: no cell passed and none failed{_rest(every, strict)}.")
+    if not counts[Verdict.PASS] and not excused:
+        return Decision(3, CANNOT_TELL, f"Nothing was exercised: no cell passed and none failed{rest}.")
     passed = sum(1 for result in counted if result.level == "MUST" and result.verdict is Verdict.PASS)
-    return Decision(0, GO, f"No MUST is broken: all {passed:,} that were exercised passed{_rest(every, strict)}.")
+    if excused:
+        return Decision(0, GO, f"No MUST is broken beyond the baseline: {passed:,} passed{rest}.")
+    return Decision(0, GO, f"No MUST is broken: all {passed:,} that were exercised passed{rest}.")
 
 
 def exit_code(run: Run, strict: bool | None = None) -> int:
@@ -146,9 +153,11 @@ def _incomplete_sentence(run: Run, broken: int) -> str:
     return f"{sentence}, {broken:,} of them broken so far." if broken else f"{sentence}."
 
 
-def _rest(counts: Counter[Verdict], strict: bool) -> str:
+def _rest(counts: Counter[Verdict], strict: bool, accepted_failures: int) -> str:
     """What a reader must know beside the decision: warnings, errors, and how much was not judged."""
     parts = []
+    if accepted_failures:
+        parts.append(f"{accepted_failures:,} accepted by the baseline")
     if counts[Verdict.WARN] and not strict:
         parts.append(f"{counts[Verdict.WARN]:,} WARN")
     if counts[Verdict.ERROR]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from cdp.baseline import reckon
 from cdp.results import Run
 from cdp.verdicts import Result, Verdict, worst
 from reports.wording import duration
@@ -173,6 +174,7 @@ def wall_seconds(run: Run) -> float | None:
 def facts(run: Run) -> list[tuple[str, str]]:
     """What a reader must know to repeat or weigh the run, as pairs of name and text; unknown ones are left out."""
     header, wall, sent = run.header, wall_seconds(run), requests_sent(run)
+    reckoning = reckon(run, [result for result in run.results if result.verdict in (Verdict.FAIL, Verdict.WARN)])
     pairs: list[tuple[str, Any]] = [
         ("Target", header.get("target")),
         ("Address", header.get("base_url")),
@@ -186,6 +188,9 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("Requests per second", f"{sent / wall:,.0f}" if wall else None),
         ("Cells", f"{len(run.results):,}" + (f" of {run.planned:,} planned" if run.planned else "")),
         ("Cases exercised", f"{sum(result.evidence for result in run.results):,}"),
+        ("Accepted by the baseline", ", ".join(entry.cell for entry in reckoning.used)),
+        ("No longer fails", ", ".join(entry.cell for entry in reckoning.unneeded)),
+        ("No longer accepted", ", ".join(entry.cell for entry in reckoning.run_out)),
         ("Contract", header.get("contract_version")),
         ("Suite", header.get("suite_version")),
     ]

@@ -10,6 +10,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from cdp.baseline import reckon
 from cdp.results import Run
 from cdp.verdicts import CANNOT_TELL, GO, NO_GO, Decision, Result, Verdict, decide
 from reports import summary
@@ -47,9 +48,26 @@ def print_run(run: Run, console: Console, strict: bool | None = None) -> None:
         if part is not None:
             console.print()
             console.print(part, crop=False)
+    for line in render_baseline(run):
+        console.print()
+        console.print(line)
     console.print()
     console.print(render_facts(run))
     console.print(render_decision(decision))
+
+
+def render_baseline(run: Run) -> Iterator[Text]:
+    """What became of the accepted failures: how many, which entries are not needed any more, and which have run out."""
+    broken = [result for result in run.results if result.verdict in (Verdict.FAIL, Verdict.WARN)]
+    reckoning = reckon(run, broken)
+    for entries, what in (
+        (reckoning.used, "accepted"),
+        (reckoning.unneeded, "accepted, but no longer fails: take it out of the baseline"),
+        (reckoning.run_out, "no longer accepted: its time has run out"),
+    ):
+        for entry in entries:
+            text = f"{one_line(entry.cell)} until {entry.until.isoformat()} ({one_line(entry.reason)})"
+            yield Text.assemble(("baseline  ", "bold"), f"{text}: {what}")
 
 
 def render_decision(decision: Decision) -> RenderableType:
