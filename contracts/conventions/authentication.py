@@ -7,11 +7,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from cdp.http import TOKEN_HEADER, Exchange
+from contracts.applicability import text_fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.disclosure import internals
 from contracts.session import ANONYMOUS
-from contracts.subject import Subject, require
+from contracts.subject import State, Subject, require
 
 UNKNOWN_TOKEN = "cdp-no-such-token-0123456789abcdef"
 PLACES = ("query token", "query access_token", "cookie", "authorization", "body")
@@ -136,8 +137,33 @@ def token_elsewhere(s: Subject) -> None:
 
 def refused_call(s: Subject) -> Call:
     """A valid write that no refused caller has tried yet: had an earlier one been done all the same, the next would
-    change nothing more and show nothing."""
-    return s.bench.valid_call(s.operation, "refused call")
+    change nothing more and show nothing. Values of a fixed set are other ones than a new record has, and one text is
+    new."""
+    call = s.bench.valid_call(s.operation, "refused call")
+    if s.operation.action != "update" or not isinstance(call.sent, dict) or s.operation.body_schema is None:
+        return call
+    contract = s.session.contract
+    if contract.by_action(s.operation.entity, "create") is None:
+        return call  # the record is not the run's
+    fields = contract.resolved(s.operation.body_schema).get("properties", {})
+    choices = {name: contract.resolved(fields.get(name, {})).get("enum", ()) for name in call.sent}
+    others = {name: values[-1] for name, values in choices.items() if len(values) > 1}
+    texts = [name for name in text_fields(contract, s.operation) if name not in others][:1]
+    fresh = dict.fromkeys(texts, f"{s.session.prefix} refused")
+    return call.sending({**call.sent, **others, **fresh})
+
+
+def needing_change(s: Subject, call: Call, before: State) -> None:
+    """Raise NotExercised unless the same write, once it is allowed, changes what was looked at: else nothing was
+    proved. What creates always does; what sends is not sent again."""
+    if s.operation.action == "create" or s.operation.safety == "sends":
+        return
+    done = s.bench.execute(call)
+    if not done.ok or s.bench.state(call, now=True) == before:
+        raise NotExercised(
+            f"the write answers {done.outcome()} when it is allowed, and changes nothing that {s.operation.observe} "
+            "shows"
+        )
 
 
 @check("AUTH-05")
@@ -153,6 +179,7 @@ def refusal_changes_nothing(s: Subject) -> None:
         f"a request that was refused with {exchange.outcome()} changed what {s.operation.observe} shows",
         exchange,
     )
+    needing_change(s, call, before)
     s.exercised()
 
 

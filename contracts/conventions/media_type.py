@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cdp.http import Exchange
 from contracts.applicability import text_fields
+from contracts.books import recognise_path
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.listing import ACCEPTS, ANY_BUT_JSON, asked_again
@@ -28,13 +29,15 @@ MALFORMED = (
     b"[1, 2",
 )
 OTHER_TYPES = ("text/plain", "application/xml", "application/x-www-form-urlencoded")
+# Any three in a row hold quotes, markup, a decomposed letter, a character beyond 16 bits and one that is written to the
+# left: a short profile sends no more than three.
 TRICKY = (
-    "Robert'); DROP TABLE customers;--  ",
+    "Robert'); DROP TABLE customers;-- e\u0301 👩‍👩‍👧  ",
     "<script>alert(\"x\")</script> & 'quotes' \\ back\\slash",
-    "שלום עולם \u202eright to left",
-    "👩‍👩‍👧 emoji, e\u0301 ≠ é, ﬃ, ẞ  ",
-    "tab\tline\nreturn\r\u2028separator",
-    "100% _under_ *star* ?q=1&r=2#frag {curly} ${7*7}",
+    "שלום עולם \u202eright to left, 100% ?q=1&r=2",
+    '👩‍👩‍👧 emoji, e\u0301 ≠ é, ﬃ, ẞ, it\'s "quoted"  ',
+    "<b>tab</b>\tline\nreturn\r\u2028separator &amp; \\n",
+    "100% _under_ *star* ?q=1&r=2#frag {curly} ${7*7} \u202eعربي",
 )
 
 
@@ -203,7 +206,7 @@ def _came_back(s: Subject, call: Call, exchange: Exchange, field: str, sent: str
     if field in record:
         _unchanged(s, field, sent, record[field], "came back", exchange, example)
     read = s.session.contract.by_action(s.operation.entity, "read")
-    own = s.bench.arrangement.recognise_path(call, exchange) if read else None
+    own = recognise_path(call, exchange) if read else None
     if read is None or own is None or not all(p.name in own for p in read.path_parameters):
         return
     again = s.session.send(

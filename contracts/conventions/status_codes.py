@@ -39,9 +39,20 @@ def never_a_server_error(s: Subject) -> None:
         call = _touching_call(s)
         examples = max(_FEWEST, s.session.profile.examples)
         s.for_all(_strange_calls(s, call), lambda strange: _alive(s.session.send(strange, s.session.admin)), examples)
+        _drawn_calls(s, call)
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
         s.exercised()
+
+
+def _drawn_calls(s: Subject, call: Call) -> None:
+    """Requests drawn from the schemas, in the longer profiles; their answers are evidence for other rules, too."""
+    if s.session.profile.name == "quick":
+        return
+    for valid in (True, False):
+        drawn = s.bench.unknown_inputs.calls(call, valid=valid)
+        if drawn is not None:
+            s.for_all(drawn, lambda unknown: _alive(s.bench.execute(unknown)))
 
 
 def _alive(exchange: Exchange) -> None:
@@ -220,6 +231,24 @@ def invalid_body(s: Subject) -> None:
             what,
         )
         s.exercised()
+    _drawn_bodies(s, call)
+
+
+def _drawn_bodies(s: Subject, call: Call) -> None:
+    """Bodies drawn to break the schema, in the longer profiles; those count that our own validator refuses, too."""
+    drawn = s.bench.unknown_inputs.calls(call, valid=False) if s.session.profile.name != "quick" else None
+    validator = s.bench.body_validator(s.operation)
+
+    def rule(unknown: Call) -> None:
+        if unknown.sent is None or validator is None or validator.is_valid(unknown.sent):
+            return
+        exchange = s.bench.execute(unknown)
+        sentence = f"a body that breaks the schema got {exchange.outcome()} instead of 400 or 422"
+        require(exchange.status in (400, 422), sentence, exchange, ascii(unknown.sent)[:400])
+        s.exercised()
+
+    if drawn is not None:
+        s.for_all(drawn, rule)
 
 
 @check("CODE-06")

@@ -144,6 +144,14 @@ def plain_and_full_agree(s: Subject) -> None:
         s.exercised()
     for sub in subs:
         _agree_with_entity(s, full, sub)
+    if s.session.profile.name != "quick" and s.operation.collection and s.operation.collection.paging:
+        part = page(s, ("limit", 3), ("offset", 2), ("load_full_structure", 1))
+        require(
+            part.records == full[2:5],
+            "with full data limit=3&offset=2 is not the slice [2:5] of the default page",
+            part.exchange,
+            "limit=3&offset=2&load_full_structure=1",
+        )
 
 
 def _agree_on_ids(plain: dict[str, Any], full: dict[str, Any], sub: SubEntity, exchange: Any) -> None:

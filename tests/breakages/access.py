@@ -74,7 +74,6 @@ def wrong_token(answered: Callable[[], Answer] | None) -> Alteration:
     return alter
 
 
-WRONG = "AUTH-03 AUTH-05 AUTH-06 ROLE-07"
 broken(
     "any-token-counts",
     "any token is let through",

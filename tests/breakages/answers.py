@@ -74,7 +74,6 @@ broken(
     answering(lambda a: html(404), lambda a: a.status == 404),
 )
 
-NO_JSON = "CODE-06 AUTH-07 ROLE-08 SHAPE-01 SHAPE-02 CODE-04 PAGE-07"
 broken(
     "nan-in-body",
     "a number is NaN",

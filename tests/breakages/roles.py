@@ -120,6 +120,21 @@ broken(
 )
 
 broken(
+    "nobody-allowed",
+    "an operation is forbidden to every role",
+    "create_tag list_events get_push_notification",
+    "ROLE-02",
+    role(lambda *_: False),
+)
+broken(
+    "free-is-forbidden",
+    "an operation that needs no feature is forbidden to every role",
+    "list_channels list_notifications list_tags",
+    "ROLE-03",
+    role(lambda *_: False),
+    softly=True,  # that it needs none is only assumed
+)
+broken(
     "longer-name-opens",
     "a feature whose name goes on after the required one opens",
     FEATURED,
