@@ -6,7 +6,6 @@ Options start with --cdp. Results, JUnit and HTML go to the same place, and the 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from cdp.targets import TargetError
 
 if TYPE_CHECKING:
+    from cdp.cli.targeting import Choice
     from contracts.run import ContractRun, Plan
 
 _PLAN = pytest.StashKey["Plan"]()
@@ -27,9 +27,15 @@ _NOT_JUDGED = 3
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("cdp", "contract run")
-    group.addoption("--cdp-url", default=None, help="base URL of an instance; the embedded one without it")
-    group.addoption("--cdp-allow", default="", help="writes,destructive,sends; nothing by default")
-    group.addoption("--cdp-timeout", type=float, default=10.0, help="seconds to wait for an answer")
+    group.addoption("--cdp-target", default=None, help="target of targets.toml; the embedded one without it")
+    group.addoption("--cdp-targets", default=None, help="where the targets stand")
+    group.addoption("--cdp-url", default=None, help="base URL of an instance that stands in no targets.toml")
+    group.addoption("--cdp-allow", default="", help="writes,destructive,sends,load at --cdp-url; nothing by default")
+    group.addoption("--cdp-read-only", action="store_true", help="take every permission away for this run")
+    group.addoption(
+        "--cdp-i-know-this-is-production", action="store_true", help="needed where a target looks like production"
+    )
+    group.addoption("--cdp-timeout", type=float, default=None, help="seconds to wait for an answer")
     group.addoption("--cdp-section", action="append", default=[], help="only this section")
     group.addoption("--cdp-requirement", action="append", default=[], help="only this requirement or family")
     group.addoption("--cdp-operation", action="append", default=[], help="only this operation")
@@ -47,6 +53,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("cell", plan.cells, ids=[cell.address for cell in plan.cells])
 
 
+def _choice(option: Any) -> Choice:
+    from cdp.cli.targeting import Choice
+
+    return Choice(
+        option.cdp_target,
+        option.cdp_targets,
+        option.cdp_url,
+        option.cdp_allow,
+        option.cdp_timeout,
+        option.cdp_read_only,
+        option.cdp_i_know_this_is_production,
+    )
+
+
 def _plan(config: pytest.Config) -> Plan:
     """The plan of this run, made once; what is asked for wrongly is a usage error in one line."""
     from cdp.contract import ContractError, load_contract
@@ -60,8 +80,10 @@ def _plan(config: pytest.Config) -> Plan:
         try:
             selection = Selection(tuple(option.cdp_section), tuple(option.cdp_requirement), tuple(option.cdp_operation))
             profile = PROFILES[option.cdp_profile]
-            plan = make_plan(load_contract(), load_catalogue(), selection, profile, option.cdp_seed, option.cdp_strict)
-        except (ContractError, SelectionError, GateError) as error:
+            overlay = _choice(option).overlay()
+            contract = load_contract(overlay=Path(overlay) if overlay else None)
+            plan = make_plan(contract, load_catalogue(), selection, profile, option.cdp_seed, option.cdp_strict)
+        except (ContractError, SelectionError, GateError, TargetError) as error:
             raise pytest.UsageError(str(error)) from None
         config.stash[_PLAN] = plan
     return config.stash[_PLAN]
@@ -70,8 +92,6 @@ def _plan(config: pytest.Config) -> Plan:
 @pytest.fixture(scope="session")
 def contract_run(request: pytest.FixtureRequest) -> Iterator[ContractRun]:
     """The run that every cell belongs to: its target is up, its token works, and it cleans up after itself."""
-    from cdp.embedded import embedded_instance
-    from cdp.targets import parse_permissions, target_from_url
     from contracts.run import ContractRun, run_directory
     from contracts.session import Obstacle
 
@@ -79,12 +99,7 @@ def contract_run(request: pytest.FixtureRequest) -> Iterator[ContractRun]:
     option: Any = config.option
     with ExitStack() as stack:
         try:
-            if option.cdp_url:
-                target = target_from_url(
-                    option.cdp_url, os.environ, parse_permissions(option.cdp_allow), option.cdp_timeout
-                )
-            else:
-                target = stack.enter_context(embedded_instance(timeout_s=option.cdp_timeout))
+            target = stack.enter_context(_choice(option).open())
         except TargetError as error:
             pytest.exit(str(error), _USAGE)
         chosen = {

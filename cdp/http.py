@@ -2,23 +2,30 @@
 
 Nothing here raises for what a server does. A refused connection, a hang, a dropped or endless answer is an exchange
 with `failure` set, so that a convention can judge it like any other answer. Redirects are never followed: a redirect is
-an answer.
+an answer, and the token goes to nobody else. Certificates are always verified.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import shlex
+import socket
+import ssl
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
+from cdp.pacing import Limiter, Time, pause_before_next
 from cdp.secrets import REDACTED, Secrets
 from cdp.targets import TOKEN_VARIABLE, Target
 
@@ -26,8 +33,14 @@ TOKEN_HEADER = "X-Access-Token"
 MAX_BODY_BYTES = 32 * 1024 * 1024
 REFUSED, HUNG, DROPPED, TOO_LARGE, UNREADABLE = "refused", "hung", "dropped", "too large", "unreadable"
 _SHOWN_BYTES = 4_000
-_SECRET_HEADERS = ("x-access-token", "authorization", "cookie", "set-cookie")
+_SHOWN_REASON = 300
+_MANY_VALUES = 2_000_000  # in one body: a list of empty lists takes a hundred times its size once it is decoded
+_KEPT_VALUES = 100_000
+_SECRET_HEADERS = ("x-access-token", "authorization", "proxy-authorization", "cookie", "set-cookie")
+_PROXY_WANTS_CREDENTIALS = 407
 _MISSING = object()
+_IDLE_S = 0.5
+_GRACE_S = 0.05  # the timeout of a single read comes first, because it says more
 
 
 @dataclass(slots=True)
@@ -46,6 +59,8 @@ class Exchange:
     duration_s: float = 0.0
     failure: str = ""
     detail: str = ""
+    tries: int = 1  # how often it was sent before this answer was left standing
+    extra_headers: frozenset[str] = frozenset()  # names, in small letters, of those that only the target asked for
     _json: Any = _MISSING
 
     @property
@@ -65,18 +80,35 @@ class Exchange:
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     @property
+    def overfull(self) -> bool:
+        """Whether the body holds so many values that it is not decoded: they would fill the memory."""
+        return _values(self.body) > _MANY_VALUES
+
+    @property
     def json(self) -> Any:
-        """The decoded body, or None when there is none or it is not JSON."""
-        if self._json is _MISSING:
-            try:
-                self._json = orjson.loads(self.body)
-            except orjson.JSONDecodeError:
-                self._json = _lenient_json(self.body)
-        return self._json
+        """The decoded body, or None when there is none, it is not JSON, or it is overfull."""
+        if self._json is not _MISSING:
+            return self._json
+        decoded = None if self.overfull else _decoded(self.body)
+        if _values(self.body) <= _KEPT_VALUES:  # what takes much memory is decoded again rather than kept
+            self._json = decoded
+        return decoded
 
     def outcome(self) -> str:
         """Short form for sentences: `200`, or `no answer (hung)`."""
         return str(self.status) if self.status else f"no answer ({self.failure})"
+
+
+def _values(body: bytes) -> int:
+    """About how many values a JSON body holds; small bodies are not worth counting."""
+    return sum(map(body.count, (b",", b"[", b"{"))) if len(body) > _KEPT_VALUES else 0
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _lenient_json(body)
 
 
 def _lenient_json(body: bytes) -> Any:
@@ -87,20 +119,128 @@ def _lenient_json(body: bytes) -> Any:
         return None
 
 
-class Client:
-    """Sends requests to one target over kept-alive connections. Not for use by several threads at once."""
+class _Watched:
+    """A connection that tells the watch which socket it reads from."""
 
-    def __init__(self, target: Target, secrets: Secrets) -> None:
+    watch: Watch
+
+    def getresponse(self) -> Any:
+        self.watch.reading(self.sock)  # type: ignore[attr-defined]
+        return super().getresponse()  # type: ignore[misc]
+
+
+class Watch:
+    """Ends the connection that is being read from when the deadline has passed: a server that sends a byte now and
+    then would never run into the timeout of a single read."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self.struck = False
+        self._idle_s = min(_IDLE_S, timeout_s / 4)  # how often it looks for a new deadline
+        self._socket: socket.socket | None = None
+        self._deadline: float | None = None
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        """Watch over what is read in this context."""
+        with self._changed:
+            self.struck, self._socket, self._deadline = False, None, deadline
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, daemon=True, name="deadline")
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._deadline = self._socket = None
+
+    def reading(self, connection: socket.socket | None) -> None:
+        with self._changed:
+            self._socket = connection
+
+    def close(self) -> None:
+        with self._changed:
+            self._deadline, self._thread = None, None
+            self._changed.notify()
+
+    def _run(self) -> None:
+        with self._changed:
+            while self._thread is threading.current_thread():
+                left = self._idle_s if self._deadline is None else self._deadline + _GRACE_S - time.perf_counter()
+                if left > 0:
+                    self._changed.wait(min(left, self._idle_s))
+                    continue
+                self.struck, self._deadline = True, None
+                if self._socket is not None:
+                    with suppress(OSError, ValueError):
+                        self._socket.shutdown(socket.SHUT_RDWR)
+
+
+class _Adapter(HTTPAdapter):
+    """Connections whose deadlines are watched."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        super().__init__(pool_connections=2, pool_maxsize=2, max_retries=0)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        _watch_pools(self.poolmanager, self._watch)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        known = proxy in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **options)
+        if not known:
+            _watch_pools(manager, self._watch)
+        return manager
+
+
+def _watch_pools(manager: Any, watch: Watch) -> None:
+    """Make a pool manager build its connections with the watch."""
+    pools = {}
+    for scheme, pool in manager.pool_classes_by_scheme.items():
+        connection = type("Connection", (_Watched, pool.ConnectionCls), {"watch": watch})
+        pools[scheme] = type(pool.__name__, (pool,), {"ConnectionCls": connection})
+    manager.pool_classes_by_scheme = pools
+
+
+class _Session(requests.Session):
+    """A session that takes no answer for a redirect: nothing is followed, not even looked at."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
+class Client:
+    """Sends requests to one target over kept-alive connections, as fast as the target allows. Not for use by several
+    threads at once."""
+
+    def __init__(self, target: Target, secrets: Secrets, clock: Time | None = None) -> None:
         self.target = target
         self.secrets = secrets
         self.sent = 0
-        self._session = requests.Session()
-        self._session.trust_env = not target.loopback  # proxies of the environment are for the outside only
-        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=2, max_retries=0)
+        self.waited_s = 0.0  # because the target said that it was asked too much
+        for secret in target.secrets():
+            secrets.add(secret)
+        self._time = clock or Time()
+        self._limiter = Limiter(target.max_rps, self._time)
+        self._session = _Session()
+        # Proxies of the environment are for the outside only, and a target's own comes before them.
+        self._session.trust_env = not target.loopback and not target.proxy
+        if target.proxy:
+            self._session.proxies = {"http": target.proxy, "https": target.proxy}
+        if target.ca_file:
+            self._session.verify = target.ca_file
+        if target.client_cert:
+            self._session.cert = (target.client_cert, target.client_key) if target.client_key else target.client_cert
+        self._watch = Watch(target.timeout_s)
+        adapter = _Adapter(self._watch)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
     def close(self) -> None:
+        self._watch.close()
         self._session.close()
 
     def send(
@@ -112,20 +252,35 @@ class Client:
         body: bytes | None = None,
         operation: str = "",
         role: str = "",
+        patient: bool = True,
     ) -> Exchange:
         """Send one request and wait for its whole answer, `timeout_s` of the target at most.
 
         A read that is cut off on a kept connection is sent once more, because a server may close an idle connection at
-        any time.
+        any time. A `patient` one waits and tries again where the target says that it is asked too much (see
+        `cdp.pacing`); only the last answer counts.
         """
-        exchange = self._send(method, url, dict(headers or {}), body, operation, role)
-        if exchange.failure == DROPPED and method == "GET":
-            exchange = self._send(method, url, dict(headers or {}), body, operation, role)
-        return exchange
+        given = {name.lower() for name in headers or {}}
+        extra = {name: value for name, value in self.target.headers if name.lower() not in given}
+        wanted = {**extra, **(headers or {})}
+        tries = 1
+        while True:
+            exchange = self._send(method, url, dict(wanted), body, operation, role)
+            if exchange.failure == DROPPED and method == "GET":
+                exchange = self._send(method, url, dict(wanted), body, operation, role)
+            exchange.tries, exchange.extra_headers = tries, frozenset(map(str.lower, extra))
+            asked = exchange.headers.get("Retry-After", "")
+            pause = pause_before_next(method, exchange.status, asked, tries, self._time.wall())
+            if pause is None or not patient:
+                return exchange
+            self.waited_s += pause
+            self._time.sleep(pause)
+            tries += 1
 
     def _send(
         self, method: str, url: str, headers: dict[str, Any], body: bytes | None, operation: str, role: str
     ) -> Exchange:
+        self._limiter.wait()
         exchange = Exchange(operation, role, method, url, headers, body)
         self.sent += 1
         started = time.perf_counter()
@@ -133,26 +288,30 @@ class Client:
         try:
             prepared = requests.Request(method, url, data=body).prepare()
             prepared.headers.update(headers)  # past requests' own checks: a blank token has to be sent as it is
-            response = self._session.send(prepared, timeout=self.target.timeout_s, allow_redirects=False, stream=True)
-            with response:
-                exchange.status = response.status_code
-                exchange.headers = response.headers
-                self._read(response, exchange, deadline)
+            with self._watch.until(deadline):
+                response = self._session.send(
+                    prepared, timeout=self.target.timeout_s, allow_redirects=False, stream=True
+                )
+                with response:
+                    exchange.status = response.status_code
+                    exchange.headers = response.headers
+                    self._read(response, exchange, deadline)
         except requests.exceptions.ConnectTimeout:
             exchange.failure, exchange.detail = HUNG, f"no connection within {self.target.timeout_s:g} s"
         except requests.exceptions.Timeout:
             exchange.failure, exchange.detail = HUNG, f"no answer within {self.target.timeout_s:g} s"
         except requests.exceptions.SSLError as error:
-            exchange.failure, exchange.detail = REFUSED, f"TLS: {_innermost(error)}"
-        except requests.exceptions.ConnectionError as error:
-            reason = _innermost(error)
-            dropped = "timed out" not in reason and (
-                "aborted" in reason or "reset" in reason or "closed" in reason or "Broken pipe" in reason
-            )
-            exchange.failure = HUNG if "timed out" in reason.lower() else DROPPED if dropped else REFUSED
-            exchange.detail = reason
-        except (requests.exceptions.RequestException, ValueError, OSError) as error:
-            exchange.failure, exchange.detail = UNREADABLE, _innermost(error)
+            exchange.failure, exchange.detail = REFUSED, f"TLS: {_tls_reason(error) or _innermost(error)}"
+        except requests.exceptions.ProxyError as error:
+            exchange.failure = REFUSED
+            exchange.detail = f"the proxy {self.target.proxy_shown or 'of the environment'}: {_innermost(error)}"
+        except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ValueError, OSError) as error:
+            exchange.failure, exchange.detail = _how_it_failed(error)
+        if self._watch.struck and exchange.failure != TOO_LARGE:
+            exchange.failure, exchange.detail = HUNG, f"no whole answer within {self.target.timeout_s:g} s"
+        if self.target.proxy and exchange.status == _PROXY_WANTS_CREDENTIALS:
+            exchange.failure = REFUSED
+            exchange.detail = f"the proxy {self.target.proxy_shown} wants credentials, or other ones (407)"
         if exchange.failure:
             exchange.status = 0
         exchange.detail = self.secrets.redact(exchange.detail)
@@ -166,6 +325,7 @@ class Client:
             size += len(chunk)
             if size > MAX_BODY_BYTES:
                 exchange.failure, exchange.detail = TOO_LARGE, f"more than {MAX_BODY_BYTES} bytes"
+                del chunks[2:]  # its beginning tells what it was
                 break
             if time.perf_counter() > deadline:
                 exchange.failure, exchange.detail = HUNG, f"the answer did not end within {self.target.timeout_s:g} s"
@@ -173,13 +333,64 @@ class Client:
         exchange.body = b"".join(chunks)
 
 
+def _how_it_failed(error: BaseException) -> tuple[str, str]:
+    """The kind of failure and the reason in one line. Closed and reset connections and answers that end too early are
+    dropped; what is no HTTP is unreadable; what never was a connection is refused."""
+    causes = list(_causes(error))
+    reason = _innermost(error)
+    if any(isinstance(cause, http.client.IncompleteRead | urllib3.exceptions.IncompleteRead) for cause in causes):
+        if any(isinstance(cause, urllib3.exceptions.InvalidChunkLength) for cause in causes):
+            return UNREADABLE, f"no valid chunks: {reason}"
+        return DROPPED, f"the answer ended too early: {reason}"
+    if any(isinstance(cause, ConnectionRefusedError | socket.gaierror) for cause in causes):
+        return REFUSED, reason
+    if any(isinstance(cause, ConnectionError) for cause in causes):  # RemoteDisconnected is one, too
+        return DROPPED, reason
+    if any(isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError) for cause in causes):
+        return HUNG, reason
+    if any(isinstance(cause, http.client.HTTPException) for cause in causes):
+        return UNREADABLE, f"no valid HTTP: {reason}"
+    if any(isinstance(cause, urllib3.exceptions.NewConnectionError) for cause in causes):
+        return REFUSED, reason
+    return UNREADABLE, reason
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and everything that it was made of."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        found = waiting.pop()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        inner = (getattr(found, "reason", None), *found.args, found.__cause__, found.__context__)
+        waiting += [each for each in inner if isinstance(each, BaseException)]
+
+
 def _innermost(error: BaseException) -> str:
     """The reason under requests' and urllib3's wrappers, in one line."""
     while True:
-        inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
-        if not isinstance(inner, BaseException):
-            return " ".join(str(error).split()) or type(error).__name__
+        parts = (getattr(error, "reason", None), *reversed(error.args))
+        inner = next((part for part in parts if isinstance(part, BaseException)), None)
+        if inner is None:
+            return " ".join(str(error).split())[:_SHOWN_REASON] or type(error).__name__
         error = inner
+
+
+def _tls_reason(error: BaseException) -> str:
+    """What is wrong with the connection's TLS, and what would help; empty when it is not TLS."""
+    inner: BaseException | None = error
+    while inner is not None and not isinstance(inner, ssl.SSLError):
+        below = getattr(inner, "reason", None) or (inner.args[0] if inner.args else None)
+        inner = below if isinstance(below, BaseException) else None
+    if inner is None:
+        return ""
+    if not isinstance(inner, ssl.SSLCertVerificationError):
+        return (inner.reason or str(inner)).replace("_", " ").lower()
+    message = inner.verify_message.rstrip(".")
+    help_ = "; name its authority with ca_file" if "self-signed" in message or "issuer" in message else ""
+    return f"the certificate is not accepted: {message}{help_}"
 
 
 def curl_line(exchange: Exchange, secrets: Secrets) -> str:
@@ -190,7 +401,7 @@ def curl_line(exchange: Exchange, secrets: Secrets) -> str:
     text = " ".join(shlex.quote(word) for word in words)
     for name, value in exchange.request_headers.items():
         shown = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-        if name.lower() in _SECRET_HEADERS:
+        if name.lower() in _SECRET_HEADERS and name.lower() not in exchange.extra_headers:
             text += (
                 f' -H "{name}: ${TOKEN_VARIABLE}"'
                 if _is_real(shown, secrets)
@@ -244,5 +455,14 @@ def describe(exchange: Exchange, secrets: Secrets) -> dict[str, Any]:
 
 
 def _shown(body: bytes, secrets: Secrets) -> str:
-    text = secrets.redact(body.decode("utf-8", "backslashreplace"))
-    return text if len(text) <= _SHOWN_BYTES else f"{text[:_SHOWN_BYTES]} … ({len(text)} characters)"
+    """The beginning of a body. More than that is read, so that a secret across the end is still found whole."""
+    margin = _SHOWN_BYTES + secrets.longest
+    text = body[: 2 * margin].decode("utf-8", "backslashreplace")
+    if len(body) <= _SHOWN_BYTES:
+        return secrets.redact(text)
+    cut = len(text) if len(body) <= 2 * margin else max(0, len(text) - secrets.longest)
+    shown = secrets.redact(text)[: min(_SHOWN_BYTES, cut)]
+    # What the redaction made shorter brings the end of the piece into view, where a secret may be cut in two.
+    lost = max(0, len(text) - len(secrets.redact(text)))
+    shown = shown if len(body) <= 2 * margin else shown[: max(0, cut - lost)]
+    return f"{shown} … ({len(body)} bytes)"

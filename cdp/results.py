@@ -8,7 +8,8 @@ Header fields that the reports understand (all optional): ``target`` (its name),
 ``sections`` and ``families`` (rows and columns of the matrix, in order), ``cells`` (how many are planned),
 ``obstacle`` (why nothing can be concluded, for example "the token was refused").
 Footer fields: ``ended``, ``wall_s``, ``requests`` (all that were sent), ``interrupted`` (true after Ctrl-C),
-``obstacle``.
+``obstacle``, ``leftovers`` and ``stays`` (records that are still on the target: those that could have been removed,
+and those that no operation removes).
 """
 
 from __future__ import annotations
@@ -118,6 +119,16 @@ class Run:
         return len({result.cell for result in self.results}) >= self.planned
 
     @property
+    def leftovers(self) -> list[str]:
+        """What the run created and could have removed, but did not; each with operation and id."""
+        return _texts((self.footer or {}).get("leftovers"))
+
+    @property
+    def stays(self) -> list[str]:
+        """What the run created and the API has no operation to remove."""
+        return _texts((self.footer or {}).get("stays"))
+
+    @property
     def obstacle(self) -> str:
         """Why nothing can be concluded from the run (token refused, target down); empty when nothing stood in the
         way."""
@@ -156,6 +167,10 @@ def read_results(path: str | os.PathLike[str]) -> Run:
         else:
             raise ResultsError(f"{path}, line {number}: unknown kind of record {kind!r}")
     return run
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else []
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {

@@ -130,6 +130,10 @@ def decide(run: Run, strict: bool | None = None) -> Decision:
         requirements = len({result.cell.requirement for result in broken})
         kind = "MUST and SHOULD requirements (strict)" if strict else "MUST requirements"
         return Decision(1, NO_GO, f"{requirements:,} {kind} broken in {len(broken):,} cells{rest}.")
+    left = run.leftovers
+    if strict and left:
+        records = "record was" if len(left) == 1 else "records were"
+        return Decision(1, NO_GO, f"{len(left):,} {records} left on the target (strict){rest}.")
     if every[Verdict.ERROR]:
         sentence = f"{every[Verdict.ERROR]:,} cells ended in an error of the suite or of the connection; none failed."
         return Decision(3, CANNOT_TELL, sentence)

@@ -101,6 +101,12 @@ def _text_writes(contract: Contract, o: Operation) -> bool:
     return o.action in ("create", "update") and o.answers_item and bool(text_fields(contract, o))
 
 
+def _of_record(contract: Contract, o: Operation, *actions: str) -> bool:
+    """Whether the operation takes a part in the life of a record that can be created and looked at again."""
+    looked = any(contract.by_action(o.entity, action) for action in ("read", "list"))
+    return o.action in actions and looked and contract.by_action(o.entity, "create") is not None
+
+
 PREDICATES: dict[str, Predicate] = {
     "every": lambda c, o: True,
     "guarded": _guarded,
@@ -132,4 +138,14 @@ PREDICATES: dict[str, Predicate] = {
     "described": lambda c, o: o.response_schema(o.success_status) is not None,
     "wrapped": lambda c, o: bool(o.collection and o.collection.key) or bool(o.item_key),
     "readable": _readable,
+    "created_records": lambda c, o: _of_record(c, o, "create"),
+    "listed_records": lambda c, o: _of_record(c, o, "list"),
+    "changed_records": lambda c, o: _of_record(c, o, "update"),
+    "deleted_records": lambda c, o: _of_record(c, o, "delete"),
+    "ended_records": lambda c, o: _of_record(c, o, "delete", "restore"),
+    "safe_reads": lambda c, o: o.method == "GET" and o.safety == "read",
+    "search": lambda c, o: o.collection is not None and any(p.searches for p in o.query_parameters),
+    "ingestion": lambda c, o: o.ingestion is not None,
+    "batches": lambda c, o: bool(o.ingestion and o.ingestion.key),
+    "uploads": lambda c, o: bool(o.ingestion and o.ingestion.state),
 }

@@ -19,10 +19,10 @@ import orjson
 
 from cdp.contract import Operation
 from cdp.http import Exchange
-from cdp.ledger import Created
 from cdp.secrets import new_password
+from contracts.books import recognise
 from contracts.calls import Call
-from contracts.finding import Finder, Unavailable, value_at
+from contracts.finding import Finder, Unavailable
 from contracts.samples import Sampler, multipart
 from contracts.session import Session
 
@@ -58,19 +58,24 @@ class Arrangement:
         Raises Unavailable when ids, permissions or credentials are missing.
         """
         if not self.session.target.allows(operation.safety):
-            raise Unavailable(f"{operation.safety} calls are not allowed on this target (--allow)")
+            raise Unavailable(self.session.target.lacking(operation.safety))
         if operation.safety == "read" or (operation.method == "GET" and not operation.path_parameters):
             call = Call(operation, self.finder.existing_path(operation), self.finder.required_query(operation))
             return self._with_body(call, {})
         own = self._own_path(operation)
+        call = self._with_body(Call(operation, own.path, self.finder.required_query(operation)), own.record)
         for name in self._requirements(operation):
-            required = self.contract.operations[name]
-            exchange = self.session.send(
-                self._with_body(Call(required, own.path), own.record), self.session.admin, judged=False
-            )
-            if not exchange.ok:
-                raise Unavailable(f"{name}, which has to come first, answered {exchange.outcome()}")
-        return self._with_body(Call(operation, own.path, self.finder.required_query(operation)), own.record)
+            self._prepare(self.contract.operations[name], own, call)
+        return call
+
+    def _prepare(self, required: Operation, own: OwnRecord, call: Call) -> None:
+        """Do what has to come before a call: on the same record, with the same values where both have the field."""
+        first = self._with_body(Call(required, own.path), own.record)
+        if isinstance(first.sent, dict) and isinstance(call.sent, dict):
+            first = first.sending({**first.sent, **{k: v for k, v in call.sent.items() if k in first.sent}})
+        exchange = self.session.send(first, self.session.admin, judged=False)
+        if not exchange.ok:
+            raise Unavailable(f"{required.id}, which has to come first, answered {exchange.outcome()}")
 
     def body_of(self, operation: Operation, *, optional: bool = False) -> dict[str, Any]:
         """A valid JSON body of an operation that creates."""
@@ -87,7 +92,7 @@ class Arrangement:
             return call
         schema = self.contract.resolved(operation.body_schema)
         if operation.body_media_type == "multipart/form-data":
-            body, media_type = multipart(self.sampler.body(schema), schema)
+            body, media_type = multipart(self.sampler.body(schema), schema, self.session.prefix)
             return call.sending_raw(body, media_type)
         if operation.body_media_type == "application/octet-stream":
             return call.sending_raw(self._upload(schema), operation.body_media_type)
@@ -133,49 +138,26 @@ class Arrangement:
         if operation is None:
             raise Unavailable(f"the API has no operation that creates a {entity.replace('_', ' ')}")
         if not self.session.target.allows(operation.safety):
-            raise Unavailable(f"{operation.safety} calls are not allowed on this target (--allow)")
+            raise Unavailable(self.session.target.lacking(operation.safety))
         if path is None:
             path = self._parent_path(operation)
         call = self._with_body(Call(operation, path), {})
         if fields:
             call = call.sending({**(call.sent or {}), **fields})
-        exchange = self.send_create(call)
+        exchange = self.session.send(call, self.session.admin)
         own = self.recognise(call, exchange)
         if own is None:
             raise Unavailable(f"{operation.id} answered {exchange.outcome()} to a valid body")
+        wanted = {name for link in operation.links.values() for name in link.get("parameters", {})}
+        untold = sorted(wanted - set(own.path)) or ([] if "id" in own.record else ["id"])
+        if untold:
+            raise Unavailable(f"the answer of {operation.id} does not tell the {untold[0]} of what it created")
         return own
 
-    def send_create(self, call: Call, **options: Any) -> Exchange:
-        """Send a call that creates, with an entry in the ledger before it."""
-        self.session.ledger.intend(call.operation.id, self.session.prefix)
-        return self.session.send(call, self.session.admin, **options)
-
     def recognise(self, call: Call, exchange: Exchange) -> OwnRecord | None:
-        """Take a created record into the books; None when the answer is no created record."""
-        operation = call.operation
-        if not exchange.ok or not isinstance(exchange.json, dict):
-            return None
-        record = exchange.json.get(operation.item_key) if operation.item_key else exchange.json
-        if not isinstance(record, dict):
-            return None
-        path = self.recognise_path(call, exchange)
-        delete = self.contract.by_action(operation.entity, "delete")
-        url = ""
-        if delete is not None and all(p.name in path for p in delete.path_parameters):
-            url = Call(delete, {p.name: path[p.name] for p in delete.path_parameters}).url(self.session.target)
-        self.session.ledger.created(Created(operation.id, str(record.get("id", "")), url))
-        return OwnRecord(record, call.sent if isinstance(call.sent, dict) else {}, path)
-
-    def recognise_path(self, call: Call, exchange: Exchange) -> dict[str, str]:
-        """Path parameters that lead to the record of an answer: the call's own, and those that the contract's links
-        tell."""
-        path = dict(call.path)
-        for link in call.operation.links.values():
-            for name, expression in link.get("parameters", {}).items():
-                value = _evaluate(expression, exchange, call)
-                if value is not None:
-                    path[name] = str(value)
-        return path
+        """The created record of an answer; None when the answer is none."""
+        found = recognise(call, exchange)
+        return OwnRecord(found.record, call.sent if isinstance(call.sent, dict) else {}, found.path) if found else None
 
     def own(self, entity: str) -> OwnRecord:
         """A new record of our own."""
@@ -268,12 +250,3 @@ class Arrangement:
                 raise Unavailable(f"the login answered {exchange.outcome()}")
             return self.session.secrets.add(str(token))
         return self.credentials[kind]
-
-
-def _evaluate(expression: str, exchange: Exchange, call: Call) -> Any:
-    """A runtime expression of OpenAPI links, of the two forms that the contract uses."""
-    if expression.startswith("$response.body#"):
-        return value_at(exchange, expression.removeprefix("$response.body#"))
-    if expression.startswith("$request.path."):
-        return call.path.get(expression.removeprefix("$request.path."))
-    return None

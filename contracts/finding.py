@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from cdp.contract import Operation, Parameter
-from cdp.http import Exchange
+from contracts.books import value_at
 from contracts.calls import Call, query_pairs
 from contracts.samples import Sampler
 from contracts.session import Session
@@ -185,16 +185,3 @@ class Finder:
         if not values:
             raise Unavailable(f"{operation.id} tells no {source['field']} to use")
         return Counter(values).most_common(1)[0][0] if source.get("most") else values[0]
-
-
-def value_at(exchange: Exchange, pointer: str) -> Any:
-    """The value at a JSON pointer of the answer; None when it is not there."""
-    node = exchange.json
-    for part in pointer.split("/")[1:]:
-        if isinstance(node, list) and part.isdigit() and int(part) < len(node):
-            node = node[int(part)]
-        elif isinstance(node, dict) and part in node:
-            node = node[part]
-        else:
-            return None
-    return node

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from cdp.contract import Operation
 from cdp.contract.model import is_pattern
 from cdp.secrets import new_password
+from cdp.targets import ReadyRole
 from contracts.arrangement import Arrangement
 from contracts.calls import Call
 from contracts.checks import NotExercised
@@ -28,6 +29,7 @@ class Identities:
     def __init__(self, session: Session, arrangement: Arrangement) -> None:
         self.session = session
         self.arrangement = arrangement
+        self._ready = {role.features: role for role in session.target.roles}
         self._holding: dict[frozenset[str], Identity] = {}
         self._unavailable = ""
         self._ended: list[tuple[str, Identity]] | None = None
@@ -49,7 +51,7 @@ class Identities:
         exchange = self.session.send(call, Identity(role), judged=False)
         token = exchange.json.get("token") if isinstance(exchange.json, dict) else None
         if not exchange.ok or not isinstance(token, str) or not token:
-            kind = exchange.media_type or "no media type"
+            kind = self.session.secrets.redact(exchange.media_type) or "no media type"
             what = (
                 "the e-mail or password was refused"
                 if exchange.refused_access
@@ -59,13 +61,28 @@ class Identities:
         return self.session.secrets.add(token)
 
     def holding(self, features: frozenset[str], label: str) -> Identity:
-        """A caller whose role holds exactly these features. Raises NotExercised when none can be made."""
-        if self._unavailable:
-            raise NotExercised(self._unavailable)
+        """A caller whose role holds exactly these features: a ready-made one of the target where there is one, else
+        one that is made. Raises NotExercised when there is none and none can be made."""
         known = self._holding.get(features)
         if known is None:
-            known = self._holding[features] = self.make(features, label)
+            ready = self._ready.get(features)
+            if ready is None and self._unavailable:
+                raise NotExercised(self._unavailable)
+            known = self._admitted(ready) if ready else self.make(features, label)
+            self._holding[features] = known
+        if not known.token:
+            raise NotExercised(f"the ready-made token of the role {known.role} is refused with 401; renew it")
         return Identity(label, known.token, known.user_id, known.role_id)
+
+    def _admitted(self, ready: ReadyRole) -> Identity:
+        """A ready-made caller; without a token when the target does not know it (any more), which is no fault of the
+        operation that it was meant for."""
+        health = self.session.health
+        if health is not None:
+            exchange = self.session.send(health, Identity(ready.name, ready.token), judged=False)
+            if exchange.status == 401:
+                return Identity(ready.name)
+        return Identity(ready.name, ready.token)
 
     def make(self, features: frozenset[str], label: str) -> Identity:
         """A new caller, shared with nobody. Raises NotExercised when roles or users cannot be created."""

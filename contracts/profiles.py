@@ -10,7 +10,8 @@ from contracts.cells import ADMIN, MINIMAL
 @dataclass(frozen=True)
 class Profile:
     """Numbers of examples per cell. `examples`: Hypothesis examples; `forms`: members of a list of forms, `list_forms`
-    where a list is asked; `window`: records walked at most."""
+    where a list is asked; `window`: records walked at most; `lives`: sequences of up to `steps` steps drawn for each
+    entity, beside the one that every profile takes."""
 
     name: str
     examples: int
@@ -20,6 +21,8 @@ class Profile:
     list_forms: int
     window: int
     listing_roles: tuple[str, ...]
+    lives: int = 0
+    steps: int = 0
 
 
 PROFILES = {
@@ -35,6 +38,8 @@ PROFILES = {
         list_forms=99,
         window=300,
         listing_roles=(ADMIN, MINIMAL),
+        lives=3,
+        steps=8,
     ),
     "nightly": Profile(
         "nightly",
@@ -45,5 +50,7 @@ PROFILES = {
         list_forms=99,
         window=1000,
         listing_roles=(ADMIN, MINIMAL),
+        lives=25,
+        steps=16,
     ),
 }

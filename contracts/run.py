@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cdp import __version__
+from cdp.baseline import Accepted
 from cdp.contract import Contract, Operation
-from cdp.http import describe
-from cdp.ledger import Created, Ledger
+from cdp.http import TOKEN_HEADER, describe
+from cdp.ledger import LEDGER_FILE, Ledger
 from cdp.results import RESULTS_FILE, ResultsError, ResultsWriter
 from cdp.secrets import Secrets
 from cdp.targets import Target
@@ -23,16 +24,17 @@ from contracts.calls import Call
 from contracts.catalogue import Catalogue, gate
 from contracts.cells import ADMIN, Selection, build_cells
 from contracts.checks import CHECKS, TargetLost
+from contracts.cleaning import clean_after_run
 from contracts.judge import judge
 from contracts.profiles import Profile
 from contracts.session import Identity, Obstacle, Session
 from contracts.subject import Workbench
 
-CLEANING_DEADLINE_S = 60.0
 # Within an operation: what reads the collection first, what writes after it, and last what judges all answers that were
 # seen.
 _FIRST = ("PAGE", "ORDER", "STRUCT")
-_WRITING = ("ROLE-06", "ORDER-02", "MEDIA-06")
+_WRITING = ("ROLE-06", "ORDER-02", "MEDIA-06", "SEARCH-03")
+_WRITING_FAMILIES = ("LIFE", "EVENT")
 _OBSERVING = ("CODE-01", "CODE-06", "CODE-07", "AUTH-07", "ROLE-08", "MEDIA-01", "MEDIA-02", "SHAPE-01")
 
 
@@ -50,6 +52,7 @@ class Plan:
     seed: int
     strict: bool
     cells: tuple[Cell, ...]
+    baseline: tuple[Accepted, ...] = ()
 
     @property
     def operations(self) -> list[Operation]:
@@ -77,9 +80,12 @@ def make_plan(
 def _stage(cell: Cell) -> int:
     if cell.requirement in _OBSERVING:
         return 4 + _OBSERVING.index(cell.requirement)
-    if cell.requirement in _WRITING:
+    family = cell.requirement.partition("-")[0]
+    if cell.requirement == "LIFE-05":
+        return 1
+    if cell.requirement in _WRITING or family in _WRITING_FAMILIES:
         return 3
-    return 1 if cell.requirement.partition("-")[0] in _FIRST else 2
+    return 1 if family in _FIRST else 2
 
 
 def _role_rank(cell: Cell) -> int:
@@ -109,13 +115,14 @@ class ContractRun:
     target: Target
     directory: Path
     leftovers: list[str] = field(default_factory=list)
+    stays: list[str] = field(default_factory=list)
     obstacle: str = ""
 
     def __post_init__(self) -> None:
         self.secrets = Secrets()
         for secret in (self.target.credentials.token, self.target.credentials.password):
             self.secrets.add(secret)
-        self.ledger = Ledger(self.directory / "ledger.jsonl")
+        self.ledger = Ledger(self.directory / LEDGER_FILE, self.secrets.redact)
         self.session = Session(
             self.plan.contract, self.target, self.plan.profile, self.plan.seed, self.ledger, self.secrets
         )
@@ -137,13 +144,14 @@ class ContractRun:
             seed=plan.seed,
             strict=plan.strict,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
-            contract_version=plan.contract.document["info"]["version"],
+            contract_version=plan.contract.version,
             suite_version=__version__,
             allow=sorted(self.target.allow),
             prefix=self.session.prefix,
             sections=[s.name for s in plan.contract.sections],
             families=list(dict.fromkeys(r.family for r in plan.catalogue.checked)),
             cells=len(plan.cells),
+            baseline=[entry.as_record() for entry in plan.baseline],
         )
         try:
             self._authenticate()
@@ -178,8 +186,14 @@ class ContractRun:
             raise Obstacle(f"{self.target.base_url} cannot be reached: {exchange.detail}")
         if exchange.status == 401:
             raise Obstacle(f"{self.target.base_url} refused the token (401); check it, or log in again")
+        if 300 <= exchange.status < 400:
+            place = self.secrets.redact(exchange.headers.get("Location", "nowhere"))
+            raise Obstacle(
+                f"{self.target.base_url} answers {exchange.status} and leads to {ascii(place)[1:-1]:.200}; "
+                "redirects are not followed: name the address itself"
+            )
         if exchange.json is None or exchange.status == 404:
-            kind = exchange.media_type or "nothing"
+            kind = self.secrets.redact(exchange.media_type) or "nothing"
             raise Obstacle(
                 f"{self.target.base_url} is not the API: GET {operation.template} answered {exchange.status} "
                 f"with {kind}"
@@ -189,7 +203,7 @@ class ContractRun:
         """Judge one cell and store the result. Raises Obstacle when the target is gone, ResultsError when nothing can
         be stored."""
         if self._judging and self._judging != cell.operation:
-            self.session.forget(self.plan.contract.operations[self._judging])
+            self.bench.forget(self.plan.contract.operations[self._judging])
         self._judging = cell.operation
         result = judge(cell, self.plan.catalogue.requirements[cell.requirement], self.bench, strict=self.plan.strict)
         self.writer.add(result)
@@ -205,9 +219,9 @@ class ContractRun:
         if self._finished:
             return
         self._finished = True
-        self.obstacle = obstacle
+        self.obstacle = obstacle = self.secrets.redact(obstacle)
         try:
-            self.leftovers = self._clean(reachable=not obstacle)
+            self._clean(reachable=not obstacle or self._alive())
             busiest = self._busiest()
             self.writer.footer(
                 ended=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -217,6 +231,7 @@ class ContractRun:
                 obstacle=obstacle,
                 counts=dict(self.counts),
                 leftovers=self.leftovers,
+                stays=self.stays,
                 most_requests_per_list_and_role=busiest[1],
                 busiest_list=busiest[0],
             )
@@ -233,23 +248,24 @@ class ContractRun:
         }
         return max(lists.items(), key=lambda item: item[1], default=("", 0))
 
-    def _clean(self, *, reachable: bool) -> list[str]:
-        """Delete the run's own records, the newest first. Returns what is left, with its operation and id."""
-        left: list[str] = []
-        deadline = time.monotonic() + CLEANING_DEADLINE_S
-        for record in self.ledger.open_records:
-            gone = reachable and record.delete_url and time.monotonic() < deadline and self._delete(record)
-            if gone:
-                self.ledger.removed(record)
-            elif record.delete_url or reachable:
-                why = "" if record.delete_url else " (the API has no operation that deletes it)"
-                left.append(f"{record.operation} {record.record_id}{why}")
-        return left
+    def _alive(self) -> bool:
+        """Whether a target that stood in the way of the run can still be cleaned up."""
+        health = self.session.health
+        if health is None or self.target.disposable or not self.ledger.operations:
+            return False
+        headers = {TOKEN_HEADER: self.session.admin.token, "Accept": "application/json"}
+        return self.session.client.send("GET", health.url(self.target), headers=headers).ok
 
-    def _delete(self, record: Created) -> bool:
-        headers = {"X-Access-Token": self.session.admin.token, "Accept": "application/json"}
-        exchange = self.session.client.send("DELETE", record.delete_url, headers=headers, operation="clean")
-        return exchange.ok or exchange.status in (404, 410)
+    def _clean(self, *, reachable: bool) -> None:
+        """Remove what the run created; what is left then is told in the results."""
+        if not reachable:
+            left = [record for record in self.ledger.open_records if record.delete_url]
+            self.leftovers = [f"{record.operation} {record.record_id}: not tried" for record in left]
+            return
+        outcome = clean_after_run(self.session, self.ledger)
+        self.leftovers = [self.secrets.redact(str(kept)) for kept in outcome.left]
+        if not self.target.disposable:  # else it is thrown away together with the target
+            self.stays = [self.secrets.redact(str(kept)) for kept in outcome.stays]
 
 
 __all__ = ["ContractRun", "GateError", "Plan", "describe", "make_plan", "run_directory"]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cdp.contract import Contract
+from contracts.books import letters_of
 
 Reference = Callable[[Mapping[str, Any]], Any]
 _REFERENCES = ("x-entity", "x-value-from", "x-credential")
@@ -70,7 +71,7 @@ class Sampler:
         kind = schema.get("type")
         kind = kind[0] if isinstance(kind, list) else kind
         if kind == "object" or "properties" in schema:
-            return self.body(schema)
+            return self.body(schema) if "properties" in schema else {name: self.text(name)} if name == "payload" else {}
         if kind == "array":
             count = max(schema.get("minItems", 0), 0)
             return [self.value(schema.get("items", {}), name) for _ in range(count)]
@@ -84,7 +85,8 @@ class Sampler:
 
     def _text(self, schema: Mapping[str, Any], name: str) -> str:
         if schema.get("format") == "uuid":
-            return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+            drawn = uuid.UUID(int=self._random.getrandbits(128), version=4)
+            return self.prefix.removeprefix("cdp-") + str(drawn)[8:]
         if schema.get("format") == "email":
             return f"{self.prefix}-{next(self._number)}@example.com"
         if schema.get("format") == "date":
@@ -93,7 +95,7 @@ class Sampler:
             return "{}"
         pattern = schema.get("pattern", "")
         if pattern.startswith("^[a-z]{"):
-            return "cdp" + "".join(self._random.choices(string.ascii_lowercase, k=16))
+            return letters_of(self.prefix) + "".join(self._random.choices(string.ascii_lowercase, k=8))
         if pattern.startswith("^[A-Za-z0-9_.:-]"):
             return f"{self.prefix}-{name}-{next(self._number)}"
         if schema.get("examples"):
@@ -103,15 +105,19 @@ class Sampler:
         return self.text(name)
 
 
-def multipart(fields: Mapping[str, Any], schema: Mapping[str, Any]) -> tuple[bytes, str]:
-    """Encode a form upload (RFC 7578). Fields with `x-sample-file` become files. Returns body and Content-Type."""
+def multipart(fields: Mapping[str, Any], schema: Mapping[str, Any], prefix: str) -> tuple[bytes, str]:
+    """Encode a form upload (RFC 7578). Fields with `x-sample-file` become files, their names and the lines of texts
+    after the prefix. Returns body and Content-Type."""
     boundary = "cdp-" + "0123456789abcdef" * 2
     parts = []
     for name, described in schema.get("properties", {}).items():
         sample = described.get("x-sample-file")
         if sample:
-            content = base64.b64decode(sample["base64"]) if "base64" in sample else sample["text"].encode()
-            head = f'Content-Disposition: form-data; name="{name}"; filename="{sample["filename"]}"'
+            if "base64" in sample:
+                content = base64.b64decode(sample["base64"])
+            else:
+                content = "".join(f"{prefix}-{line}\n" for line in sample["text"].split()).encode()
+            head = f'Content-Disposition: form-data; name="{name}"; filename="{prefix}-{sample["filename"]}"'
             head += "\r\nContent-Type: application/octet-stream"
         elif name in fields:
             content, head = str(fields[name]).encode(), f'Content-Disposition: form-data; name="{name}"'

@@ -11,15 +11,20 @@ from typing import Any
 from cdp.contract import Contract, Operation
 from cdp.http import HUNG, REFUSED, TOKEN_HEADER, Client, Exchange
 from cdp.ledger import Ledger
+from cdp.pacing import TOO_MANY, UNAVAILABLE
 from cdp.secrets import Secrets
 from cdp.targets import Target
+from contracts.books import Books
 from contracts.calls import Call
 from contracts.checks import TargetLost
 from contracts.profiles import Profile
 
 MUTE_OPERATIONS = 5  # so many may hang while the target answers others; after that it is the target
 MUTE_AFTER = 2  # an operation that hung so often is not asked again
+PATIENCE = 2  # an operation that stayed refused so often, after all the pauses, is not waited for again
 _KEPT_EXCHANGES = 400
+_KEPT_BYTES = 64 * 1024 * 1024
+_REMEMBERED_BYTES = 1024 * 1024  # a larger answer is asked for again
 
 
 class Obstacle(Exception):
@@ -54,12 +59,16 @@ class Session:
         self.secrets = secrets
         self.client = Client(target, secrets)
         self.prefix = "cdp-" + randomness.token_hex(4)
+        self.books = Books(contract, target, ledger, self.prefix)
         self.admin = Identity("admin")
         self.about = ""  # the operation whose cells are being judged
         self.requests_by_cell: dict[tuple[str, str], int] = {}
         self._reads: dict[tuple[str, str], Exchange] = {}
         self._seen: dict[str, list[Exchange]] = {}
+        self._kept_bytes: dict[str, int] = {}
         self._lost: Counter[str] = Counter()
+        self._refused: Counter[tuple[str, int]] = Counter()  # how often an operation stayed at 429 or 503
+        self._refused_in_a_row: set[str] = set()
         self.health: Call | None = None  # a call that is known to be answered
 
     def send(
@@ -94,6 +103,7 @@ class Session:
         ):
             key = (operation.id, caller.role)
             self.requests_by_cell[key] = self.requests_by_cell.get(key, 0) + 1
+        entry = self.books.intend(call, method)
         exchange = self.client.send(
             method,
             call.url(self.target),
@@ -101,17 +111,27 @@ class Session:
             body=call.body,
             operation=operation.id,
             role=caller.role,
+            patient=max(self._refused[operation.id, status] for status in (TOO_MANY, UNAVAILABLE)) < PATIENCE,
         )
+        if entry:
+            self.books.answered(entry, call, exchange)
         if (operation.safety != "read" or method != "GET") and not exchange.client_error:
             self._reads.clear()
+        self._watch_refusals(exchange)
         if judged:
-            seen = self._seen.setdefault(operation.id, [])
-            if len(seen) < _KEPT_EXCHANGES or exchange.status >= 500:
-                seen.append(exchange)
+            self._remember(exchange)
         self._watch(exchange)
         if exchange.status == 401 and caller is self.admin and self.health is not None and self._ping().status == 401:
             raise Obstacle(f"{self.target.base_url} does not take the run's token any more")
         return exchange
+
+    def _remember(self, exchange: Exchange) -> None:
+        """Keep an exchange for what judges all answers, as long as there is room: a target must not fill the suite."""
+        seen = self._seen.setdefault(exchange.operation, [])
+        kept = self._kept_bytes.get(exchange.operation, 0) + len(exchange.body)
+        if kept <= _KEPT_BYTES and (len(seen) < _KEPT_EXCHANGES or exchange.status >= 500):
+            seen.append(exchange)
+            self._kept_bytes[exchange.operation] = kept
 
     def _watch(self, exchange: Exchange) -> None:
         """A dropped answer is judged like any other. When none comes: is it the operation, or is the target gone?"""
@@ -124,10 +144,37 @@ class Session:
             raise Obstacle(f"{self.target.base_url} does not answer: {exchange.detail}")
         raise TargetLost(f"no answer to {exchange.method} {exchange.operation}: {exchange.detail}")
 
+    def _watch_refusals(self, exchange: Exchange) -> None:
+        """A target that has no time for a request says nothing about the rule that the request was for.
+
+        429 is never judged. 503 is judged like any other server error where the target answers others meanwhile: for a
+        read that got it three times, and for a write, which is never sent again, from the operation's second on.
+        """
+        operation, status = exchange.operation, exchange.status
+        if status not in (TOO_MANY, UNAVAILABLE):
+            if status:
+                self._refused_in_a_row.clear()
+                self._refused.pop((operation, TOO_MANY), None)
+            return
+        self._refused[operation, status] += 1
+        self._refused_in_a_row.add(operation)
+        times = f", {exchange.tries} times with pauses between" if exchange.tries > 1 else ""
+        what = f"{exchange.method} {operation} got {status}{times}"
+        if self.health is None:
+            raise Obstacle(f"{self.target.base_url} has no time: {what}")
+        if len(self._refused_in_a_row) > MUTE_OPERATIONS:
+            raise Obstacle(f"{self.target.base_url} has no time: {MUTE_OPERATIONS} operations in a row got {status}")
+        if status == TOO_MANY:
+            raise TargetLost(f"{what}; a smaller max_rps would make it checkable")
+        if self._ping().status in (0, TOO_MANY, UNAVAILABLE):
+            raise TargetLost(f"{what}, and so does the rest of the target")
+        if exchange.method != "GET" and self._refused[operation, status] < PATIENCE:
+            raise TargetLost(f"{what}; it may have been done, so it is not sent again")
+
     def _ping(self) -> Exchange:
         assert self.health is not None
         headers = {"Accept": "application/json", TOKEN_HEADER: self.admin.token}
-        return self.client.send("GET", self.health.url(self.target), headers=headers)
+        return self.client.send("GET", self.health.url(self.target), headers=headers, patient=False)
 
     def read(self, call: Call, caller: Identity) -> Exchange:
         """A GET, answered from memory while nothing has been written since the same was asked."""
@@ -135,7 +182,8 @@ class Session:
         exchange = self._reads.get(key)
         if exchange is None:
             exchange = self.send(call, caller)
-            self._reads[key] = exchange
+            if len(exchange.body) <= _REMEMBERED_BYTES:
+                self._reads[key] = exchange
         return exchange
 
     def forget_reads(self) -> None:
@@ -155,3 +203,4 @@ class Session:
     def forget(self, operation: Operation) -> None:
         """Let go of an operation's exchanges once all its cells are judged."""
         self._seen.pop(operation.id, None)
+        self._kept_bytes.pop(operation.id, None)

@@ -6,6 +6,7 @@ import random
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import jsonschema_rs
@@ -23,6 +24,7 @@ from contracts.checks import Broken, NotExercised, TargetLost, Unconfirmed
 from contracts.finding import Unavailable
 from contracts.identities import Identities
 from contracts.session import Identity, Obstacle, Session
+from contracts.unknown_inputs import UnknownInputs
 
 T = TypeVar("T")
 State = tuple[int, Any]
@@ -39,6 +41,7 @@ class Workbench:
         self._untouched: dict[str, Call] = {}
         self._unavailable: dict[tuple[str, str], str] = {}
         self._once: dict[str, Exchange] = {}
+        self.memory: dict[str, Any] = {}  # what a family finds out once and tells several cells
         self._validators: dict[tuple[str, int], jsonschema_rs.Validator | None] = {}
 
     def valid_call(self, operation: Operation, purpose: str) -> Call:
@@ -69,12 +72,15 @@ class Workbench:
             )
         return call, exchange
 
+    def forget(self, operation: Operation) -> None:
+        """Let go of what was kept for an operation once all its cells are judged."""
+        self.session.forget(operation)
+        self._controls.pop(operation.id, None)
+        for key in [key for key in self._once if key.endswith(f"/{operation.id}")]:
+            del self._once[key]
+
     def execute(self, call: Call, **options: Any) -> Exchange:
-        """Send a call that changes something, keeping the books about what it creates."""
-        if call.operation.action == "create":
-            exchange = self.arrangement.send_create(call, **options)
-            self.arrangement.recognise(call, exchange)
-            return exchange
+        """Send a call that changes something with the run's own token."""
         return self.session.send(call, self.session.admin, **options)
 
     def untouched_call(self, operation: Operation) -> Call:
@@ -102,6 +108,18 @@ class Workbench:
                 jsonschema_rs.Draft202012Validator(document, validate_formats=True) if document else None
             )
         return self._validators[key]
+
+    @cached_property
+    def unknown_inputs(self) -> UnknownInputs:
+        """Requests drawn from the contract's schemas."""
+        return UnknownInputs(self.session.contract, self.session.prefix)
+
+    def body_validator(self, operation: Operation) -> jsonschema_rs.Validator | None:
+        """Validator of the operation's JSON request body; None when it takes none."""
+        if operation.body_schema is None or operation.body_media_type != "application/json":
+            return None
+        document = {**operation.body_schema, "components": self.session.contract.document["components"]}
+        return jsonschema_rs.Draft202012Validator(document, validate_formats=True)
 
     def state(self, call: Call, *, now: bool = False) -> State:
         """What the operation that observes this one shows: status and decoded body. From memory, or really asked

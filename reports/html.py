@@ -54,6 +54,8 @@ def html(run: Run) -> str:
             tone={GO: "pass", NO_GO: "fail"}.get(decision.headline, "warn"),
             cut_off=not run.complete,
             torn=run.torn,
+            leftovers=[one_line(each) for each in run.leftovers],
+            stays=[one_line(each) for each in run.stays],
             total=matrix.total,
             facts=[(name, one_line(value)) for name, value in summary.facts(run)],
             matrix=matrix,

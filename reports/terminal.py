@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -32,6 +33,7 @@ __all__ = [
 
 HEADLINE_STYLES = {GO: "bold green", NO_GO: "bold bright_red", CANNOT_TELL: "bold yellow"}
 
+LEFTOVERS_SHOWN = 10
 PLACES_SHOWN = 3  # of a finding; the number of the others follows
 _EXAMPLE_LIMIT = 600
 _CURL_LIMIT = 2000
@@ -53,6 +55,8 @@ def print_run(run: Run, console: Console, strict: bool | None = None) -> None:
         console.print(line)
     console.print()
     console.print(render_facts(run))
+    for line in render_remains(run):
+        console.print(line, soft_wrap=True)
     console.print(render_decision(decision))
 
 
@@ -68,6 +72,20 @@ def render_baseline(run: Run) -> Iterator[Text]:
         for entry in entries:
             text = f"{one_line(entry.cell)} until {entry.until.isoformat()} ({one_line(entry.reason)})"
             yield Text.assemble(("baseline  ", "bold"), f"{text}: {what}")
+
+
+def render_remains(run: Run) -> Iterator[Text]:
+    """What is still on the target: a warning with what could have been removed, a line on what cannot be."""
+    if run.leftovers:
+        shown = [one_line(each) for each in run.leftovers[:LEFTOVERS_SHOWN]]
+        rest = len(run.leftovers) - len(shown)
+        more = [f"and {rest} more"] if rest else []
+        text = f"{plural(len(run.leftovers), 'record')} left on the target: {', '.join([*shown, *more])}"
+        yield Text.assemble(("WARNING  ", STYLES[Verdict.WARN]), f"{text} (`cdp clean` removes them)")
+    if run.stays:
+        counts = Counter(each.partition(" ")[0] for each in run.stays)
+        kinds = ", ".join(f"{one_line(name)} {count}" for name, count in counts.items())
+        yield Text(f"Stays on the target, because no operation removes it: {kinds}", style="bright_black")
 
 
 def render_decision(decision: Decision) -> RenderableType:

@@ -1,4 +1,4 @@
-"""The command line: `cdp spec`, `cdp serve`, `cdp contract`."""
+"""The command line: `cdp spec`, `cdp serve`, `cdp contract`, `cdp clean`, `cdp doctor`, `cdp targets`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import sys
 import click
 
 from cdp import __version__
+from cdp.cli.clean import clean
 from cdp.cli.contract import contract
+from cdp.cli.doctor import doctor
+from cdp.cli.overlays import confirm_command, diff_command, import_command
 from cdp.cli.serve import serve
 from cdp.cli.spec import spec
+from cdp.cli.targets import targets
 
 USAGE, NOT_JUDGED = 2, 3
 
@@ -21,8 +25,14 @@ def cli() -> None:
 
 
 cli.add_command(spec)
+spec.add_command(diff_command)
+spec.add_command(confirm_command)
+spec.add_command(import_command)
 cli.add_command(serve)
 cli.add_command(contract)
+cli.add_command(clean)
+cli.add_command(doctor)
+cli.add_command(targets)
 
 
 def main() -> None:

@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
+from cdp.baseline import Accepted, BaselineError, load_baseline
 from cdp.cli.spec import read_contract
-from cdp.contract import ContractError
-from cdp.embedded import embedded_instance
+from cdp.cli.targeting import Choice, target_options
+from cdp.contract import Contract, ContractError
 from cdp.results import ResultsError, read_results
-from cdp.targets import Target, TargetError, parse_permissions, target_from_url
+from cdp.targets import Target, TargetError
 from cdp.verdicts import exit_code
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from contracts.run import ContractRun, Plan
 
 RUNS = Path("reports") / "runs"
 NOT_JUDGED = 3
-LEFTOVERS_SHOWN = 20
 
 
 @click.command()
-@click.option("--url", default=None, help="Base URL of an instance; without it the embedded one is started.")
-@click.option(
-    "--allow", default="", help="What may be done on the target: writes,destructive,sends. Nothing by default."
-)
-@click.option(
-    "--timeout",
-    "timeout_s",
-    default=10.0,
-    show_default=True,
-    type=click.FloatRange(0.1, 600),
-    help="Seconds to wait for an answer.",
-)
+@target_options
 @click.option("--section", "sections", multiple=True, help="Only this section (name or slug); may be repeated.")
 @click.option(
     "--requirement", "requirements", multiple=True, help="Only this requirement or family, for example PAGE-03 or PAGE."
@@ -57,37 +44,53 @@ LEFTOVERS_SHOWN = 20
     help="How thoroughly to look.",
 )
 @click.option("--strict", is_flag=True, help="A broken SHOULD fails the run as well.")
+@click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
 @click.option("--dry-run", is_flag=True, help="Print the cells and send nothing.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
 @click.option("--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where run directories are made.")
 @click.option("--contract", "contract_path", default=None, help="Root file of another contract.")
+@click.option("--overlay", default=None, help="Overlay over the contract.  [default: that of the target's entry]")
 def contract(
+    target_name: str | None,
+    targets_file: str | None,
     url: str | None,
     allow: str,
-    timeout_s: float,
+    only_reading: bool,
+    production_is_known: bool,
+    timeout_s: float | None,
     sections: tuple[str, ...],
     requirements: tuple[str, ...],
     operations: tuple[str, ...],
     cells: tuple[str, ...],
     profile: str,
     strict: bool,
+    baseline_path: str | None,
     dry_run: bool,
     seed: int,
     runs_directory: str,
     contract_path: str | None,
+    overlay: str | None,
 ) -> None:
     """Hold a target to the contract. Exit codes: 0 kept, 1 broken, 2 usage, 3 could not be judged.
 
-    With --url the credentials come from the environment: CDP_TOKEN, or CDP_EMAIL and CDP_PASSWORD.
+    Without --target and --url it is the embedded instance. With --url the credentials come from the environment:
+    CDP_TOKEN, or CDP_EMAIL and CDP_PASSWORD.
     """
-    plan = _plan(contract_path, sections, requirements, operations, cells, profile, seed, strict)
+    choice = Choice(target_name, targets_file, url, allow, timeout_s, only_reading, production_is_known)
+    try:
+        known = read_contract(contract_path, overlay or choice.overlay())
+    except TargetError as error:
+        raise click.ClickException(str(error)) from None
+    plan = _plan(known, sections, requirements, operations, cells, profile, seed, strict)
+    if baseline_path is not None:
+        plan = replace(plan, baseline=tuple(_baseline(baseline_path)))
     if dry_run:
         for cell in plan.cells:
             click.echo(cell.address)
         click.echo(f"{len(plan.cells)} cells on {len(plan.operations)} operations", err=True)
         return
     try:
-        with _target(url, allow, timeout_s) as target:
+        with choice.open() as target:
             code = _run(plan, target, Path(runs_directory))
     except TargetError as error:
         raise click.ClickException(str(error)) from None
@@ -97,8 +100,15 @@ def contract(
     sys.exit(code)
 
 
+def _baseline(path: str) -> list[Accepted]:
+    try:
+        return load_baseline(Path(path))
+    except BaselineError as error:
+        raise click.ClickException(str(error)) from None
+
+
 def _plan(
-    contract_path: str | None,
+    loaded: Contract,
     sections: tuple[str, ...],
     requirements: tuple[str, ...],
     operations: tuple[str, ...],
@@ -112,7 +122,6 @@ def _plan(
     from contracts.profiles import PROFILES
     from contracts.run import GateError, make_plan
 
-    loaded = read_contract(contract_path)
     try:
         selection = Selection(sections, requirements, operations, cells)
         plan = make_plan(loaded, load_catalogue(), selection, PROFILES[profile], seed, strict)
@@ -121,17 +130,6 @@ def _plan(
     if not plan.cells:
         raise click.ClickException("no cell fits; the requirement does not apply to what was chosen")
     return plan
-
-
-@contextmanager
-def _target(url: str | None, allow: str, timeout_s: float) -> Iterator[Target]:
-    if url is not None:
-        yield target_from_url(url, os.environ, parse_permissions(allow), timeout_s)
-        return
-    if allow:
-        raise TargetError("--allow goes with --url; on the embedded instance everything is allowed")
-    with embedded_instance(timeout_s=timeout_s) as target:
-        yield target
 
 
 def _run(plan: Plan, target: Target, runs_directory: Path) -> int:
@@ -151,8 +149,6 @@ def _run(plan: Plan, target: Target, runs_directory: Path) -> int:
     console = make_console()
     written = directory / "results.jsonl"
     found = read_results(written)
-    if not target.disposable:
-        _print_leftovers(run, console)
     print_run(found, console, plan.strict)
     if lost:
         click.echo(f"cdp contract: {lost}", err=True)
@@ -163,15 +159,6 @@ def _run(plan: Plan, target: Target, runs_directory: Path) -> int:
     for report in reports:
         click.echo(str(report))
     return exit_code(found, plan.strict)
-
-
-def _print_leftovers(run: ContractRun, console: Console) -> None:
-    """What the run created and could not remove, to be removed by hand."""
-    for leftover in run.leftovers[:LEFTOVERS_SHOWN]:
-        console.print(f"left on the target: {leftover}", markup=False, soft_wrap=True)
-    if len(run.leftovers) > LEFTOVERS_SHOWN:
-        rest = len(run.leftovers) - LEFTOVERS_SHOWN
-        console.print(f"left on the target: {rest} more, all in {run.directory / 'ledger.jsonl'}", soft_wrap=True)
 
 
 def _execute(run: ContractRun) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -11,29 +12,47 @@ from rich.console import Console
 from rich.table import Table
 
 from cdp.contract import CONTRACT_ROOT, Contract, ContractError, Operation, load_contract
+from cdp.contract.overlay import PlainDumper
 
 _MARKS = {"documented": "documented", "observed": "observed", "assumed": "assumed"}
 
 
-def read_contract(path: str | None) -> Contract:
-    """The contract at a path, or the project's own; a broken one is a usage error in one line."""
+def read_contract(path: str | None, overlay: str | None = None) -> Contract:
+    """The contract at a path, or the project's own, with an overlay if one is named; a broken one is a usage error in
+    one line."""
     try:
-        return load_contract(Path(path) if path else CONTRACT_ROOT)
+        return load_contract(Path(path) if path else CONTRACT_ROOT, Path(overlay) if overlay else None)
     except ContractError as error:
         raise click.ClickException(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which contract the command is about."""
+
+    contract_path: str | None
+    overlay: str | None
+
+    def read(self) -> Contract:
+        return read_contract(self.contract_path, self.overlay)
+
+
+def make_console() -> Console:
+    return Console(width=None if Console().is_terminal else 160, highlight=False)
 
 
 @click.group(invoke_without_command=True)
 @click.option("--section", "section_name", default=None, help="Show one section, by name or slug, with all it knows.")
 @click.option("--contract", "contract_path", default=None, help="Root file of another contract.")
+@click.option("--overlay", default=None, help="OpenAPI Overlay to lay over the contract.")
 @click.pass_context
-def spec(context: click.Context, section_name: str | None, contract_path: str | None) -> None:
+def spec(context: click.Context, section_name: str | None, contract_path: str | None, overlay: str | None) -> None:
     """List sections and operations with provenance and features."""
-    context.obj = contract_path
+    context.obj = Chosen(contract_path, overlay)
     if context.invoked_subcommand:
         return
-    contract = read_contract(contract_path)
-    console = Console(width=None if Console().is_terminal else 160, highlight=False)
+    contract = context.obj.read()
+    console = make_console()
     if section_name is None:
         _overview(contract, console)
         return
@@ -54,24 +73,17 @@ def spec(context: click.Context, section_name: str | None, contract_path: str | 
 @click.pass_context
 def bundle_command(context: click.Context, output: str) -> None:
     """Write the contract as one OpenAPI document for mock servers, Swagger UI and client generators."""
-    contract = read_contract(context.obj)
+    contract = context.obj.read()
     path = Path(output)
     if path.suffix == ".json":
         text = orjson.dumps(contract.document, option=orjson.OPT_INDENT_2).decode()
     else:
-        text = yaml.dump(contract.document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=140)
+        text = yaml.dump(contract.document, Dumper=PlainDumper, sort_keys=False, allow_unicode=True, width=140)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
     click.echo(f"{path}: {len(contract.operations)} operations of {len(contract.sections)} sections")
-
-
-class _Plain(yaml.SafeDumper):
-    """YAML without anchors: not every tool reads them."""
-
-    def ignore_aliases(self, data: object) -> bool:
-        return True
 
 
 def _overview(contract: Contract, console: Console) -> None:

@@ -21,22 +21,22 @@ class ContractError(Exception):
     """The contract cannot be used; the message is one line that names the file and what is wrong."""
 
 
-def read_yaml(path: Path) -> Any:
-    """Parse one YAML file.
+def read_yaml(path: Path, kind: str = "contract file") -> Any:
+    """Parse one YAML file; `kind` is what messages call it.
 
     Raises ContractError with file, line and column when it cannot be read or parsed.
     """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except OSError as error:
-        raise ContractError(f"contract file {path} cannot be read: {error.strerror}") from None
+        raise ContractError(f"{kind} {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ContractError(f"contract file {path} is not UTF-8 (byte {error.start})") from None
+        raise ContractError(f"{kind} {path} is not UTF-8 (byte {error.start})") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise ContractError(f"contract file {path}{where}: {problem}") from None
+        raise ContractError(f"{kind} {path}{where}: {problem}") from None
 
 
 class _Bundler:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cdp.contract.document import CONTRACT_ROOT, METHODS, ContractError, bundle
+from cdp.contract.overlay import Overlay, apply_overlay, read_overlay
 
 READ, WRITE, DESTRUCTIVE, SENDS = "read", "write", "destructive", "sends"
 DOCUMENTED, OBSERVED, ASSUMED = "documented", "observed", "assumed"
@@ -51,6 +52,14 @@ class Features:
 
 
 @dataclass(frozen=True)
+class Searches:
+    """What a text is looked for in: a field of the records that another read operation brings for one found record."""
+
+    operation: str
+    field: str
+
+
+@dataclass(frozen=True)
 class Parameter:
     """A path or query parameter. `entity` and `field`: the stored record, and its field, that a value has to come
     from."""
@@ -64,6 +73,7 @@ class Parameter:
     field: str = "id"
     samples: tuple[str, ...] = ()
     explode: bool = True
+    searches: Searches | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,38 @@ class SubEntity:
     @property
     def in_place(self) -> bool:
         return self.key == self.field
+
+
+@dataclass(frozen=True)
+class UploadState:
+    """How an upload tells what became of it: the field with its state, the states by kind, and what else it tells."""
+
+    field: str
+    open: tuple[str, ...]
+    done: tuple[str, ...]
+    failed: tuple[str, ...]
+    count: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Ingestion:
+    """How an operation takes events in, and where they are seen again.
+
+    `rows`: the schema of one event; `key`: the list's key in body and answer, empty for a CSV; `identifier`, `payload`
+    and `time`: fields of an event. `owner`: operation, parameter and pointer that tell the record that an identifier
+    belongs to; `read_back`: lists that show events.
+    """
+
+    rows: str
+    key: str
+    count: str
+    identifier: str
+    payload: str
+    time: str
+    owner: tuple[str, str, str] | None
+    read_back: tuple[str, ...]
+    state: UploadState | None
 
 
 @dataclass(frozen=True)
@@ -125,6 +167,7 @@ class Operation:
     responses: Mapping[int, Mapping[str, Any]]
     links: Mapping[str, Mapping[str, Any]]
     extra_access: str
+    ingestion: Ingestion | None = None
     order: int = field(compare=False, default=0)
 
     @property
@@ -163,10 +206,12 @@ class Section:
 
 
 class Contract:
-    """The bundled document and its operations, in the order of the overview page."""
+    """The bundled document and its operations, in the order of the overview page. `overlay`: the name of the file that
+    was laid over it, if any."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    def __init__(self, document: dict[str, Any], overlay: str = "") -> None:
         self.document = document
+        self.overlay = overlay
         self.sections = [
             Section(
                 t["name"],
@@ -189,6 +234,12 @@ class Contract:
             if operation.id in self.operations:
                 raise ContractError(f"two operations are called {operation.id}")
             self.operations[operation.id] = operation
+
+    @property
+    def version(self) -> str:
+        """The contract's version as a run notes it, the overlay's name with it."""
+        version = str(self.document["info"]["version"])
+        return f"{version} with {self.overlay}" if self.overlay else version
 
     def by_action(self, entity: str, action: str) -> Operation | None:
         """The operation that does something to an entity, for instance ("segment", "create")."""
@@ -225,12 +276,22 @@ def is_pattern(feature: str) -> bool:
     return bool(re.search(r"/[A-Z_]+$", feature))
 
 
-def load_contract(root: Path = CONTRACT_ROOT) -> Contract:
-    """Read the contract; raises ContractError with one line that says what is wrong with it."""
+def load_contract(root: Path = CONTRACT_ROOT, overlay: Path | Overlay | None = None) -> Contract:
+    """Read the contract, with an overlay laid over it where one is given.
+
+    Raises ContractError with one line that says what is wrong with the contract or the overlay.
+    """
     try:
-        return Contract(bundle(root))
+        document = bundle(root)
+        if overlay is None:
+            return Contract(document)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ContractError(f"contract {root}: {type(error).__name__} {error}") from error
+    read = overlay if isinstance(overlay, Overlay) else read_overlay(overlay)
+    try:
+        return Contract(apply_overlay(document, read), overlay=read.path.name)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ContractError(f"overlay {read.path} leaves no valid contract: {type(error).__name__} {error}") from error
 
 
 def _features(raw: Mapping[str, Any]) -> Features:
@@ -248,6 +309,7 @@ def _parameter(raw: Mapping[str, Any], provenance: str) -> Parameter:
         field=raw.get("x-field", "id"),
         samples=tuple(raw.get("x-samples", ())),
         explode=bool(raw.get("explode", True)),
+        searches=Searches(**raw["x-searches"]) if "x-searches" in raw else None,
     )
 
 
@@ -268,6 +330,32 @@ def _collection(raw: Mapping[str, Any] | None) -> Collection | None:
         timestamp_provenance=raw.get("timestamp-provenance", ASSUMED),
         cursor=raw.get("cursor"),
         documented_order=raw.get("documented-order", ""),
+    )
+
+
+def _ingestion(raw: Mapping[str, Any] | None) -> Ingestion | None:
+    if raw is None:
+        return None
+    owner, state = raw.get("owner"), raw.get("state")
+    return Ingestion(
+        rows=raw["rows"],
+        key=raw.get("key", ""),
+        count=raw.get("count", ""),
+        identifier=raw["identifier"],
+        payload=raw["payload"],
+        time=raw["time"],
+        owner=(owner["operation"], owner["parameter"], owner["pointer"]) if owner else None,
+        read_back=tuple(raw["read-back"]),
+        state=UploadState(
+            state["field"],
+            tuple(state["open"]),
+            tuple(state["done"]),
+            tuple(state["failed"]),
+            state["count"],
+            state["message"],
+        )
+        if state
+        else None,
     )
 
 
@@ -315,6 +403,7 @@ def _operation(document: Mapping[str, Any], path: str, method: str, item: Mappin
             responses=responses,
             links=links,
             extra_access=(raw.get("x-extra-access") or {}).get("kind", ""),
+            ingestion=_ingestion(raw.get("x-ingestion")),
             order=order,
         )
     except KeyError as error:

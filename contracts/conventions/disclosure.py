@@ -13,13 +13,13 @@ INTERNALS = {
         r"\bat [\w$.<>]+ ?\([^()]*\.(java|kt|js|ts|go|cs):\d+|\w\.(php|py|rb|pl)\b\W+(on )?line \d+"
     ),
     "an exception's class": re.compile(
-        r"\b[a-z_]+\.[a-z_.]*(exceptions?|errors?)\.[A-Z]\w+|\b(sqlite3|psycopg2?|asyncpg|pymysql|sqlalchemy)\b|"
-        r"[A-Z]\w+Exception\b|"
+        r"\b[a-z_]{1,60}\.[a-z_.]{0,120}(exceptions?|errors?)\.[A-Z]\w+|\b(sqlite3|psycopg2?|asyncpg|pymysql|sqlalchemy)\b|"
+        r"\b[A-Z]\w{1,80}Exception\b|"
         r"\b(Key|Value|Type|Name|Index|Attribute|Assertion|Runtime|Reference|Range|Integrity|Operational)Error: "
     ),
     "SQL": re.compile(
-        r"\b(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b|syntax error at or near|near "
-        r'".*": syntax error|error in your SQL syntax|\b(UNIQUE|FOREIGN KEY|NOT NULL|CHECK) constraint failed|'
+        r"\b(SELECT\s.{1,500}?\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b|syntax error at or near|near "
+        r'".{0,200}?": syntax error|error in your SQL syntax|\b(UNIQUE|FOREIGN KEY|NOT NULL|CHECK) constraint failed|'
         r"\bduplicate key value violates|\binvalid input syntax for type|\bno such (table|column): |\bSQLSTATE\b|"
         r'\bORA-\d{5}|\b(relation|column) \\?"[^"]+" does not exist',
         re.S,
@@ -30,9 +30,12 @@ INTERNALS = {
 }
 
 
+_LOOKED_THROUGH = 200_000  # bytes of an error: more than any message, and no work for hours
+
+
 def internals(exchange: Exchange) -> str:
     """Which kind of internals an answer shows; empty when none. What the request itself held is no disclosure."""
-    text = exchange.body.decode("utf-8", "replace")
+    text = exchange.body[:_LOOKED_THROUGH].decode("utf-8", "replace")
     sent = unquote_plus(exchange.url) + " " + (exchange.request_body or b"").decode("utf-8", "replace")
     for kind, pattern in INTERNALS.items():
         for found in pattern.finditer(text):

@@ -57,7 +57,7 @@ def bodies_are_strict_json(s: Subject) -> None:
     s.bench.control(s.operation)
     for exchange in s.session.seen(s.operation):
         if exchange.body and exchange.media_type in (JSON, ""):
-            problem = strictness(exchange.body)
+            problem = "more values than can be decoded" if exchange.overfull else strictness(exchange.body)
             require(not problem, f"the body with status {exchange.status} is no strict JSON: {problem}", exchange)
             s.exercised()
     _needing_evidence(s, "no answer with a JSON body was seen")

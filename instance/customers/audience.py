@@ -75,22 +75,25 @@ def get_wbs_ip(call: Call) -> Reply:
 
 @handles("get_email_subscription_status")
 def get_email_subscription_status(call: Call) -> Reply:
-    """`GET /email_subscription_status`: blocked or not, and the consent of the customer with this address; else 404."""
+    """`GET /email_subscription_status`: blocked or not, and the consent of the customer with this address.
+
+    404 for an address that no customer has and that is not blocked.
+    """
     store, address = call.store, call.query["email_address"]
     row = store.connection.execute(
         "SELECT c.pk, c.id FROM customer_value v JOIN customer c ON c.pk = v.customer "
         "WHERE v.attribute='email' AND v.text IN (?, ?) ORDER BY v.pk DESC LIMIT 1",
         (address, address.lower()),
     ).fetchone()
-    if row is None:
-        raise Refusal(404, "No customer has this address.", f"email_address: {address}")
     blocked = any(get(store, "blocked_email", form) is not None for form in {address, address.lower()})
+    if row is None and not blocked:
+        raise Refusal(404, "No customer has this address.", f"email_address: {address}")
     return Reply(
         200,
         {
             "blocked": blocked,
-            "consent": "true" in (_values(store, row[0], CONSENT) or ()),
-            "customer_entity_id": row[1],
+            "consent": row is not None and "true" in (_values(store, row[0], CONSENT) or ()),
+            "customer_entity_id": row[1] if row is not None else None,
             "email_address": address,
         },
     )

@@ -97,6 +97,7 @@ broken(
     "list_tags list_feeds list_journeys",
     "ORDER-02",
     arranging(lambda found, r: [x for x in found if not made_now(x)]),
+    "LIFE-02",
 )
 SORTED = "list_tags list_reports list_user_roles"
 broken(

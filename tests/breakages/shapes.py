@@ -47,7 +47,12 @@ broken(
     recording(lambda r: {**r, "id": str(r["id"])}),
 )
 broken(
-    "name-null", "the name is null", RECORDS, "SHAPE-01", recording(lambda r: {**r, "name": None}), "MEDIA-06 SHAPE-03"
+    "name-null",
+    "the name is null",
+    RECORDS,
+    "SHAPE-01",
+    recording(lambda r: {**r, "name": None}),
+    "MEDIA-06 SHAPE-03 LIFE-01",
 )
 broken(
     "timestamp-as-number",

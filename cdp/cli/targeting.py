@@ -1,0 +1,113 @@
+"""How every command names the target it is about: the same options, the same rules."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import click
+
+from cdp.embedded import embedded_instance
+from cdp.targets import (
+    EMBEDDED,
+    Target,
+    TargetError,
+    guard_production,
+    load_target,
+    parse_permissions,
+    read_only,
+    read_targets,
+    target_from_url,
+    targets_path,
+)
+
+DEFAULT_TIMEOUT_S = 10.0
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was said on the command line about the target. `timeout_s` None: what the target's entry says, else ten
+    seconds."""
+
+    name: str | None = None
+    file: str | None = None
+    url: str | None = None
+    allow: str = ""
+    timeout_s: float | None = None
+    read_only: bool = False
+    production_is_known: bool = False
+
+    @contextmanager
+    def open(self) -> Iterator[Target]:
+        """The target, with the embedded instance running where that is meant. Raises TargetError in one line."""
+        if self.name and self.url:
+            raise TargetError("--target and --url name one target each; give one of them")
+        if self.file and not self.name:
+            raise TargetError("--targets only says where targets stand; name one of them with --target")
+        if self.name and self.name != EMBEDDED:
+            if self.allow:
+                raise TargetError("--allow goes with --url; what a target allows stands in its entry of targets.toml")
+            target = load_target(self.name, self.file, os.environ)
+            if self.timeout_s is not None:
+                target = replace(target, timeout_s=self.timeout_s)
+            yield self._bounded(target)
+        elif self.url is not None:
+            permissions = parse_permissions(self.allow)
+            yield self._bounded(target_from_url(self.url, os.environ, permissions, self.timeout_s or DEFAULT_TIMEOUT_S))
+        else:
+            if self.allow:
+                raise TargetError("--allow goes with --url; on the embedded instance everything is allowed")
+            with embedded_instance(timeout_s=self.timeout_s or DEFAULT_TIMEOUT_S) as target:
+                yield self._bounded(target)
+
+    def overlay(self) -> str | None:
+        """The overlay that the target's entry names; no secret is needed for that. Raises TargetError when the file
+        cannot be read."""
+        if not self.name or self.url or self.name == EMBEDDED:
+            return None
+        entry = read_targets(targets_path(self.file, os.environ)).get(self.name)
+        return entry.overlay if entry else None
+
+    def _bounded(self, target: Target) -> Target:
+        guard_production(target, self.production_is_known)
+        return read_only(target) if self.read_only else target
+
+
+def target_options(command: F) -> F:
+    """The options that `Choice` is made of; the command takes them as `target_name`, `targets_file`, `url`, `allow`,
+    `timeout_s`, `only_reading` and `production_is_known`."""
+    options = (
+        click.option("--target", "target_name", default=None, help="Target of targets.toml; the embedded one without."),
+        click.option(
+            "--targets",
+            "targets_file",
+            default=None,
+            metavar="FILE",
+            help="Where the targets stand.  [default: CDP_TARGETS of the environment, else targets.toml]",
+        ),
+        click.option("--url", default=None, help="Base URL of an instance that stands in no targets.toml."),
+        click.option(
+            "--allow", default="", help="What may be done at --url: writes,destructive,sends,load. Nothing by default."
+        ),
+        click.option("--read-only", "only_reading", is_flag=True, help="Take every permission away for this run."),
+        click.option(
+            "--i-know-this-is-production",
+            "production_is_known",
+            is_flag=True,
+            help="Needed for a target that looks like production.",
+        ),
+        click.option(
+            "--timeout",
+            "timeout_s",
+            default=None,
+            type=click.FloatRange(0.1, 600),
+            help="Seconds to wait for an answer.  [default: the target's timeout_s, else 10]",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,0 +1,274 @@
+"""EVENT: events taken in, at once or as an upload, and read back: all of them, once, as they were sent."""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from hypothesis import strategies as st
+
+from cdp.http import Exchange
+from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.ordering import timestamp
+from contracts.ingestion import Events, Row, events_of
+from contracts.subject import Subject, require
+
+_EXACT = 2**53  # JSON numbers are kept exactly up to here
+_FEWEST = 3
+BATCHES = (3, 1, 12, 50)
+# Contents that stores get wrong: texts of many scripts, deep and empty ones, large numbers, names that mean something.
+PAYLOADS: tuple[dict[str, Any], ...] = (
+    {},
+    {
+        "text": "Žluťoučký kůň, 漢字, שלום \u202e, e\u0301, 👩‍👩‍👧, \u2028",
+        "quotes": "\"'`\\ /",
+        "markup": "<b>&amp;</b>",
+    },
+    {"largest": _EXACT - 1, "smallest": 1 - _EXACT, "fraction": 0.1, "zero": 0, "no": False, "none": None},
+    {"deep": [[[[{"a": [{"b": {}}, [], ""]}]]]], "": "", "id": "own", "payload": {"payload": "{}"}, "a.b": {"$c": 1}},
+    {"lines": 'a,b\r\n"c";d\ttab\n', "blank": " ", "number as text": "007", "1": 1},
+)
+
+
+def _texts() -> st.SearchStrategy[str]:
+    return st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
+
+
+def _payloads() -> st.SearchStrategy[dict[str, Any]]:
+    whole = st.integers(1 - _EXACT, _EXACT - 1)
+    fractions = st.floats(-1e9, 1e9, allow_subnormal=False).map(lambda number: round(number, 6))
+    plain = st.none() | st.booleans() | whole | fractions | _texts()
+    nested = st.recursive(
+        plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts(), inner, max_size=3), max_leaves=8
+    )
+    return st.dictionaries(_texts(), nested, max_size=4)
+
+
+def _of(s: Subject) -> Events:
+    return events_of(s.bench, s.operation)
+
+
+def _listed(s: Subject, exchange: Exchange) -> list[Row]:
+    """The events that an answer lists."""
+    body = exchange.json
+    rows = body.get(_of(s).ingestion.key) if isinstance(body, dict) else None
+    return [r for r in rows if isinstance(r, dict)] if isinstance(rows, list) else []
+
+
+def _matches(events: Events, sent: Row, got: Mapping[str, Any]) -> str:
+    """The first field of a sent event that did not come back as it was; empty when all did."""
+    for name, value in sent.items():
+        if name not in got:
+            continue
+        if name == events.ingestion.payload:
+            same = _equal(value, events.payload(got))
+        elif name == events.ingestion.time:
+            same = timestamp(value) == timestamp(got[name])
+        else:
+            same = value == got[name]
+        if not same:
+            return name
+    return ""
+
+
+def _equal(sent: Any, got: Any) -> bool:
+    """Whether two JSON values are the same; Python alone takes True for 1."""
+    if isinstance(sent, dict) and isinstance(got, dict):
+        return sent.keys() == got.keys() and all(_equal(sent[name], got[name]) for name in sent)
+    if isinstance(sent, list) and isinstance(got, list):
+        return len(sent) == len(got) and all(map(_equal, sent, got))
+    return isinstance(sent, bool) == isinstance(got, bool) and bool(sent == got)
+
+
+@check("EVENT-01")
+def answer_counts_and_lists(s: Subject) -> None:
+    s.control()
+    events = _of(s)
+    sizes = BATCHES[:2] if s.session.profile.name == "quick" else BATCHES
+    for size in sizes:
+        owners = [events.identifier("order"), events.identifier("order")]
+        rows = [events.row(owners[number % 2]) for number in range(size)]
+        exchange = events.send(rows, judged=True)
+        what = f"a batch of {size}"
+        require(exchange.ok, f"{what} valid events got {exchange.outcome()}", exchange, what)
+        count = exchange.json.get(events.ingestion.count) if isinstance(exchange.json, dict) else None
+        require(count == size, f"{events.ingestion.count} is {count!r} for {what}", exchange, what)
+        listed = _listed(s, exchange)
+        require(len(listed) == size, f"the answer lists {len(listed)} events for {what}", exchange, what)
+        for number, (sent, got) in enumerate(zip(rows, listed, strict=True)):
+            name = _matches(events, sent, got)
+            sentence = f"event {number} of the answer is not the event {number} that was sent: {name} differs"
+            require(not name, sentence, exchange, what)
+        s.exercised()
+
+
+def _taken_in(s: Subject, rows: list[Row], example: str) -> Exchange:
+    """Send events and see them acknowledged: by the answer, or by the end of the upload."""
+    events = _of(s)
+    exchange = events.send(rows)
+    require(exchange.ok, f"valid events got {exchange.outcome()}", exchange, example)
+    if events.ingestion.state is not None:
+        record, ended = events.ended(exchange)
+        state = record.get(events.state.field)
+        if state not in (*events.state.done, *events.state.failed):
+            raise NotExercised(f"an upload is still {state} after {s.session.target.timeout_s:g} s")
+        told = record.get(events.state.message)
+        require(state in events.state.done, f"valid events end in {state}: {told!s:.80}", ended, example)
+    return exchange
+
+
+@check("EVENT-02")
+def read_back_once_and_unchanged(s: Subject) -> None:
+    s.control()
+    events = _of(s)
+    events.ways()
+
+    def rule(payloads: list[dict[str, Any]]) -> None:
+        identifier = events.identifier("kept")
+        rows = [events.row(identifier, payload) for payload in payloads]
+        example = ascii(orjson.dumps(payloads).decode())[1:-1]
+        answer = _taken_in(s, rows, example)
+        stored, exchange = events.stored(identifier, len(rows))
+        require(
+            len(stored) >= len(rows), f"{len(rows) - len(stored)} of {len(rows)} events are missing", exchange, example
+        )
+        require(len(stored) == len(rows), f"{len(rows)} events are stored {len(stored)} times", exchange, example)
+        _unchanged(events, rows, stored, exchange, example)
+        ids = [row["id"] for row in _listed(s, answer) if "id" in row]
+        if ids and all("id" in row for row in stored):
+            kept = Counter(str(row["id"]) for row in stored)
+            once = all(kept[str(number)] == 1 for number in ids)
+            require(once, "an id of the answer is not the id of exactly one stored event", exchange, example)
+        s.exercised(len(rows))
+
+    rule(list(PAYLOADS))
+    if s.session.profile.name != "quick":
+        s.for_all(st.lists(_payloads(), min_size=1, max_size=3), rule, max(_FEWEST, s.session.profile.examples))
+
+
+def _unchanged(events: Events, rows: list[Row], stored: list[Row], exchange: Exchange, example: str) -> None:
+    """Every event that was sent is one of those that are stored, told apart by their times."""
+    time = events.ingestion.time
+    by_time = {timestamp(row.get(time)): row for row in stored}
+    for sent in rows:
+        got = by_time.get(timestamp(sent[time]))
+        if got is None:
+            raise Broken(f"no stored event has the {time} {sent[time]}", exchange, example)
+        name = _matches(events, sent, got)
+        value = events.payload(got) if name == events.ingestion.payload else got.get(name)
+        require(
+            not name, f"{name} was sent as {sent.get(name)!r:.80} and is stored as {value!r:.80}", exchange, example
+        )
+
+
+def _invalid(s: Subject, good: Row) -> list[tuple[str, Any]]:
+    """Events that are wrong in one way each."""
+    ingestion = _of(s).ingestion
+    forms: list[tuple[str, Any]] = [
+        (f"no {name}", {n: v for n, v in good.items() if n != name})
+        for name in (ingestion.identifier, ingestion.payload, ingestion.time)
+    ]
+    forms.append((f"a number as {ingestion.identifier}", {**good, ingestion.identifier: 7}))
+    forms.append((f"an empty {ingestion.identifier}", {**good, ingestion.identifier: ""}))
+    forms.append((f"no moment as {ingestion.time}", {**good, ingestion.time: "2024-02-30 25:61:00"}))
+    forms.append((f"a list as {ingestion.payload}", {**good, ingestion.payload: [1]}))
+    others = [n for n in good if n not in (ingestion.identifier, ingestion.payload, ingestion.time)]
+    forms += [(f"an unknown {name}", {**good, name: "cdp no such value"}) for name in others]
+    return [*forms, ("a text in place of an event", "event")]
+
+
+@check("EVENT-03")
+def invalid_event_refuses_its_batch(s: Subject) -> None:
+    s.control()
+    events = _of(s)
+    events.ways()
+    identifier = events.identifier("refused")
+    sent: list[tuple[str, Exchange]] = []
+    for number, (what, wrong) in enumerate(_invalid(s, events.row(identifier))):
+        batch: list[Any] = [events.row(identifier), events.row(identifier)]
+        batch.insert(1 + number % 2, wrong)  # in the middle or at the end, so that valid ones have gone before
+        exchange = events.send(batch)
+        require(exchange.client_error, f"a batch with {what} got {exchange.outcome()} instead of a 4xx", exchange, what)
+        sent.append((what, exchange))
+    later = events.identifier("later")
+    if not events.send([events.row(later)]).ok or not events.stored(later)[0]:
+        raise NotExercised("valid events that were sent after the invalid ones are not seen")
+    stored, shown = events.stored_now(identifier)
+    example = sent[0][0] if len(sent) == 1 else "; ".join(what for what, _ in sent)
+    require(not stored, f"{len(stored)} events of refused batches are stored", shown, example)
+    s.exercised(len(sent))
+
+
+@check("EVENT-04")
+def upload_ends(s: Subject) -> None:
+    s.control()
+    events = _of(s)
+    identifier = events.identifier("upload")
+    size = 5 if s.session.profile.name == "quick" else 500
+    rows = [events.row(identifier) for _ in range(size)]
+    what = f"{size} rows"
+    exchange = events.send(rows, judged=True)
+    require(exchange.ok, f"an upload of {what} got {exchange.outcome()}", exchange, what)
+    record, ended = events.ended(exchange)
+    state = record.get(events.state.field)
+    known = (*events.state.done, *events.state.failed)
+    require(state in known, f"the upload is {state!r} after {s.session.target.timeout_s:g} s", ended, what)
+    told = record.get(events.state.message)
+    require(state in events.state.done, f"a valid upload ends in {state}: {told!s:.80}", ended, what)
+    count = record.get(events.state.count)
+    require(count in (None, size), f"{events.state.count} is {count!r} after an upload of {what}", ended, what)
+    s.exercised()
+    again, shown = events.ended(exchange)
+    require(again.get(events.state.field) == state, f"the upload was {state} and is no more", shown, what)
+    events.ways()
+    stored, shown = events.stored(identifier, size)
+    require(len(stored) == size, f"{len(stored)} of {what} can be read after the end", shown, what)
+    s.exercised()
+
+
+def _broken_uploads(events: Events) -> list[tuple[str, bytes]]:
+    """Uploads that cannot be taken in, each with the words that describe it."""
+    identifier = events.identifier("broken")
+    good = [events.row(identifier) for _ in range(40)]
+    table = events.table(good)
+    lines = table.split(b"\r\n")
+    packed = gzip.compress(table, mtime=0)
+    bad = events.table([good[0], {**good[1], events.ingestion.time: "yesterday"}])
+    unknown = events.table([good[0], {**good[1], next(iter(good[1])): "cdp-no-such-value"}])
+    return [
+        ("plain CSV instead of gzip", table),
+        ("an empty body", b""),
+        ("a gzip of nothing", gzip.compress(b"", mtime=0)),
+        ("a row of five columns", gzip.compress(lines[0] + b"\r\n" + lines[1].partition(b",")[2] + b"\r\n", mtime=0)),
+        ("a row of seven columns", gzip.compress(lines[0] + b"\r\n" + lines[1] + b",more\r\n", mtime=0)),
+        (f"a row without a moment in {events.ingestion.time}", gzip.compress(bad, mtime=0)),
+        ("a row of an unknown kind", gzip.compress(unknown, mtime=0)),
+        ("a gzip that was cut off", packed[: len(packed) // 2]),
+        ("a gzip with a damaged checksum", packed[:-8] + b"\x00" * 8),
+        ("bytes that are no text", gzip.compress(b"\xff\xfe\x00,\x80\r\n", mtime=0)),
+    ]
+
+
+@check("EVENT-05")
+def broken_upload_ends_in_an_error(s: Subject) -> None:
+    s.control()
+    events = _of(s)
+    valid = events.send([events.row(events.identifier("valid"))])
+    if not valid.ok or events.ended(valid)[0].get(events.state.field) not in events.state.done:
+        raise NotExercised("a valid upload does not end well either")
+    sent = [(what, events.send_raw(body)) for what, body in _broken_uploads(events)]
+    for what, exchange in sent:
+        if exchange.client_error:
+            message = exchange.json.get(events.state.message) if isinstance(exchange.json, dict) else None
+            require(bool(message), f"{what} is refused with {exchange.status} without a message", exchange, what)
+            s.exercised()
+            continue
+        require(exchange.ok, f"{what} got {exchange.outcome()}", exchange, what)
+        record, ended = events.ended(exchange)
+        state = record.get(events.state.field)
+        require(state in events.state.failed, f"{what} ends in {state!r} instead of an error", ended, what)
+        require(bool(record.get(events.state.message)), f"{what} ends in {state} without a message", ended, what)
+        s.exercised()

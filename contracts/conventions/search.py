@@ -1,0 +1,270 @@
+"""SEARCH: customers found by a text. Texts are values that customers of the target have, and texts that nobody has."""
+
+from __future__ import annotations
+
+import string
+import unicodedata
+from itertools import pairwise
+from typing import Any
+
+from cdp.contract import Operation, Parameter
+from cdp.contract.model import Searches
+from contracts.applicability import settings_keys
+from contracts.calls import Call
+from contracts.checks import Broken, NotExercised, Unconfirmed, check
+from contracts.conventions.listing import REFERENCE_PAGE, Page, list_call, page, walk
+from contracts.conventions.ordering import timestamp
+from contracts.ingestion import events_of
+from contracts.subject import Subject, require
+
+SHORTEST = 3
+_OWNERS = 3
+_READ_BACK = 2
+_FEWEST = 4
+# In place of a letter: what databases, shells and search engines take for any letter or for none.
+WILDCARDS = "%_*?.~"
+# Behind a value: what ends a text, a parameter or an address, or begins a phrase or an escape.
+TAILS = ('"', "'", "&", "#", "\\", "+", ";", "%", "*", "\u0301", "(", " OR ")
+# Identifiers that customers of the run's own get, each searched for as it stands.
+LITERAL = (
+    "50%_off*?",
+    'o\'Brien "Bob"',
+    "a&b#c;d=e+f",
+    "back\\slash/path",
+    "Žofie-é-漢字",
+    "e\u0301-decomposed",
+)
+
+
+def _parameter(s: Subject) -> Parameter:
+    return next(p for p in s.operation.query_parameters if p.searches)
+
+
+def _searches(s: Subject) -> Searches:
+    found = _parameter(s).searches
+    assert found is not None
+    return found
+
+
+def _apart(s: Subject) -> None:
+    """What is sent from here on is about texts, and not counted among what the list is asked for its own rules."""
+    s.session.about = ""
+
+
+def _search(s: Subject, text: str, *query: tuple[str, Any]) -> Page:
+    return page(s, (_parameter(s).name, text), *query)
+
+
+def _values_of(s: Subject) -> tuple[Operation, Parameter]:
+    """The operation that tells a found record's values, and the path parameter that takes the record."""
+    operation = s.session.contract.operations[_searches(s).operation]
+    return operation, next(p for p in operation.path_parameters if p.entity == s.operation.entity)
+
+
+def _owner(s: Subject, row: Any) -> str:
+    """Whose row it is."""
+    return str(row.get(_values_of(s)[1].field)) if isinstance(row, dict) else ""
+
+
+def _read_values(s: Subject, owner: str) -> list[dict[str, Any]]:
+    """The values of a record, as rows."""
+    operation, parameter = _values_of(s)
+    query = (("attribute_values_max_count", "100"),) if operation.query("attribute_values_max_count") else ()
+    exchange = s.session.read(Call(operation, {parameter.name: owner}, query), s.session.admin)
+    collection = operation.collection
+    rows = exchange.json.get(collection.key) if collection and isinstance(exchange.json, dict) else None
+    return [r for r in rows if isinstance(r, dict)] if exchange.ok and isinstance(rows, list) else []
+
+
+def folded(text: Any) -> str:
+    """A text without what a search may leave open: case, accents, and the form in which letters are composed."""
+    decomposed = unicodedata.normalize("NFKD", str(text)).casefold()
+    return "".join(c for c in unicodedata.normalize("NFKD", decomposed) if not unicodedata.combining(c))
+
+
+def _known_values(s: Subject) -> list[tuple[str, str]]:
+    """Values that found customers have, with their owners: texts of attributes that the search is known to look at."""
+    known: dict[str, list[tuple[str, str]]] = s.bench.memory.setdefault("searched", {})
+    if s.operation.id not in known:
+        rows = [r for r in page(s).records if isinstance(r, dict)]
+        shared = {sub.field for sub in s.operation.sub_entities} & {sub.field for sub in _values_of(s)[0].sub_entities}
+        looked_at = {tuple(str(r.get(name)) for name in sorted(shared)) for r in rows}
+        field = _searches(s).field
+        found: dict[str, str] = {}
+        for owner in list(dict.fromkeys(_owner(s, r) for r in rows))[:_OWNERS]:
+            for row in _read_values(s, owner):
+                value = row.get(field)
+                kind = tuple(str(row.get(name)) for name in sorted(shared))
+                if isinstance(value, str) and len(value) >= SHORTEST and value == value.strip() and kind in looked_at:
+                    found.setdefault(value, owner)
+        # The longest tell most: few others have them.
+        known[s.operation.id] = sorted(found.items(), key=lambda item: (-len(item[0]), item[0]))
+    if not known[s.operation.id]:
+        raise NotExercised(f"no customer that was found has a text of {SHORTEST} characters or more")
+    return known[s.operation.id]
+
+
+def _some_values(s: Subject) -> list[tuple[str, str]]:
+    return _known_values(s)[: max(_FEWEST, s.session.profile.examples)]
+
+
+def _without_strangers(s: Subject, text: str, got: Page, literally: bool) -> None:
+    """Every row of an answer holds the text; word by word where it need not be taken literally."""
+    field = _searches(s).field
+    wanted = [folded(text)] if literally else folded(text).split()
+    for row in got.records:
+        value = row.get(field) if isinstance(row, dict) else None
+        if value is not None and not all(part in folded(value) for part in wanted):
+            raise Broken(f"the answer holds {value!r:.60}, which has not {text!r:.60} in it", got.exchange, text)
+    for owner in list(dict.fromkeys(_owner(s, r) for r in got.records))[:_READ_BACK]:
+        values = [row.get(field) for row in _read_values(s, owner)]
+        if values and not any(all(part in folded(v) for part in wanted) for v in values):
+            raise Broken(f"the answer holds {owner:.60}, who has no value with {text!r:.60} in it", got.exchange, text)
+
+
+@check("SEARCH-01")
+def found_by_a_value(s: Subject) -> None:
+    s.control()
+    _apart(s)
+    for value, owner in _some_values(s):
+        got = _search(s, value, ("limit", REFERENCE_PAGE))
+        if not any(_owner(s, r) == owner for r in got.records):
+            base = list_call(s).asking((_parameter(s).name, value))
+            whole = walk(s, base=base)
+            if any(_owner(s, r) == owner for r in whole.records) or not whole.complete:
+                continue  # so many have it that he comes later, or beyond what is read
+            if value not in [row.get(_searches(s).field) for row in _read_values(s, owner)]:
+                continue
+            raise Broken(f"{owner:.60} has the value {value!r:.60} and is not found by it", got.exchange, value)
+        _without_strangers(s, value, got, literally=False)
+        s.exercised()
+    if not s.evidence:
+        raise NotExercised("every value that is known stands in more records than are read")
+
+
+@check("SEARCH-02")
+def nobody_has_it(s: Subject) -> None:
+    s.control()
+    _apart(s)
+    letters = "".join(s.random.choices(string.ascii_lowercase, k=24))
+    for text in s.forms([letters, letters[:12] + " " + letters[12:], letters.upper() + "@example.com"]):
+        got = _search(s, text)
+        require(got.exchange.status == 200, f"a text that nobody has got {got.exchange.outcome()}", got.exchange, text)
+        require(not got.records, f"a text that nobody has brings {len(got.records)} records", got.exchange, text)
+        s.exercised()
+
+
+@check("SEARCH-03")
+def taken_literally(s: Subject) -> None:
+    s.control()
+    _apart(s)
+    for value, _ in _known_values(s)[:1]:
+        middle = len(value) // 2
+        for character in WILDCARDS:
+            _literal(s, value[:middle] + character + value[middle + 1 :])
+            _literal(s, value[:middle] + character + value[middle:])
+        for tail in TAILS:
+            _literal(s, value + tail)
+        _literal(s, f'"{value}"')
+        _literal(s, unicodedata.normalize("NFD", value))
+        _literal(s, value.swapcase())
+    for text in _own_customers(s):
+        got = _literal(s, text)
+        require(bool(got.records), f"a customer who has {text!r:.80} is not found by it", got.exchange, text)
+
+
+def _literal(s: Subject, text: str) -> Page:
+    """The answer to a text in which every character counts."""
+    got = _search(s, text, ("limit", REFERENCE_PAGE))
+    _without_strangers(s, text, got, literally=True)
+    name = _parameter(s).name
+    if name in settings_keys(s.session.contract, s.operation) and got.settings is not None and name in got.settings:
+        told = got.settings[name]
+        require(told == text, f"{text!r:.60} was searched as {told!r:.60}", got.exchange, text)
+    s.exercised()
+    return got
+
+
+def _own_customers(s: Subject) -> list[str]:
+    """Texts that customers of the run's own have, made for this; none where events cannot make customers, or where the
+    search does not find such customers by a plain text either."""
+    contract = s.session.contract
+    operation = next((o for o in contract.operations.values() if o.ingestion and o.ingestion.key), None)
+    if operation is None or not s.session.target.allows(operation.safety):
+        return []
+    try:
+        if not s.bench.control(operation)[1].ok:
+            return []
+        events = events_of(s.bench, operation)
+        plain = events.identifier("plain")
+        texts = [f"{events.identifier('text')}{text}" for text in LITERAL]
+        if not events.send([events.row(text) for text in [*texts, plain]]).ok:
+            return []
+        events.ways()  # how long events take to be seen
+        if not events.until(lambda: bool(s.session.send(_text_call(s, plain), s.caller()).json[_key(s)])):
+            return []
+    except (NotExercised, Unconfirmed, KeyError, TypeError):
+        return []
+    return texts
+
+
+def _text_call(s: Subject, text: str) -> Call:
+    return list_call(s).asking((_parameter(s).name, text))
+
+
+def _key(s: Subject) -> Any:
+    return s.operation.collection.key if s.operation.collection else None
+
+
+@check("SEARCH-04")
+def results_are_paged_and_ordered(s: Subject) -> None:
+    s.control()
+    _apart(s)
+    wanted = max(2, s.session.profile.examples)
+    asked = dict(s.call().query).get(_parameter(s).name, "")
+    pieces = [piece for value, _ in _known_values(s) for piece in value.replace("@", " ").split()]
+    texts = dict.fromkeys(t for t in [*_parameter(s).samples, *pieces] if t != asked and len(t) >= SHORTEST)
+    for text in texts:
+        reference = walk(s, base=_text_call(s, text))
+        if len(reference) < 2:
+            continue
+        _paged(s, text, reference.records, reference.complete)
+        _ordered(s, text, reference.records, reference.exchange)
+        wanted -= 1
+        if not wanted:
+            return
+    if not s.evidence:
+        raise NotExercised("no text that was tried finds two records or more")
+
+
+def _paged(s: Subject, text: str, records: list[Any], complete: bool) -> None:
+    """Slices of the results are slices of the whole walk, and a page past the end is empty."""
+    count = len(records)
+    size = s.random.randint(1, max(1, count // 2))
+    start = s.random.randint(1, max(1, count - size))
+    slices = [((), 0, 20), ((("limit", size), ("offset", start)), start, start + size)]
+    if complete:
+        slices.append(((("limit", size), ("offset", count)), count, count + size))
+    for query, first, last in slices:
+        got = _search(s, text, *query)
+        if got.records != records[first:last]:
+            again = walk(s, base=_text_call(s, text).asking(("cdp_again", 1)))
+            if again.records != records:
+                raise NotExercised("the results changed while they were read; a quieter target would make it checkable")
+            told = "&".join(f"{n}={v}" for n, v in ((_parameter(s).name, text), *query))
+            raise Broken(f"a page of the results is not the slice [{first}:{last}] of them", got.exchange, told)
+        s.exercised()
+
+
+def _ordered(s: Subject, text: str, records: list[Any], exchange: Any) -> None:
+    collection = s.operation.collection
+    assert collection is not None
+    field = collection.timestamp
+    times = [t for r in records if field and isinstance(r, dict) and (t := timestamp(r.get(field)))]
+    for earlier, later in pairwise(times):
+        if later > earlier:
+            softly = collection.timestamp_provenance == "assumed"
+            sentence = f"a result of {later:%Y-%m-%d %H:%M:%S} stands behind one of {earlier:%Y-%m-%d %H:%M:%S}"
+            raise Broken(sentence, exchange, text, softly=softly)
+    if len(set(times)) > 1:
+        s.exercised()

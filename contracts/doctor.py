@@ -1,0 +1,529 @@
+"""What to know of a target before a run: whether it can be reached and judged, and what would let more be judged.
+
+Everything is found out with reading calls, a bounded number of them. Only where writes are allowed one role is created,
+and removed at once, because nothing else proves that callers can be made.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from cdp.contract import Contract, Operation
+from cdp.contract.model import is_pattern
+from cdp.http import HUNG, Exchange
+from cdp.ledger import Ledger
+from cdp.secrets import Secrets
+from cdp.targets import Target
+from contracts.arrangement import Arrangement
+from contracts.calls import Call
+from contracts.catalogue import Catalogue
+from contracts.cells import ADMIN, Selection, build_cells
+from contracts.checks import TargetLost
+from contracts.finding import Unavailable
+from contracts.identities import Identities
+from contracts.probing import Finding, Presence, Prober, Spent, known_list
+from contracts.profiles import PROFILES
+from contracts.reach import ABSENT, CALLERS, FEATURES, RECORDS, Known, Reach, reach
+from contracts.session import Identity, Obstacle, Session
+
+MOST_REQUESTS = 240
+KEPT_REQUESTS = 6  # so many are kept for what comes after the probing
+DEADLINE_S = 180.0
+SKEW_S = 30.0
+CERTIFICATE_DAYS = 14
+PAGE, SEVERAL = 21, 2
+_SHOWN = 12
+
+
+class State(StrEnum):
+    """How a line of the diagnosis stands."""
+
+    OK = "ok"
+    GAP = "gap"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was looked at. `advice`: what to do about it; empty when nothing has to be."""
+
+    subject: str
+    state: State
+    text: str
+    advice: str = ""
+
+
+@dataclass
+class Diagnosis:
+    """All lines, and the reach of a run where it could be told. `requests`: how many were sent."""
+
+    lines: list[Line] = field(default_factory=list)
+    reach: Reach | None = None
+    requests: int = 0
+
+    def add(self, subject: str, state: State, text: str, advice: str = "") -> None:
+        self.lines.append(Line(subject, state, text, advice))
+
+    @property
+    def exit_code(self) -> int:
+        """0 ready, 1 usable with gaps, 3 not usable."""
+        states = {line.state for line in self.lines}
+        return 3 if State.PROBLEM in states else 1 if State.GAP in states else 0
+
+
+class _Stop(Exception):
+    """Nothing more can be found out."""
+
+
+def diagnose(
+    contract: Contract,
+    catalogue: Catalogue,
+    target: Target,
+    profile: str = "quick",
+    *,
+    limit: int = MOST_REQUESTS,
+    deadline_s: float = DEADLINE_S,
+) -> Diagnosis:
+    """Look at a target. Never raises for what the target does; what cannot be found out is a line that says so."""
+    doctor = _Doctor(contract, catalogue, target, profile, limit, deadline_s)
+    try:
+        doctor.examine()
+    except _Stop:
+        pass
+    except (Obstacle, TargetLost) as error:
+        doctor.found.add("reachable", State.PROBLEM, str(error), "look at the target's own logs, then ask again")
+    finally:
+        doctor.found.requests = doctor.session.client.sent
+        doctor.session.client.close()
+    return doctor.found
+
+
+class _Doctor:
+    def __init__(
+        self, contract: Contract, catalogue: Catalogue, target: Target, profile: str, limit: int, deadline_s: float
+    ) -> None:
+        self.contract = contract
+        self.catalogue = catalogue
+        self.target = target
+        self.profile = PROFILES[profile]
+        self.limit = limit
+        self.ends = time.monotonic() + deadline_s
+        secrets = Secrets()
+        for secret in target.secrets():
+            secrets.add(secret)
+        self.session = Session(contract, target, self.profile, 1, Ledger(None), secrets)
+        self.prober = Prober(self.session, limit - KEPT_REQUESTS, deadline_s)
+        self.known = Known(contract, target)
+        self.found = Diagnosis()
+        self.cut_short = ""
+        self._answered: set[str] = set()
+
+    def examine(self) -> None:
+        first = self._reachable()
+        self._tls()
+        self._clock(first)
+        self._token()
+        self._bounded(self.prober.calibrate)
+        identity = self._identity()
+        self._lists()
+        self._assumed()
+        self._features(identity)
+        self._callers()
+        self._limits()
+        self._share()
+
+    def _bounded(self, step: Callable[[], object]) -> bool:
+        """Do one step unless the limits are reached; a call without an answer is no reason to stop."""
+        if self.cut_short:
+            return False
+        try:
+            self.prober.check_limits()
+            step()
+        except Spent as spent:
+            self.cut_short = str(spent)
+            return False
+        except (TargetLost, Unavailable):
+            return False
+        return True
+
+    # --- the way there ---------------------------------------------------------------------------------------------
+
+    def _reachable(self) -> Exchange:
+        known = known_list(self.contract)
+        if known is None:
+            self.found.add("reachable", State.PROBLEM, "the contract has no list to ask for", "look at the overlay")
+            raise _Stop
+        exchange = self.session.client.send(
+            "GET", Call(known).url(self.target), headers={"Accept": "application/json"}, operation=known.id
+        )
+        if exchange.failure:
+            self.found.add("reachable", State.PROBLEM, f"no: {exchange.detail}", self._unreachable_advice(exchange))
+            raise _Stop
+        took = f"{exchange.duration_s * 1000:.0f} ms"
+        self.found.add("reachable", State.OK, f"{self.target.base_url} answers in {took}")
+        return exchange
+
+    def _unreachable_advice(self, exchange: Exchange) -> str:
+        detail = exchange.detail.lower()
+        if "certificate" in detail or detail.startswith("tls"):
+            return "name the certificate authority of the target with ca_file in targets.toml"
+        if "name or service not known" in detail or "resolve" in detail or "getaddrinfo" in detail:
+            return "check the host in the base URL; this machine cannot resolve it"
+        if "proxy" in detail:
+            return "check the proxy of the target, or of the environment (HTTPS_PROXY)"
+        if exchange.failure == HUNG:
+            return "check that this machine may connect (firewall, VPN), or give --timeout more seconds"
+        return "check host and port of the base URL, and that the instance runs"
+
+    def _tls(self) -> None:
+        parts = urlsplit(self.target.base_url)
+        if parts.scheme != "https":
+            if self.target.loopback:
+                self.found.add("TLS", State.OK, "none, which is well on this machine")
+            else:
+                self.found.add("TLS", State.GAP, "none: the token goes in the clear", "use an https URL")
+            return
+        if self.target.proxy:
+            self.found.add("TLS", State.OK, "the certificate is accepted (its days are not seen through the proxy)")
+            return
+        try:
+            days = _days_left(self.target, parts.hostname or "", parts.port or 443)
+        except (OSError, ValueError) as error:
+            self.found.add("TLS", State.OK, f"the certificate is accepted (its days could not be read: {error})")
+            return
+        if days < CERTIFICATE_DAYS:
+            self.found.add("TLS", State.GAP, f"the certificate ends in {days} days", "have it renewed before it ends")
+        else:
+            self.found.add("TLS", State.OK, f"the certificate is good for {days} days")
+
+    def _clock(self, exchange: Exchange) -> None:
+        now = datetime.now(UTC)
+        try:
+            theirs = parsedate_to_datetime(exchange.headers.get("Date", ""))
+        except (ValueError, TypeError):
+            self.found.add("clock", State.OK, "not told: the target sends no Date header")
+            return
+        if theirs.tzinfo is None:
+            theirs = theirs.replace(tzinfo=UTC)
+        skew = (theirs - now).total_seconds()
+        if abs(skew) <= SKEW_S:
+            self.found.add("clock", State.OK, f"within {max(1, abs(round(skew)))} s of this machine's")
+        else:
+            way = "ahead of" if skew > 0 else "behind"
+            self.found.add(
+                "clock",
+                State.GAP,
+                f"{abs(skew):.0f} s {way} this machine's",
+                "set both clocks by NTP; checks of new records and of tokens that end compare times",
+            )
+
+    # --- the caller ------------------------------------------------------------------------------------------------
+
+    def _token(self) -> None:
+        credentials = self.target.credentials
+        how = "the token"
+        token = credentials.token
+        if not token:
+            how = "e-mail and password"
+            arrangement = Arrangement(self.session)
+            try:
+                token = Identities(self.session, arrangement).login(credentials.email, credentials.password, ADMIN)
+            except Obstacle as error:
+                self.found.add("token", State.PROBLEM, str(error), "check e-mail and password, or name a token")
+                raise _Stop from None
+        self.session.admin = Identity(ADMIN, token)
+        known = known_list(self.contract)
+        assert known is not None
+        exchange = self.session.send(Call(known), self.session.admin, judged=False)
+        self.session.health = Call(known)
+        answered = f"GET {known.template} answers {exchange.outcome()}"
+        if exchange.status == 401:
+            self.found.add("token", State.PROBLEM, f"refused: {answered}", "get a fresh token: they end after 8 hours")
+            raise _Stop
+        if exchange.status == 404 or exchange.json is None:
+            kind = exchange.media_type or "no media type"
+            self.found.add(
+                "token",
+                State.PROBLEM,
+                f"this is not the API: {answered} with {kind}",
+                "check the base URL: it ends in /api",
+            )
+            raise _Stop
+        self.found.add("token", State.OK, f"{how} accepted")
+
+    def _identity(self) -> frozenset[str] | None:
+        """The features that the target itself names; None when it names none."""
+        operation = self.contract.operations.get("get_identity")
+        if operation is None:
+            return None
+        named: list[frozenset[str]] = []
+
+        def ask() -> None:
+            exchange = self.session.read(Call(operation), self.session.admin)
+            body = exchange.json
+            body = body.get(operation.item_key) if isinstance(body, dict) and operation.item_key else body
+            features = body.get("features") if isinstance(body, dict) else None
+            if exchange.ok and isinstance(features, list):
+                named.append(frozenset(map(str, features)))
+
+        self._bounded(ask)
+        return named[0] if named else None
+
+    def _features(self, identity: frozenset[str] | None) -> None:
+        names = self.contract.feature_names
+        if identity is not None:
+            self.known.held = identity
+            self.known.lacking = frozenset(names) - identity
+            how = "as the target names them"
+        else:
+            self._features_by_reads()
+            how = "told by what it may read"
+        held, lacking = self.known.held & set(names), self.known.lacking
+        untold = len(names) - len(held) - len(lacking)
+        text = f"the role holds {len(held)} of the {len(names)} features that the contract names, {how}"
+        if untold:
+            text += f"; {untold} could not be told"
+        if lacking:
+            self.found.add(
+                "features",
+                State.GAP,
+                f"{text}; not: {_some(sorted(lacking))}",
+                "use a token of a role that holds them, to judge the operations that need them",
+            )
+        else:
+            self.found.add("features", State.OK, text)
+
+    def _features_by_reads(self) -> None:
+        held: set[str] = set()
+        lacking: set[str] = set()
+        for operation in self.contract.operations.values():
+            needs = operation.features
+            if operation.id in self.known.refused:
+                if needs.any_of:
+                    lacking.update(f for f in needs.any_of if not is_pattern(f))
+                elif len(needs.all_of) == 1:
+                    lacking.update(needs.all_of)
+            elif operation.id in self._answered and not operation.extra_access:
+                held.update(needs.all_of)
+                if len(needs.any_of) == 1:
+                    held.update(needs.any_of)
+        # A refusal may have another reason (an assumed feature is a guess); what is seen to open is held.
+        self.known.held, self.known.lacking = frozenset(held), frozenset(lacking - held)
+
+    def _callers(self) -> None:
+        """Whether roles and users can be made, which every check of another caller needs."""
+        creates = [self.contract.by_action(entity, "create") for entity in ("user_role", "user")]
+        ready = len(self.target.roles)
+        also = f"; {ready} ready-made tokens are there" if ready else ""
+        if not all(creates):
+            self.found.add("roles and users", State.GAP, f"the contract creates none{also}", CALLERS)
+            return
+        lacking = [o for o in creates if o is not None and not self.known.may_call(o)]
+        if lacking:
+            needed = ", ".join(dict.fromkeys(o.features.text() for o in lacking))
+            self.found.add(
+                "roles and users",
+                State.GAP,
+                f"the token's role may not create them (it lacks {needed}){also}",
+                "use a token with these features, or give ready-made tokens (roles in targets.toml)",
+            )
+        elif not self.target.allows("write"):
+            self.found.add(
+                "roles and users",
+                State.GAP,
+                f"none are created, because writes are not allowed{also}",
+                "allow writes, or give ready-made tokens (roles in targets.toml)",
+            )
+        else:
+            self._make_one(also)
+
+    def _make_one(self, also: str) -> None:
+        arrangement = Arrangement(self.session)
+        fields: dict[str, list[str]] = {"features": [], "invisible_attributes_tag_ids": []}
+        try:
+            role = arrangement.create("user_role", fields)
+        except (Unavailable, TargetLost) as error:
+            operation = self.contract.by_action("user_role", "create")
+            if operation is not None:
+                self.known.refused.add(operation.id)
+            self.found.add(
+                "roles and users", State.GAP, f"a role could not be created: {error}{also}", "look at what it answered"
+            )
+            return
+        left = []
+        for record in self.session.ledger.open_records:
+            headers = {"X-Access-Token": self.session.admin.token, "Accept": "application/json"}
+            exchange = (
+                self.session.client.send("DELETE", record.delete_url, headers=headers, operation="clean")
+                if record.delete_url
+                else None
+            )
+            if exchange is None or not (exchange.ok or exchange.status in (404, 410)):
+                left.append(f"{record.operation} {record.record_id}")
+        if left:
+            self.found.add(
+                "roles and users",
+                State.GAP,
+                f"a role was created, but could not be removed: {', '.join(left)}",
+                "remove it by hand",
+            )
+        else:
+            name = role.record.get("id")
+            self.found.add("roles and users", State.OK, f"role {name} was created and removed{also}")
+
+    # --- what is there ---------------------------------------------------------------------------------------------
+
+    def _note(self, finding: Finding) -> None:
+        self.known.presence[finding.operation.id] = finding.presence
+        if finding.refused:
+            self.known.refused.add(finding.operation.id)
+        if finding.answered:
+            self._answered.add(finding.operation.id)
+
+    def _probe(self, operation: Operation) -> None:
+        if operation.id in self.known.presence:
+            return
+
+        def ask() -> None:
+            finding = self.prober.probe(operation)
+            self._note(finding)
+            if operation.safety == "read" and operation.path_parameters:
+                self.known.paths[operation.id] = self.prober.real_ids.get(operation.id, False)
+            if operation.collection and finding.answered:
+                self._count(operation)
+
+        self._bounded(ask)
+
+    def _count(self, operation: Operation) -> None:
+        """How many records a list holds, seen on the answer that told that it is there."""
+        path = self.prober.finder.existing_path(operation)
+        try:
+            records = self.prober.finder.records(operation, path)
+        except Unavailable:
+            return
+        whole = operation.collection is not None and (operation.collection.paging or operation.query("limit") is None)
+        if whole or len(records) < PAGE - 1:  # a list that was cut at its default tells no number
+            self.known.counts[operation.id] = len(records)
+
+    def _lists(self) -> None:
+        lists = [o for o in self.contract.operations.values() if o.collection and o.method == "GET"]
+        # Those that need no id first: the others hang below them.
+        for operation in sorted(lists, key=lambda o: len(o.path_parameters)):
+            self._probe(operation)
+        counts = self.known.counts
+        if not lists:
+            return
+        paged = [o for o in lists if o.collection and o.collection.paging and o.id in counts]
+        short = [f"{o.id} {counts[o.id]}" for o in paged if counts[o.id] < PAGE]
+        few = [f"{o.id} {counts[o.id]}" for o in lists if counts.get(o.id, SEVERAL) < SEVERAL]
+        text = f"{len(paged) - len(short)} of {len(paged)} paged lists hold more than 20 records (PAGE)"
+        if short:
+            self.found.add(
+                "records for PAGE",
+                State.GAP,
+                f"{text}; not {_some(short)}",
+                "lists of more than 20 records show the default page",
+            )
+        elif paged:
+            self.found.add("records for PAGE", State.OK, text)
+        enough = sum(counts.get(o.id, 0) >= SEVERAL for o in lists)
+        answering = sum(o.id in counts for o in lists)
+        text = f"{enough} of {answering} lists that answer hold 2 records or more (ORDER)"
+        if few:
+            self.found.add("records for ORDER", State.GAP, f"{text}; not {_some(few)}", "an order shows on 2 records")
+        elif counts:
+            self.found.add("records for ORDER", State.OK, text)
+
+    def _assumed(self) -> None:
+        operations = [o for o in self.contract.operations.values() if o.provenance == "assumed"]
+        # Reads first: a path that is missing for a read is missing for what writes to it.
+        for operation in sorted(operations, key=lambda o: (o.method != "GET", len(o.path_parameters))):
+            self._probe(operation)
+        others = [o for o in self.contract.operations.values() if o.safety == "read" and o.method == "GET"]
+        for operation in others:
+            self._probe(operation)
+        if not operations:
+            return
+        found = [self.known.presence.get(o.id, Presence.NOT_PROBED) for o in operations]
+        told = ", ".join(f"{found.count(p)} {p}" for p in Presence if p in found)
+        missing = [o.id for o in operations if self.known.presence.get(o.id) is Presence.MISSING]
+        text = f"{len(operations)}: {told}"
+        if missing:
+            self.found.add(
+                "assumed operations",
+                State.GAP,
+                f"{text}; not there: {_some(missing)}",
+                "`cdp spec confirm` writes an overlay that confirms what exists and removes what does not",
+            )
+        else:
+            self.found.add("assumed operations", State.OK, text)
+
+    def _limits(self) -> None:
+        if self.cut_short:
+            self.found.add(
+                "limits", State.GAP, f"not everything was asked: {self.cut_short}", "what was not asked counts as there"
+            )
+
+    # --- the share -------------------------------------------------------------------------------------------------
+
+    def _share(self) -> None:
+        cells = build_cells(self.contract, self.catalogue, Selection(), self.profile.listing_roles)
+        self.found.reach = reach(self.known, cells)
+
+
+def describe_reach(found: Reach, profile: str) -> list[str]:
+    """The share of the cells that can be judged, in plain words: in all, by family, and what would bring more."""
+    total = len(found.blockers)
+    lines = [
+        f"About {found.judged:,} of the {total:,} cells of a {profile} run ({_percent(found.judged, total)}) can be "
+        "judged with this token and these permissions."
+    ]
+    lines += [
+        f"  {family:<8}{judged:>6,} of {count:>6,}  {_percent(judged, count):>5}"
+        for family, (judged, count) in found.by_family().items()
+    ]
+    steps = found.steps()
+    if steps:
+        lines.append("What would bring more, one after the other:")
+        lines += [f"  {_wording(remedy)}: +{gain:,} cells" for remedy, gain in steps]
+    return lines
+
+
+def _wording(remedy: str) -> str:
+    return {
+        FEATURES: "use a token whose role holds all features",
+        CALLERS: "give ready-made tokens for the roles",
+        RECORDS: "ask an instance with more records",
+        ABSENT: "ask an instance that has the missing operations (an overlay takes them out of the count)",
+    }.get(remedy, remedy)
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "none"
+
+
+def _some(names: Iterable[str]) -> str:
+    names = list(names)
+    shown = ", ".join(names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def _days_left(target: Target, host: str, port: int) -> int:
+    context = ssl.create_default_context(cafile=target.ca_file or None)
+    if target.client_cert:
+        context.load_cert_chain(target.client_cert, target.client_key or None)
+    with (
+        socket.create_connection((host, port), timeout=target.timeout_s) as raw,
+        context.wrap_socket(raw, server_hostname=host) as secured,
+    ):
+        certificate = secured.getpeercert()
+    ends = ssl.cert_time_to_seconds(str((certificate or {})["notAfter"]))
+    return int((ends - time.time()) // 86_400)
