@@ -2,13 +2,28 @@
 
 from contracts.conventions import (
     authentication,
+    events,
+    lifecycle,
     media_type,
     ordering,
     pagination,
     roles,
+    search,
     shape,
     status_codes,
     structure,
 )
 
-__all__ = ["authentication", "media_type", "ordering", "pagination", "roles", "shape", "status_codes", "structure"]
+__all__ = [
+    "authentication",
+    "events",
+    "lifecycle",
+    "media_type",
+    "ordering",
+    "pagination",
+    "roles",
+    "search",
+    "shape",
+    "status_codes",
+    "structure",
+]

@@ -477,7 +477,7 @@ class Life:
     def _listed(self, peer: Kept, rows: list[Mapping[str, Any]], whole: bool, exchange: Exchange) -> None:
         """A record that is there has to be in the list, as it was changed last."""
         if not rows:
-            if whole and not peer.switched:
+            if whole and not peer.switched and not self._there_again(peer):
                 blamed = self._blamed(peer, LIST) if peer.listed else None
                 sentence = f"a {self.entity.words} that should be there is not in the list"
                 self._kept("LIFE-02", LIST)
@@ -499,6 +499,13 @@ class Life:
             self._kept(*self.entity.held(RESTORE))
         peer.shown[LIST] = rows[0]
         peer.since[LIST].clear()
+
+    def _there_again(self, kept: Kept) -> bool:
+        """Whether a second look at the list shows the record: a list that differs from call to call is the matter of
+        others."""
+        name = self._name(kept.own.record)
+        pages, _, _ = self._rows(self.entity[LIST], kept, {name})
+        return any(self._name(r) == name for page in pages for r in page)
 
     def _trash(self, kept: Kept) -> None:
         wanted = {self._name(k.own.record) for k in self.records if not k.alive}

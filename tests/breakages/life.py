@@ -323,23 +323,6 @@ broken(
 
 
 @breaks(
-    "reading-marks",
-    "a list marks its first record as seen",
-    "list_funnel_groups list_reports",
-    "LIFE-05",
-    also="PAGE-09 PAGE-06 SHAPE-03 STRUCT-03 STRUCT-04",
-)
-async def reading_marks(request: Request, world: World) -> Answer:
-    answer = await world.forward(request)
-    if not answer.ok or request.query:
-        return answer
-    looks = world.memory[request.path] = world.memory.get(request.path, 0) + 1
-    found = records_of(request, answer)
-    first = {**found[0], "name": f"{found[0]['name']} (seen)"} if looks > 1 else found[0]
-    return with_records(request, answer, [first, *found[1:]])
-
-
-@breaks(
     "full-read-publishes",
     "a full read of a record brings it back under another name",
     "get_customer_event get_report",
