@@ -146,6 +146,7 @@ def test_refused_password(instance: RunningInstance, tmp_path: Path) -> None:
         (("contract", "--profile", "thorough"), "thorough"),
         (("contract", "--allow", "everything"), "--url"),
         (("contract", "--contract", "no/such/openapi.yaml"), "cannot be read"),
+        (("contract", "--baseline", "no/such/baseline.toml"), "cannot be read"),
         (("spec", "--section", "Nowhere"), "no section"),
         (("spec", "bundle", "-o", "/no/such/directory/file.yaml"), "cannot write"),
         (("frobnicate",), "frobnicate"),
