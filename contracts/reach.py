@@ -232,5 +232,3 @@ def _asks_for(contract: Contract, operation: Operation, credential: str) -> bool
         return False
     fields = contract.resolved(operation.body_schema).get("properties", {})
     return any(f.get("x-credential") == credential for f in map(contract.resolved, fields.values()))
-
-

@@ -1,0 +1,135 @@
+"""LIFE: what a model knows of records and of the steps that are done to them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from cdp.contract import Operation
+from cdp.http import Exchange
+from contracts.arrangement import OwnRecord
+from contracts.checks import NotExercised, TargetLost, Unconfirmed
+from contracts.conventions.ordering import timestamp
+from contracts.subject import Workbench
+
+CREATE, READ, LIST, UPDATE, DELETE, TRASH, RESTORE = "create", "read", "list", "update", "delete", "trash", "restore"
+ACTIONS = (READ, LIST, UPDATE, DELETE, TRASH, RESTORE, CREATE)
+MARK = "deleted"  # the field in which records of sections with a trash carry whether they are in it
+RECORDS = 3  # at once
+GONE = (404, 410)
+MOST_REPLAYS = 40
+MOST_PAGES = 10
+# The requirement that a write is held to by what is seen after it, and the action on whose operation it stands.
+Key = tuple[str, str]
+HELD_BY = {CREATE: "LIFE-01", UPDATE: "LIFE-03", DELETE: "LIFE-04", RESTORE: "LIFE-06"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: what is done to which record. `pick` chooses the fields of a change."""
+
+    action: str
+    record: int = 0
+    pick: int = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that was seen broken, with the exchange that showed it and the steps that led there."""
+
+    sentence: str
+    exchange: Exchange
+    example: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A write since a record was last looked at. `own`: to the record itself; `before`: values that it replaced."""
+
+    action: str
+    own: bool
+    before: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Kept:
+    """What the model knows of a record. `values`: as they were sent last; `shown` and `since`: by way of looking."""
+
+    own: OwnRecord
+    values: dict[str, Any]
+    alive: bool = True
+    restored: bool = False
+    listed: bool = False
+    switched: bool = False  # more than a text of it was changed, which may hide it from the list
+    shown: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    since: dict[str, list[Event]] = field(default_factory=lambda: {READ: [], LIST: []})
+
+    def happened(self, event: Event) -> None:
+        for events in self.since.values():
+            events.append(event)
+
+
+@dataclass
+class Entity:
+    """The operations of an entity that the target really has, by action."""
+
+    name: str
+    operations: dict[str, Operation]
+
+    def __getitem__(self, action: str) -> Operation:
+        return self.operations[action]
+
+    def __contains__(self, action: object) -> bool:
+        return action in self.operations
+
+    @property
+    def words(self) -> str:
+        return self.name.replace("_", " ")
+
+    def held(self, action: str) -> Key:
+        """Where what a write does wrong is told; a restoration by PATCH stands on the operation that deletes."""
+        return HELD_BY[action], DELETE if action == RESTORE and RESTORE not in self else action
+
+
+@dataclass
+class Outcome:
+    """What the machine saw of an entity."""
+
+    found: dict[Key, Finding] = field(default_factory=dict)
+    evidence: Counter[Key] = field(default_factory=Counter)
+    refused: dict[str, str] = field(default_factory=dict)
+    stopped: str = ""
+
+
+def usable(bench: Workbench, name: str) -> Entity:
+    """The entity with those of its operations that answer a valid call; what does not is left to other families."""
+    contract = bench.session.contract
+    found = {}
+    for action in ACTIONS:
+        operation = contract.by_action(name, action)
+        try:
+            if operation is not None and bench.control(operation)[1].ok:
+                found[action] = operation
+        except (NotExercised, Unconfirmed, TargetLost):
+            continue
+    return Entity(name, found)
+
+
+def same(sent: Any, got: Any) -> bool:
+    """Whether a value came back as it was sent: an id may come as a number or a text, JSON as text or decoded, a time
+    in any form."""
+    if sent == got or (not isinstance(sent, dict | list | bool) and str(sent) == str(got)):
+        return True
+    if isinstance(sent, str) != isinstance(got, str):
+        text, value = (sent, got) if isinstance(sent, str) else (got, sent)
+        try:
+            return bool(orjson.loads(text) == value)
+        except orjson.JSONDecodeError:
+            return False
+    if isinstance(sent, list) and isinstance(got, list):
+        return sorted(map(str, sent)) == sorted(map(str, got))
+    return timestamp(sent) is not None and timestamp(sent) == timestamp(got)
