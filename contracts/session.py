@@ -61,6 +61,7 @@ class Session:
         self.prefix = "cdp-" + randomness.token_hex(4)
         self.books = Books(contract, target, ledger, self.prefix)
         self.admin = Identity("admin")
+        self.stopping = False  # set from outside: no request is sent any more
         self.about = ""  # the operation whose cells are being judged
         self.requests_by_cell: dict[tuple[str, str], int] = {}
         self._reads: dict[tuple[str, str], Exchange] = {}
@@ -80,11 +81,14 @@ class Session:
         method: str = "",
         judged: bool = True,
     ) -> Exchange:
-        """Send a call as a caller. Raises TargetLost when there is no answer, Obstacle when the target is gone.
+        """Send a call as a caller. Raises TargetLost when there is no answer, Obstacle when the target is gone,
+        KeyboardInterrupt when the run is to stop.
 
         `judged`: whether the exchange counts as evidence for the operation's conventions on answers.
         """
         operation = call.operation
+        if self.stopping:
+            raise KeyboardInterrupt
         if self._lost[operation.id] >= MUTE_AFTER:
             raise TargetLost(
                 f"{operation.method} {operation.id} did not answer {MUTE_AFTER} times and is not asked again"

@@ -168,17 +168,19 @@ def _execute(run: ContractRun) -> None:
     from reports.progress import Progress
 
     interrupted, obstacle = False, ""
-    with _termination_as_interrupt():
+    with _stopping_in_good_order(run):
         try:
             run.start()
             with Progress(len(run.plan.cells), make_console(sys.stderr)) as progress:
                 for cell in run.plan.cells:
+                    if run.session.stopping:  # whoever got the interrupt may have swallowed it
+                        raise KeyboardInterrupt
                     progress.doing(cell.operation)
                     progress.done(run.judge(cell))
         except Obstacle as error:
             obstacle = str(error)
         except KeyboardInterrupt:
-            interrupted = True
+            interrupted, run.session.stopping = True, False
             click.echo("\ninterrupted: removing what the run created; press Ctrl-C again to leave it", err=True)
         finally:
             try:
@@ -188,14 +190,21 @@ def _execute(run: ContractRun) -> None:
 
 
 @contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """SIGTERM is treated as Ctrl-C, so that a stopped CI job cleans up after itself."""
+def _stopping_in_good_order(run: ContractRun) -> Iterator[None]:
+    """The first Ctrl-C, or SIGTERM of a CI job, lets the request under way end, so that its record is in the books;
+    the second stops at once."""
+    signals = 0
 
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    def stop(signum: int, frame: FrameType | None) -> None:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
+            raise KeyboardInterrupt
+        run.session.stopping = True
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
