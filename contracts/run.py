@@ -12,7 +12,7 @@ from pathlib import Path
 from cdp import __version__
 from cdp.baseline import Accepted
 from cdp.contract import Contract, Operation
-from cdp.http import TOKEN_HEADER, describe
+from cdp.http import TOKEN_HEADER
 from cdp.ledger import LEDGER_FILE, Ledger
 from cdp.results import RESULTS_FILE, ResultsError, ResultsWriter
 from cdp.secrets import Secrets
@@ -268,4 +268,4 @@ class ContractRun:
             self.stays = [self.secrets.redact(str(kept)) for kept in outcome.stays]
 
 
-__all__ = ["ContractRun", "GateError", "Plan", "describe", "make_plan", "run_directory"]
+__all__ = ["ContractRun", "GateError", "Plan", "make_plan", "run_directory"]

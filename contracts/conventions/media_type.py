@@ -97,7 +97,7 @@ def strictness(body: bytes) -> str:
 @check("MEDIA-03")
 def malformed_body(s: Subject) -> None:
     s.control()
-    call = _harmless_or_own(s)
+    call = s.bench.untouched_call(s.operation)
     before = s.bench.state(call, now=True) if s.operation.observe else None
     for body in s.forms(MALFORMED):
         exchange = s.session.send(call.sending_raw(body, JSON), s.session.admin)
@@ -112,15 +112,10 @@ def malformed_body(s: Subject) -> None:
         )
 
 
-def _harmless_or_own(s: Subject) -> Call:
-    """The call to spoil: about a record of the run's own."""
-    return s.bench.untouched_call(s.operation)
-
-
 @check("MEDIA-04")
 def other_media_type(s: Subject) -> None:
     s.control()
-    call = _harmless_or_own(s)
+    call = s.bench.untouched_call(s.operation)
     before = s.bench.state(call, now=True) if s.operation.observe else None
     for media_type in s.forms(OTHER_TYPES):
         exchange = s.session.send(replace(call, media_type=media_type), s.session.admin)

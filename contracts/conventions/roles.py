@@ -11,7 +11,7 @@ from cdp.http import Exchange
 from contracts.calls import Call
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, check
-from contracts.conventions.authentication import needing_change, refused_call, tells_nothing
+from contracts.conventions.authentication import refused_in_vain, tells_nothing
 from contracts.identities import gives_access
 from contracts.session import Identity
 from contracts.subject import Subject, require
@@ -178,18 +178,7 @@ def refusal_comes_first(s: Subject) -> None:
 
 @check("ROLE-05")
 def refused_write_changes_nothing(s: Subject) -> None:
-    s.control()
-    call = refused_call(s)
-    before = s.bench.state(call, now=True)
-    s.bench.needing_state(call, before)
-    exchange = s.session.send(call, _no_features(s))
-    require(
-        s.bench.state(call, now=True) == before,
-        f"a request that was refused with {exchange.outcome()} changed what {s.operation.observe} shows",
-        exchange,
-    )
-    needing_change(s, call, before)
-    s.exercised()
+    refused_in_vain(s, lambda call: s.session.send(call, _no_features(s)))
 
 
 @check("ROLE-06")
