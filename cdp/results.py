@@ -1,7 +1,6 @@
-"""The results file of a run: JSON Lines, appended to record by record, read by every report.
+"""The results file of a contract run: a file of records (`cdp.records`) that every report reads.
 
-First line the header, last line the footer, a result per line between them. Each record is written whole and at
-once, so that a run that is killed keeps what it had; a file without a footer is a run that was cut off.
+First line the header, last line the footer, a result per line between them.
 
 Header fields that the reports understand (all optional): ``target`` (its name), ``base_url``, ``profile``, ``seed``,
 ``strict``, ``started`` (ISO 8601), ``contract_version``, ``suite_version``, ``allow`` (what the run may do),
@@ -17,83 +16,21 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import orjson
-
+from cdp.records import RESULTS_FILE, SCHEMA, RecordWriter, ResultsError, read_records
 from cdp.verdicts import Cell, Result, Verdict
 
-SCHEMA = 1
-RESULTS_FILE = "results.jsonl"
-
-_MAX_DEPTH = 60  # orjson refuses to write deeper structures than about 250; a hostile body may be deeper
-_INTEGERS = range(-(2**63), 2**64)  # what orjson can write as a number
+__all__ = ["RESULTS_FILE", "SCHEMA", "ResultsError", "ResultsWriter", "Run", "read_results"]
 
 
-class ResultsError(Exception):
-    """The results cannot be written or read; the message is one line for people."""
-
-
-class ResultsWriter:
-    """Appends records to a results file. Several processes may append to one file; one of them writes the header.
-
-    ``ResultsError`` when the file cannot be opened, already holds a run (on `header`), or a write fails.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self._broken = False
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor: int | None = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise ResultsError(f"cannot write results to {self.path}: {error.strerror}") from error
-
-    def header(self, **fields: Any) -> None:
-        """Write the first record; the file must be empty."""
-        if self._descriptor is not None and os.fstat(self._descriptor).st_size:
-            raise ResultsError(f"cannot write results to {self.path}: it already holds a run")
-        self._write({**fields, "kind": "header", "schema": SCHEMA})
+class ResultsWriter(RecordWriter):
+    """Appends results to a results file; `header`, `footer` and the errors as in `RecordWriter`."""
 
     def add(self, result: Result) -> None:
         """Append one result."""
         record = {item.name: getattr(result, item.name) for item in fields(Result)}
-        self._write({**record, "kind": "result", "cell": result.cell.address, "verdict": result.verdict.name})
-
-    def footer(self, **fields: Any) -> None:
-        """Write the last record: the run came to its end."""
-        self._write({**fields, "kind": "footer"})
-
-    def close(self) -> None:
-        """Close the file; harmless when already closed."""
-        if self._descriptor is not None:
-            descriptor, self._descriptor = self._descriptor, None
-            os.close(descriptor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _write(self, record: dict[str, Any]) -> None:
-        if self._descriptor is None:
-            raise ResultsError(f"cannot write results to {self.path}: the file is closed")
-        if self._broken:  # after half a line anything more would make the whole file unreadable
-            raise ResultsError(f"cannot write results to {self.path}: an earlier write failed")
-        line = _encode(record)
-        try:
-            # One call for the whole line: O_APPEND keeps lines of several processes apart, and there is no
-            # buffer that a kill could take with it. A short write means a full disk; the next call says so.
-            written = 0
-            while written < len(line):
-                written += os.write(self._descriptor, line[written:])
-        except OSError as error:
-            self._broken = True
-            raise ResultsError(f"cannot write results to {self.path}: {error.strerror}") from error
+        self.write({**record, "kind": "result", "cell": result.cell.address, "verdict": result.verdict.name})
 
 
 @dataclass
@@ -136,36 +73,22 @@ class Run:
 
 
 def read_results(path: str | os.PathLike[str]) -> Run:
-    """Read a results file.
+    """Read the results file of a contract run.
 
     A last line without its end is what a killed run leaves and is left out. Anything else that does not fit raises
     ``ResultsError`` naming the file and the line.
     """
-    path = Path(path)
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise ResultsError(f"cannot read results {path}: {error.strerror}") from error
-    torn = bool(lines.pop())  # after the last newline nothing should follow
-    if not lines:
-        raise ResultsError(f"{path}: no header; this is not a results file or its run never started")
-    header = _decode(path, 1, lines[0])
-    if header.pop("kind", None) != "header":
-        raise ResultsError(f"{path}, line 1: a header was expected")
-    if (schema := header.pop("schema", None)) != SCHEMA:
-        raise ResultsError(f"{path}, line 1: schema {schema!r} is not known to this version (it reads {SCHEMA})")
-    run = Run(header, torn=torn)
-    for number, line in enumerate(lines[1:], start=2):
-        record = _decode(path, number, line)
-        kind = record.pop("kind", None)
-        if run.footer is not None:
-            raise ResultsError(f"{path}, line {number}: a record after the footer")
+    records = read_records(path)
+    if "load" in records.header:
+        raise ResultsError(f"{records.path}: the results of a load run, not of a contract run")
+    run = Run(records.header, torn=records.torn)
+    for number, kind, record in records:
         if kind == "result":
-            run.results.append(_result(path, number, record))
+            run.results.append(_result(records.path, number, record))
         elif kind == "footer":
             run.footer = record
         else:
-            raise ResultsError(f"{path}, line {number}: unknown kind of record {kind!r}")
+            raise ResultsError(f"{records.path}, line {number}: unknown kind of record {kind!r}")
     return run
 
 
@@ -209,41 +132,3 @@ def _result(path: Path, number: int, record: dict[str, Any]) -> Result:
     except ValueError as error:
         raise ResultsError(f"{path}, line {number}: {error}") from error
     return Result(**values)
-
-
-def _decode(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    try:
-        record = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        raise ResultsError(f"{path}, line {number}: not JSON ({error})") from error
-    if not isinstance(record, dict):
-        raise ResultsError(f"{path}, line {number}: an object was expected")
-    return record
-
-
-def _encode(record: dict[str, Any]) -> bytes:
-    options = orjson.OPT_APPEND_NEWLINE
-    try:
-        return orjson.dumps(record, option=options)
-    except TypeError:  # lone surrogates, huge integers, bytes, very deep: a target may send anything
-        return orjson.dumps(_storable(record), option=options)
-
-
-def _storable(value: Any, depth: int = 0) -> Any:
-    """The nearest thing to `value` that JSON can hold, nothing lost to the eye: odd characters become escapes."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    if value is None or isinstance(value, bool | float) or (isinstance(value, int) and value in _INTEGERS):
-        return value
-    if depth < _MAX_DEPTH:
-        if isinstance(value, dict):
-            return {str(_storable(str(key))): _storable(item, depth + 1) for key, item in value.items()}
-        if isinstance(value, list | tuple | set | frozenset):
-            return [_storable(item, depth + 1) for item in value]
-    try:
-        text = str(value)
-    except (RecursionError, ValueError):  # ValueError: an integer of more digits than Python prints
-        text = f"<{type(value).__name__} that cannot be shown>"
-    return _storable(text)
