@@ -94,6 +94,11 @@ class Records:
     lines: list[bytes]
     torn: bool
 
+    @property
+    def of_load(self) -> bool:
+        """Whether they are of a load run; else they are of a contract run."""
+        return "load" in self.header
+
     def __iter__(self) -> Iterator[tuple[int, str, dict[str, Any]]]:
         """Line number, kind and fields of each record after the header. ``ResultsError`` when one is not a record, or
         stands behind the footer."""

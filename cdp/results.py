@@ -79,7 +79,7 @@ def read_results(path: str | os.PathLike[str]) -> Run:
     ``ResultsError`` naming the file and the line.
     """
     records = read_records(path)
-    if "load" in records.header:
+    if records.of_load:
         raise ResultsError(f"{records.path}: the results of a load run, not of a contract run")
     run = Run(records.header, torn=records.torn)
     for number, kind, record in records:

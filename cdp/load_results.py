@@ -1,0 +1,352 @@
+"""The results file of a load run: a file of records (`cdp.records`) that every report of load reads.
+
+Kinds of records, in the order in which they come:
+
+- ``header``: ``load`` (the scenario; its being there is what tells a load run from a contract run), ``target``,
+  ``base_url``, ``loop`` ("open" or "closed"), ``schedule`` (in words), ``objectives`` (as given), ``options`` (all of
+  them by name), ``seed``, ``warm_up_s``, ``planned_s``, ``processes``, ``started`` (ISO 8601), ``versions``,
+  ``machine``, ``shares_machine`` (whether the target runs on it, too).
+- ``interval``: what came between two moments of the run: ``from_s``, ``to_s`` (from the start of the schedule),
+  ``offered`` (arrivals that became due), ``waiting`` (due and not sent) and ``in_flight`` at its end, and ``channels``,
+  one for each operation, with counts, errors and the whole distributions of latency, service time and lateness. All
+  of it adds up: any figure over any time can be computed from the file, and a run that was killed has its totals.
+- ``finding``: the first time that the target broke a requirement, with the redacted exchange.
+- ``health``: how one process of the generator was, see `load.health`.
+- ``footer``: ``ended``, ``wall_s``, ``books``, ``objectives`` (judged), ``health`` (judged), ``decision``,
+  ``exit_code``, ``totals`` (the figures of the tables, for other programs), ``interrupted``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, NamedTuple, Self, TypeVar
+
+from cdp.distribution import Distribution
+from cdp.records import RESULTS_FILE, ResultsError, read_records
+
+__all__ = [
+    "RESULTS_FILE",
+    "Books",
+    "ChannelKey",
+    "Decision",
+    "Error",
+    "Figures",
+    "Finding",
+    "HealthJudged",
+    "Judged",
+    "LoadRun",
+    "ObjectiveJudged",
+    "Span",
+    "read_load_results",
+]
+
+T = TypeVar("T")
+
+MET, MISSED, INCONCLUSIVE = "MET", "MISSED", "INCONCLUSIVE"
+OMISSION = "closed loop: latencies are subject to coordinated omission"
+
+
+class ChannelKey(NamedTuple):
+    """One row of the tables."""
+
+    scenario: str
+    method: str
+    name: str
+
+
+class Error(NamedTuple):
+    """One row of the error table. `kind` is the class of the failure (`TIMEOUT`; empty when there was a whole answer),
+    `requirement` the rule that a violation breaks (else empty)."""
+
+    text: str
+    kind: str = ""
+    requirement: str = ""
+
+
+@dataclass
+class Figures:
+    """What came of one operation in one time: counts, and three distributions. Figures of different operations and
+    times add up.
+
+    `good` and `failed` were answered (or are known to have failed); `indeterminate` are those of the failed that the
+    target may have carried out; `unanswered` were sent and had no answer when the run ended; `never_sent` were due and
+    not sent when it ended. The latter two are in `latency` at the age they had then.
+    """
+
+    good: int = 0
+    failed: int = 0
+    indeterminate: int = 0
+    unanswered: int = 0
+    never_sent: int = 0
+    bytes: int = 0
+    events: int = 0
+    errors: Counter[Error] = field(default_factory=Counter)
+    latency: Distribution = field(default_factory=Distribution)
+    service: Distribution = field(default_factory=Distribution)
+    lateness: Distribution = field(default_factory=Distribution)
+
+    @property
+    def sent(self) -> int:
+        return self.good + self.failed + self.unanswered
+
+    @property
+    def offered(self) -> int:
+        """All arrivals whose fate is known."""
+        return self.sent + self.never_sent
+
+    @property
+    def bad(self) -> int:
+        """Whatever did not get a good answer."""
+        return self.failed + self.unanswered + self.never_sent
+
+    @property
+    def violations(self) -> int:
+        """How often a requirement of the contract was broken."""
+        return sum(count for error, count in self.errors.items() if error.requirement)
+
+    @classmethod
+    def merged(cls, parts: Iterable[Figures]) -> Self:
+        """All of them taken together."""
+        parts = list(parts)
+        errors: Counter[Error] = Counter()
+        for part in parts:
+            errors.update(part.errors)
+        sums: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in _COUNTS}
+        times: dict[str, Any] = {name: Distribution.merged(getattr(part, name) for part in parts) for name in _TIMES}
+        return cls(**sums, errors=errors, **times)
+
+    def as_record(self) -> dict[str, Any]:
+        """As it stands in the file; what is empty is left out."""
+        record: dict[str, Any] = {name: getattr(self, name) for name in _COUNTS if getattr(self, name)}
+        if self.errors:
+            record["errors"] = [{**error._asdict(), "count": count} for error, count in self.errors.items()]
+        return record | {name: getattr(self, name).as_record() for name in _TIMES if getattr(self, name).count}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Self:
+        """What `as_record` wrote. Raises ValueError when it is anything else."""
+        counts: dict[str, Any] = {name: _whole(record.get(name, 0), name) for name in _COUNTS}
+        errors: Counter[Error] = Counter()
+        for each in record.get("errors", []):
+            errors[Error(*(str(each.get(name, "")) for name in Error._fields))] += _whole(each.get("count"), "count")
+        times: dict[str, Any] = {name: Distribution.from_record(record[name]) for name in _TIMES if name in record}
+        return cls(**counts, errors=errors, **times)
+
+
+_TIMES = ("latency", "service", "lateness")
+_COUNTS = tuple(item.name for item in fields(Figures) if item.name not in (*_TIMES, "errors"))
+
+
+@dataclass
+class Span:
+    """What came between two moments, in seconds from the start of the run."""
+
+    from_s: float
+    to_s: float
+    channels: dict[ChannelKey, Figures] = field(default_factory=dict)
+    offered: int = 0
+    waiting: int = 0
+    in_flight: int = 0
+
+    @property
+    def all(self) -> Figures:
+        """Every operation taken together."""
+        return Figures.merged(self.channels.values())
+
+    def as_record(self) -> dict[str, Any]:
+        """As it stands in the file."""
+        channels = [{**key._asdict(), **figures.as_record()} for key, figures in self.channels.items()]
+        numbers = {name: getattr(self, name) for name in ("from_s", "to_s", "offered", "waiting", "in_flight")}
+        return {"kind": "interval", **numbers, "channels": channels}
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Self:
+        """What `as_record` wrote. Raises ValueError when it is anything else."""
+        channels = {
+            ChannelKey(*(str(each[name]) for name in ChannelKey._fields)): Figures.from_record(each)
+            for each in record["channels"]
+        }
+        numbers = {name: _whole(record.get(name, 0), name) for name in ("offered", "waiting", "in_flight")}
+        return cls(float(record["from_s"]), float(record["to_s"]), channels, **numbers)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The first time that a requirement was broken in one way: where, what was said, and the redacted exchange."""
+
+    requirement: str
+    sentence: str
+    method: str
+    name: str
+    at_s: float
+    statement: str = ""
+    exchange: dict[str, Any] | None = None
+
+
+class Judged(StrEnum):
+    """What became of an objective."""
+
+    MET = "met"
+    MISSED = "missed"
+    NOT_JUDGEABLE = "not judgeable"
+
+
+@dataclass(frozen=True)
+class ObjectiveJudged:
+    """An objective and what became of it: `value` as people read it ("212 ms"), `detail` what there is to say beside
+    it (an interval, the worst window, why it could not be judged). `implied`: nobody gave it, it always holds."""
+
+    objective: str
+    scenario: str
+    judged: Judged
+    value: str
+    detail: str = ""
+    implied: bool = False
+
+
+@dataclass(frozen=True)
+class HealthJudged:
+    """Whether the generator was the limit, why, what else is to be known, and how it was in one line."""
+
+    inconclusive: bool
+    reasons: list[str]
+    notes: list[str]
+    line: str
+
+
+@dataclass(frozen=True)
+class Books:
+    """What was offered and what became of it, over all processes; `balanced` says whether nothing is missing."""
+
+    offered: int
+    sent: int
+    never_sent: int
+    answered: int
+    failed: int
+    unanswered: int
+    balanced: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a load run says: MET (0), MISSED (1) or INCONCLUSIVE (3), in one sentence, and why, a line each."""
+
+    headline: str
+    sentence: str
+    exit_code: int
+    reasons: list[str] = field(default_factory=list)
+
+
+@dataclass
+class LoadRun:
+    """A load run as read from its results file. ``torn``: the last line was cut in the middle and left out."""
+
+    header: dict[str, Any]
+    spans: list[Span] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    health: list[dict[str, Any]] = field(default_factory=list)
+    footer: dict[str, Any] | None = None
+    torn: bool = False
+
+    @property
+    def scenario(self) -> str:
+        return str(self.header.get("load") or "")
+
+    @property
+    def open_loop(self) -> bool:
+        return self.header.get("loop") != "closed"
+
+    @property
+    def warm_up_s(self) -> float:
+        return _number(self.header.get("warm_up_s"))
+
+    @property
+    def complete(self) -> bool:
+        """The run came to its end."""
+        return self.footer is not None and not self.footer.get("interrupted")
+
+    @cached_property
+    def totals(self) -> dict[ChannelKey, Figures]:
+        """Each operation over the whole run, warm-up included, in order of appearance."""
+        keys = dict.fromkeys(key for span in self.spans for key in span.channels)
+        return {key: Figures.merged(s.channels[key] for s in self.spans if key in s.channels) for key in keys}
+
+    @cached_property
+    def all(self) -> Figures:
+        """Every operation over the whole run."""
+        return Figures.merged(self.totals.values())
+
+    @property
+    def lasted_s(self) -> float:
+        """Until when there are figures, in seconds from the start."""
+        return self.spans[-1].to_s if self.spans else 0.0
+
+    @property
+    def decision(self) -> Decision:
+        """What the run says; INCONCLUSIVE when it was cut off before it said anything."""
+        found = (self.footer or {}).get("decision")
+        if not isinstance(found, dict):
+            return Decision(INCONCLUSIVE, "the run was cut off before its end; nothing was judged", 3)
+        return _made(Decision, found)
+
+    @property
+    def objectives(self) -> list[ObjectiveJudged]:
+        found = (self.footer or {}).get("objectives") or []
+        return [_made(ObjectiveJudged, {**each, "judged": Judged(each["judged"])}) for each in found]
+
+    @property
+    def health_judged(self) -> HealthJudged | None:
+        found = (self.footer or {}).get("health")
+        return _made(HealthJudged, found) if isinstance(found, dict) else None
+
+    @property
+    def books(self) -> Books | None:
+        found = (self.footer or {}).get("books")
+        return _made(Books, found) if isinstance(found, dict) else None
+
+
+def read_load_results(path: str | os.PathLike[str]) -> LoadRun:
+    """Read the results file of a load run.
+
+    A last line without its end is what a killed run leaves and is left out. Anything else that does not fit raises
+    ``ResultsError`` naming the file and the line; kinds of records that a later version added are left out.
+    """
+    records = read_records(path)
+    if not records.of_load:
+        raise ResultsError(f"{records.path}: not the results of a load run")
+    run = LoadRun(records.header, torn=records.torn)
+    for number, kind, record in records:
+        try:
+            if kind == "interval":
+                run.spans.append(Span.from_record(record))
+            elif kind == "finding":
+                run.findings.append(_made(Finding, record))
+            elif kind == "health":
+                run.health.append(record)
+            elif kind == "footer":
+                run.footer = record
+                _ = run.decision, run.objectives, run.health_judged, run.books  # they must be readable, too
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ResultsError(f"{records.path}, line {number}: a broken record of kind {kind} ({error!r})") from error
+    return run
+
+
+def _made(kind: type[T], record: dict[str, Any]) -> T:
+    names = {item.name for item in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in record.items() if name in names})
+
+
+def _whole(value: Any, name: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{name} is no count: {value!r}")
+    return value
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,274 @@
+"""Objectives held to what came in: fed with spans while the run goes, and judged at its end.
+
+Every decision is made by the observed figure; the 95 % interval stands beside it. A percentile of too few requests is
+not judgeable, except that it is missed where so many slow ones would hardly come by chance.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cdp.distribution import Distribution, in_words
+from cdp.load_results import Figures, Judged, ObjectiveJudged, Span
+from load.objectives import Kind, Objective
+from load.statistics import chance_of, percentile_interval, wilson
+
+_CHANCE = 0.025  # with a smaller chance that an objective is kept, few requests are enough to say it is missed
+_WINDOW_CHANCE = 0.001  # there are many windows, and one of them may be unlucky
+_SLACK_S = 0.05  # reports come a little early or late
+_AGE_GROUPS = 8
+
+
+class Evaluator:
+    """Judges a run. Feed it the spans in their order; `judge` may be called at any time.
+
+    Spans that begin within the warm-up are left out, except for violations of the contract.
+    """
+
+    def __init__(self, objectives: Iterable[Objective], warm_up_s: float = 0.0) -> None:
+        self.objectives = list(objectives)
+        self.warm_up_s = warm_up_s
+        self._whole: dict[str, _Sum] = {each.scenario: _Sum() for each in self.objectives if not each.window_s}
+        self._violations: dict[str, int] = {}
+        self._windows = {id(each): _Windows(each) for each in self.objectives if each.window_s}
+        self._due = _Due()
+
+    def feed(self, span: Span) -> None:
+        """Take in what came between two moments."""
+        self._due.add(span)
+        scenarios = {each.scenario for each in self.objectives}
+        parts = {name: _of_scenario(span, name) for name in scenarios}
+        for name, figures in parts.items():
+            self._violations[name] = self._violations.get(name, 0) + figures.violations
+        if span.from_s < self.warm_up_s - _SLACK_S:
+            return
+        for name, whole in self._whole.items():
+            whole.add(span, parts[name])
+        for windows in self._windows.values():
+            name = windows.objective.scenario
+            # Who is waiting is known for everything together only.
+            alone = not name or all(key.scenario == name for key in span.channels)
+            windows.add(span, parts[name], self._due.ages() if alone else Distribution())
+
+    def judge(self) -> list[ObjectiveJudged]:
+        """Each objective with what became of it."""
+        return [self._judge(each) for each in self.objectives]
+
+    def _judge(self, objective: Objective) -> ObjectiveJudged:
+        if objective.kind is Kind.VIOLATIONS:
+            count = self._violations.get(objective.scenario, 0)
+            judged, value, detail = (Judged.MISSED if count else Judged.MET), f"{count:,}", ""
+        elif objective.window_s:
+            judged, value, detail = self._windows[id(objective)].judge()
+        else:
+            whole = self._whole[objective.scenario]
+            judged, value, detail = _judge_once(objective, whole.figures, whole.offered, whole.lasted_s)
+        return ObjectiveJudged(objective.text, objective.scenario, judged, value, detail, objective.implied)
+
+
+def _of_scenario(span: Span, scenario: str) -> Figures:
+    return Figures.merged(each for key, each in span.channels.items() if not scenario or key.scenario == scenario)
+
+
+class _Sum:
+    """Figures of a longer time. They are put together now and then, so that memory stays flat."""
+
+    def __init__(self) -> None:
+        self._parts: list[Figures] = []
+        self.offered = 0
+        self.lasted_s = 0.0
+
+    def add(self, span: Span, figures: Figures) -> None:
+        self._parts.append(figures)
+        self.offered += span.offered
+        self.lasted_s += span.to_s - span.from_s
+        if len(self._parts) > 50:
+            self._parts = [Figures.merged(self._parts)]
+
+    @property
+    def figures(self) -> Figures:
+        return Figures.merged(self._parts)
+
+
+class _Due:
+    """When arrivals were due, so that those without an answer have an age."""
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[float, float, int]] = []
+        self._now_s = 0.0
+        self._open = 0
+
+    def add(self, span: Span) -> None:
+        self._spans.append((span.from_s, span.to_s, span.offered))
+        self._now_s = span.to_s
+        self._open = span.waiting + span.in_flight
+
+    def ages(self) -> Distribution:
+        """The ages of the arrivals that have no answer yet.
+
+        Only their number is known. The newest arrivals are taken, which is the least that their ages can be: while
+        everything stands still it is just right, and it never makes a target look worse than it is.
+        """
+        values: list[int] = []
+        counts: list[int] = []
+        left = self._open
+        for from_s, to_s, offered in reversed(self._spans):
+            if left <= 0:
+                break
+            taken = min(left, offered)
+            left -= taken
+            groups = min(_AGE_GROUPS, taken)
+            for group in range(groups):
+                share = (group + 0.5) / groups * (taken / offered)
+                values.append(max(0, int((self._now_s - to_s + share * (to_s - from_s)) * 1e9)))
+                counts.append(taken * (group + 1) // groups - taken * group // groups)
+        order = np.argsort(np.array(values, dtype=np.int64), kind="stable")
+        return Distribution(np.array(values, dtype=np.int64)[order], np.array(counts, dtype=np.int64)[order])
+
+
+@dataclass
+class _Windows:
+    """An objective over a window that slides from span to span."""
+
+    objective: Objective
+    spans: deque[tuple[Span, Figures]] = field(default_factory=deque)
+    count: int = 0
+    missed: int = 0
+    skipped: int = 0
+    fullest: int = 0
+    worst: tuple[float, str, float, float] | None = None  # badness, value in words, from and to in seconds
+    first_s: float | None = None
+    last_s: float = 0.0
+
+    def add(self, span: Span, figures: Figures, ages: Distribution) -> None:
+        objective = self.objective
+        self.first_s = span.from_s if self.first_s is None else self.first_s
+        self.last_s = span.to_s
+        self.spans.append((span, figures))
+        begin_s = span.to_s - objective.window_s
+        while self.spans and self.spans[0][0].from_s < begin_s - _SLACK_S:
+            self.spans.popleft()
+        if self.first_s > begin_s + _SLACK_S:
+            return  # the first window is not full yet
+        whole = Figures.merged(each for _, each in self.spans)
+        if not objective.service:
+            whole.latency = Distribution.merged((whole.latency, ages))
+        offered = sum(each.offered for each, _ in self.spans)
+        self.fullest = max(self.fullest, _count(objective, whole, offered))
+        judged, value, _ = _judge_once(objective, whole, offered, objective.window_s)
+        if judged is Judged.NOT_JUDGEABLE:
+            self.skipped += 1
+            return
+        self.count += 1
+        self.missed += judged is Judged.MISSED
+        badness = _value(objective, whole, offered, objective.window_s)
+        badness = -badness if objective.kind is Kind.RATE else badness
+        if self.worst is None or (judged is Judged.MISSED, badness) > (self.missed > 1, self.worst[0]):
+            self.worst = (badness, value, max(0.0, begin_s), span.to_s)
+
+    def judge(self) -> tuple[Judged, str, str]:
+        objective = self.objective
+        lasted_s = self.last_s - (self.first_s or 0.0)
+        if self.worst is None:
+            if lasted_s < objective.window_s - _SLACK_S:
+                return Judged.NOT_JUDGEABLE, "–", f"{lasted_s:.0f} s judged, {objective.window_s:g} s needed"
+            needed = f"{self.fullest:,} requests in the fullest window, {objective.needed:,} needed"
+            return Judged.NOT_JUDGEABLE, "–", needed
+        _, value, from_s, to_s = self.worst
+        detail = f"worst window: {from_s:.1f} s to {to_s:.1f} s"
+        if self.missed:
+            detail += f"; missed in {self.missed:,} of {self.count + self.skipped:,} windows"
+            return Judged.MISSED, value, detail
+        if self.skipped:
+            detail += f"; {self.skipped:,} windows had too few requests"
+            if self.skipped > self.count:
+                return Judged.NOT_JUDGEABLE, value, f"most windows had less than {objective.needed:,} requests"
+        return Judged.MET, value, detail
+
+
+def _judge_once(objective: Objective, figures: Figures, offered: int, lasted_s: float) -> tuple[Judged, str, str]:
+    """Met, missed or not judgeable; the value and what there is to say beside it in words."""
+    count = _count(objective, figures, offered)
+    if objective.kind is Kind.RATE and lasted_s <= 0:
+        return Judged.NOT_JUDGEABLE, "–", "nothing was judged"
+    value = _value(objective, figures, offered, lasted_s)
+    words = _in_words(objective, value)
+    if count < objective.needed:
+        few = f"{count:,} requests, {objective.needed:,} needed"
+        late = _times(objective, figures).above(objective.limit) if objective.kind is Kind.PERCENTILE else 0
+        chance = _WINDOW_CHANCE if objective.window_s else _CHANCE
+        if late and chance_of(late, count, 1 - objective.percentile / 100) < chance:
+            return Judged.MISSED, words, f"{late:,} of only {count:,} requests were slower"
+        return Judged.NOT_JUDGEABLE, words if count else "–", few
+    judged = Judged.MET if objective.holds(value) else Judged.MISSED
+    return judged, words, _interval(objective, figures, count)
+
+
+def _count(objective: Objective, figures: Figures, offered: int) -> int:
+    """How many requests the figure rests on."""
+    if objective.of_time:
+        return _times(objective, figures).count
+    if objective.kind is Kind.RATE:
+        return max(offered, figures.offered) if objective.share else 1
+    return figures.offered
+
+
+def _value(objective: Objective, figures: Figures, offered: int, lasted_s: float) -> float:
+    """The figure in the unit of the limit; 0 where nothing came."""
+    if objective.kind is Kind.PERCENTILE:
+        return _times(objective, figures).percentile(objective.percentile)
+    if objective.kind is Kind.MEAN:
+        return _times(objective, figures).mean_ns
+    if objective.kind is Kind.RATE:
+        # Arrivals of one scenario are known when they are over; for all together they are known when they are due.
+        due = figures.offered if objective.scenario or not offered else offered
+        whole = due if objective.share else lasted_s
+        return figures.good / whole if whole else 0.0
+    hits = _hits(objective, figures)
+    return hits / figures.offered if objective.share and figures.offered else float(hits)
+
+
+def _hits(objective: Objective, figures: Figures) -> int:
+    return {
+        Kind.ERRORS: figures.bad,
+        Kind.INDETERMINATE: figures.indeterminate,
+        Kind.VIOLATIONS: figures.violations,
+    }[objective.kind]
+
+
+def _times(objective: Objective, figures: Figures) -> Distribution:
+    return figures.service if objective.service else figures.latency
+
+
+def _in_words(objective: Objective, value: float) -> str:
+    if objective.of_time:
+        return in_words(value)
+    if objective.share:
+        return share_in_words(value)
+    return f"{value:,.1f}/s" if objective.kind is Kind.RATE else f"{value:,.0f}"
+
+
+def share_in_words(share: float) -> str:
+    """A share in per cent, with the digits that small ones need: 0 %, 0.013 %, 1.3 %, 99.7 %."""
+    if share in (0, 1):
+        return f"{share:.0%}".replace("%", " %")
+    percent = share * 100
+    digits = 1 if percent >= 0.95 else 2 if percent >= 0.095 else 4 if percent < 0.001 else 3
+    return f"{percent:.{digits}f} %"
+
+
+def _interval(objective: Objective, figures: Figures, count: int) -> str:
+    """The 95 % interval in words; empty where there is none."""
+    if objective.window_s:
+        return ""
+    if objective.kind is Kind.PERCENTILE and objective.percentile < 100:
+        found = percentile_interval(_times(objective, figures), objective.percentile)
+        return f"95 % CI {in_words(found[0])} – {in_words(found[1])}" if found else f"of {count:,} requests, no CI"
+    if objective.kind in (Kind.ERRORS, Kind.INDETERMINATE) and objective.share:
+        low, high = wilson(_hits(objective, figures), count)
+        return f"95 % CI {share_in_words(low)} – {share_in_words(high)} (Wilson)"
+    return ""
