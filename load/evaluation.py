@@ -6,6 +6,7 @@ not judgeable, except that it is missed where so many slow ones would hardly com
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -52,6 +53,8 @@ class Evaluator:
             name = windows.objective.scenario
             # Who is waiting is known for everything together only.
             alone = not name or all(key.scenario == name for key in span.channels)
+            if windows.objective.kind is Kind.RATE and self._due.known and not span.offered:
+                continue  # the schedule is over, and nothing more is to be reached
             windows.add(span, parts[name], self._due.ages() if alone else Distribution())
 
     def judge(self) -> list[ObjectiveJudged]:
@@ -79,15 +82,22 @@ class _Sum:
 
     def __init__(self) -> None:
         self._parts: list[Figures] = []
+        self._lasted_s = self._offered_s = 0.0
         self.offered = 0
-        self.lasted_s = 0.0
 
     def add(self, span: Span, figures: Figures) -> None:
         self._parts.append(figures)
         self.offered += span.offered
-        self.lasted_s += span.to_s - span.from_s
+        self._lasted_s += span.to_s - span.from_s
+        if span.offered:
+            self._offered_s = self._lasted_s
         if len(self._parts) > 50:
             self._parts = [Figures.merged(self._parts)]
+
+    @property
+    def lasted_s(self) -> float:
+        """How long arrivals came; the wait for the last answers is no part of it."""
+        return self._offered_s or self._lasted_s
 
     @property
     def figures(self) -> Figures:
@@ -101,9 +111,11 @@ class _Due:
         self._spans: list[tuple[float, float, int]] = []
         self._now_s = 0.0
         self._open = 0
+        self.known = False
 
     def add(self, span: Span) -> None:
         self._spans.append((span.from_s, span.to_s, span.offered))
+        self.known = self.known or bool(span.offered)
         self._now_s = span.to_s
         self._open = span.waiting + span.in_flight
 
@@ -140,7 +152,9 @@ class _Windows:
     missed: int = 0
     skipped: int = 0
     fullest: int = 0
-    worst: tuple[float, str, float, float] | None = None  # badness, value in words, from and to in seconds
+    worst: tuple[bool, float] = (False, -math.inf)  # whether it is missed, and by its value
+    worst_value: str = ""
+    worst_s: tuple[float, float] | None = None
     first_s: float | None = None
     last_s: float = 0.0
 
@@ -158,27 +172,28 @@ class _Windows:
         if not objective.service:
             whole.latency = Distribution.merged((whole.latency, ages))
         offered = sum(each.offered for each, _ in self.spans)
-        self.fullest = max(self.fullest, _count(objective, whole, offered))
+        count = _count(objective, whole, offered)
+        self.fullest = max(self.fullest, count)
         judged, value, _ = _judge_once(objective, whole, offered, objective.window_s)
         if judged is Judged.NOT_JUDGEABLE:
-            self.skipped += 1
+            self.skipped += count > 0  # a window in which nothing came and nobody waited is none
             return
         self.count += 1
         self.missed += judged is Judged.MISSED
         badness = _value(objective, whole, offered, objective.window_s)
-        badness = -badness if objective.kind is Kind.RATE else badness
-        if self.worst is None or (judged is Judged.MISSED, badness) > (self.missed > 1, self.worst[0]):
-            self.worst = (badness, value, max(0.0, begin_s), span.to_s)
+        rank = (judged is Judged.MISSED, -badness if objective.kind is Kind.RATE else badness)
+        if rank > self.worst:
+            self.worst, self.worst_value, self.worst_s = rank, value, (max(0.0, begin_s), span.to_s)
 
     def judge(self) -> tuple[Judged, str, str]:
         objective = self.objective
         lasted_s = self.last_s - (self.first_s or 0.0)
-        if self.worst is None:
+        if self.worst_s is None:
             if lasted_s < objective.window_s - _SLACK_S:
                 return Judged.NOT_JUDGEABLE, "–", f"{lasted_s:.0f} s judged, {objective.window_s:g} s needed"
             needed = f"{self.fullest:,} requests in the fullest window, {objective.needed:,} needed"
             return Judged.NOT_JUDGEABLE, "–", needed
-        _, value, from_s, to_s = self.worst
+        value, (from_s, to_s) = self.worst_value, self.worst_s
         detail = f"worst window: {from_s:.1f} s to {to_s:.1f} s"
         if self.missed:
             detail += f"; missed in {self.missed:,} of {self.count + self.skipped:,} windows"

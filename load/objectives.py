@@ -234,10 +234,10 @@ class _Reader:
             if unit != "/s":
                 raise self._error(at, f"a rate needs a unit: {value['number']}/s, or {value['number']}% of the offered")
             return number, False
+        if kind is Kind.VIOLATIONS and (unit or number):
+            raise self._error(place + value.start(), "a contract is kept or broken: violations=0")
         if unit:
-            raise self._error(
-                at, f"{unit!r} does not fit here; a whole number{'' if kind == 'violations' else ' or %'}"
-            )
+            raise self._error(at, f"{unit!r} does not fit here; a whole number, or a share with its %")
         if not number.is_integer():
             raise self._error(at, f"a count is a whole number; a share needs its sign: {value['number']}%")
         return number, False
