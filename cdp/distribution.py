@@ -49,11 +49,11 @@ class Distribution:
 
     @classmethod
     def of(cls, times_ns: Iterable[int] | Numbers) -> Self:
-        """The distribution of single times in any order, rounded up to two significant digits (1 % to 10 %), at least
+        """The distribution of single times in any order, rounded to two significant digits (5 % at most) and at least
         to the unit."""
-        times = np.maximum(_numbers(times_ns), UNIT_NS)
-        step = (10 ** (np.floor(np.log10(times)).astype(np.int64) - 1)).clip(UNIT_NS)
-        values, counts = np.unique(-(-times // step) * step, return_counts=True)
+        times = np.maximum(_numbers(times_ns), 1)
+        step = np.maximum(np.power(10.0, np.floor(np.log10(times)) - 1).astype(np.int64), UNIT_NS)
+        values, counts = np.unique((times + step // 2) // step * step, return_counts=True)
         return cls(values, counts)
 
     @classmethod
@@ -127,7 +127,7 @@ class Distribution:
 def _numbers(values: Iterable[int] | Numbers) -> Numbers:
     if isinstance(values, np.ndarray):
         return values
-    found = np.array(list(values))
+    found = np.array(values if isinstance(values, list | tuple) else list(values))
     if found.size and found.dtype.kind not in "iu":
         raise TypeError("whole numbers are needed")
     return found.astype(np.int64)

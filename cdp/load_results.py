@@ -48,6 +48,7 @@ __all__ = [
 T = TypeVar("T")
 
 MET, MISSED, INCONCLUSIVE = "MET", "MISSED", "INCONCLUSIVE"
+PERCENTILES = (50, 90, 99, 99.9)
 OMISSION = "closed loop: latencies are subject to coordinated omission"
 
 
@@ -232,6 +233,27 @@ class Books:
     balanced: bool
     detail: str = ""
 
+    @classmethod
+    def of(cls, figures: Figures, offered: int | None = None, followed: int = 0) -> Self:
+        """The books of a whole run. `offered`: the arrivals that became due (None: a closed loop, where a request is
+        offered by being sent); `followed`: requests outside the schedule that earlier answers led to."""
+        due = figures.offered if offered is None else offered + followed
+        missing = due - figures.offered
+        detail = (
+            f"{due:,} offered, but {figures.sent:,} sent and {figures.never_sent:,} never sent: "
+            f"{abs(missing):,} {'are missing' if missing > 0 else 'too many'}"
+        )
+        return cls(
+            offered=due,
+            sent=figures.sent,
+            never_sent=figures.never_sent,
+            answered=figures.good,
+            failed=figures.failed,
+            unanswered=figures.unanswered,
+            balanced=not missing,
+            detail=detail if missing else "",
+        )
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -335,6 +357,27 @@ def read_load_results(path: str | os.PathLike[str]) -> LoadRun:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ResultsError(f"{records.path}, line {number}: a broken record of kind {kind} ({error!r})") from error
     return run
+
+
+def summarised(key: ChannelKey, figures: Figures, lasted_s: float) -> dict[str, Any]:
+    """One operation (or all, with an empty key) as plain numbers for other programs: times in ms, rates a second."""
+    times = {
+        name: {
+            **{f"p{percentile:g}": times.percentile(percentile) / 1e6 for percentile in PERCENTILES},
+            "max": times.max_ns / 1e6,
+            "mean": round(times.mean_ns / 1e6, 4),
+            "count": times.count,
+        }
+        for name in _TIMES
+        if (times := getattr(figures, name)).count
+    }
+    return {
+        **key._asdict(),
+        **{name: getattr(figures, name) for name in ("offered", "sent", *_COUNTS, "violations")},
+        "rate_per_s": round(figures.good / lasted_s, 3) if lasted_s > 0 else 0.0,
+        "errors": [{**error._asdict(), "count": count} for error, count in figures.errors.most_common()],
+        **{f"{name}_ms": found for name, found in times.items()},
+    }
 
 
 def _made(kind: type[T], record: dict[str, Any]) -> T:

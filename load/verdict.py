@@ -1,0 +1,81 @@
+"""What a load run says: MET (0), MISSED (1) or INCONCLUSIVE (3).
+
+What makes the figures worthless comes first, whatever they are: a generator that was the limit, a worker that died,
+books that do not balance. Then a missed objective is a missed objective. Only a run that went to its end, with every
+objective judged, has met them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cdp.load_results import INCONCLUSIVE, MET, MISSED, Books, Decision, HealthJudged, Judged, ObjectiveJudged
+
+MET_CODE, MISSED_CODE, INCONCLUSIVE_CODE = 0, 1, 3
+
+
+def decide(
+    objectives: Sequence[ObjectiveJudged],
+    health: HealthJudged,
+    books: Books,
+    *,
+    dead_workers: Sequence[str] = (),
+    obstacle: str = "",
+    stopped: str = "",
+    open_loop: bool = True,
+) -> Decision:
+    """The decision of a run, with one reason a line.
+
+    `obstacle`: why nothing was learnt (the target could not be reached, the token was refused). `stopped`: why the run
+    ended before its time (Ctrl-C, a burst of server errors); its objectives are judged by what came until then.
+    `dead_workers`: their names; what they should have sent was not sent, and no figure is that of the planned load.
+    """
+    missed = [each for each in objectives if each.judged is Judged.MISSED]
+    open_ = [each for each in objectives if each.judged is Judged.NOT_JUDGEABLE]
+    worthless = _worthless(health, books, dead_workers, obstacle)
+    reasons = [*worthless, *([f"the run ended before its time: {stopped}"] if stopped else [])]
+    if worthless:
+        reasons += [f"missed, but it may be the generator's doing: {_named(each)}" for each in missed]
+        return Decision(INCONCLUSIVE, _sentence(worthless), INCONCLUSIVE_CODE, reasons)
+    reasons = [_named(each) for each in missed] + reasons + [f"not judgeable: {_named(each)}" for each in open_]
+    if missed:
+        count = len(missed)
+        of = f"{count} of {len(objectives)} objectives"
+        return Decision(MISSED, f"{of} missed: {_named(missed[0])}", MISSED_CODE, reasons)
+    if stopped or open_:
+        return Decision(INCONCLUSIVE, reasons[0], INCONCLUSIVE_CODE, reasons)
+    held = f"all {len(objectives)} objectives met" if len(objectives) > 1 else "the objective is met"
+    load = f"{books.offered:,} requests offered" if open_loop else f"{books.sent:,} requests"
+    return Decision(MET, f"{held}, {load}, {books.answered:,} answered well", MET_CODE, reasons)
+
+
+def _worthless(health: HealthJudged, books: Books, dead_workers: Sequence[str], obstacle: str) -> list[str]:
+    """Why the figures say nothing of the target, a line each."""
+    found = []
+    if obstacle:
+        found.append(obstacle)
+    elif not books.sent:
+        found.append("nothing was sent")
+    if dead_workers:
+        names = ", ".join(dead_workers)
+        found.append(f"{len(dead_workers)} of the processes that send died ({names}): the planned load was not offered")
+    if not books.balanced:
+        found.append(f"the books do not balance: {books.detail}")
+    if not obstacle and books.sent:  # nobody asks how healthy a generator was that had nothing to do
+        found += [f"the generator was the limit: {reason}" for reason in health.reasons if health.inconclusive]
+    return found
+
+
+def _sentence(worthless: list[str]) -> str:
+    more = len(worthless) - 1
+    return worthless[0] + (f" (and {more} more)" if more else "")
+
+
+def _named(each: ObjectiveJudged) -> str:
+    scenario = f"{each.scenario}: " if each.scenario else ""
+    detail = f", {each.detail}" if each.detail else ""
+    return (
+        f"{scenario}{each.objective} was {each.value}{detail}"
+        if each.value != "–"
+        else (f"{scenario}{each.objective}{detail}")
+    )
