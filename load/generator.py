@@ -130,7 +130,7 @@ class Generator:
             engine.stop()
 
     def _on_burst(self) -> None:
-        self.stop("the target answers with server errors in a burst: more than half of the answers of five seconds")
+        self.stop("server errors or broken connections were more than half of all answers of five seconds")
 
     def _report_regularly(self) -> None:
         while True:
