@@ -64,9 +64,9 @@ def loop_in_words(run: LoadRun) -> str:
 
 def operations(run: LoadRun) -> list[tuple[str, Figures]]:
     """Each operation with its figures, the busiest first, and all together when there are several."""
-    several = len({key.scenario for key in run.totals}) > 1
+    often = Counter(named(key) for key in run.totals)
     rows = [
-        (f"{key.scenario}: {named(key)}" if several else named(key), figures)
+        (f"{key.scenario}: {named(key)}" if often[named(key)] > 1 else named(key), figures)
         for key, figures in sorted(run.totals.items(), key=lambda item: -item[1].offered)
     ]
     return [*rows, ("all", run.all)] if len(rows) != 1 else rows

@@ -25,7 +25,7 @@ HEADLINE_STYLES = {MET: "bold green", MISSED: "bold bright_red", INCONCLUSIVE: "
 _STYLES = {Judged.MET: "green", Judged.MISSED: "bold bright_red", Judged.NOT_JUDGEABLE: "yellow"}
 _SIGNS = {Judged.MET: "✓", Judged.MISSED: "✗", Judged.NOT_JUDGEABLE: "?"}
 _ASCII_SIGNS = {Judged.MET: "+", Judged.MISSED: "x", Judged.NOT_JUDGEABLE: "?"}
-_WIDE = 118  # from here on counts and times stand on one line
+_WIDE = 140  # from here on counts and times stand on one line
 _OPERATIONS_SHOWN = 8
 _ERRORS_SHOWN = 4
 _REASONS_SHOWN = 5
@@ -91,7 +91,7 @@ def _operations(run: LoadRun, console: Console) -> Iterator[RenderableType]:
     if wide:
         times = counts
     for table in (counts,) if wide else (counts, times):
-        table.add_column("Operation", no_wrap=True, ratio=1, min_width=14)
+        table.add_column("Operation", no_wrap=True)
     for name in ("offered", "sent", "unsent", "good", "failed"):
         counts.add_column(name, justify="right", no_wrap=True)
     if not wide:
@@ -102,13 +102,14 @@ def _operations(run: LoadRun, console: Console) -> Iterator[RenderableType]:
     (times if wide else counts).add_column("late\np99" if wide else "late p99", justify="right", no_wrap=True)
     for name, figures in rows:
         style = "bold" if name == "all" else ""
-        label = _operation(name, 30)
         if wide:
-            counts.add_row(label, *_counts(figures), *_times(figures), _late(figures), style=style)
+            counts.add_row(
+                _operation(name, console.width - 112), *_counts(figures), *_times(figures), _late(figures), style=style
+            )
         else:
             rate = f"{figures.good / run.lasted_s:,.1f}" if run.lasted_s else "–"
-            counts.add_row(_operation(name, 30), *_counts(figures), rate, _late(figures), style=style)
-            times.add_row(_operation(name, 18), *_times(figures), style=style)
+            counts.add_row(_operation(name, console.width - 50), *_counts(figures), rate, _late(figures), style=style)
+            times.add_row(_operation(name, console.width - 62), *_times(figures), style=style)
     yield counts
     if not wide:
         yield times
@@ -148,7 +149,7 @@ def _operation(name: str, width: int) -> str:
     name = one_line(name)
     if len(name) <= width:
         return name
-    method, blank, path = name.partition(" ")
+    method, blank, _ = name.partition(" ")
     head = f"{method}{blank}" if blank and len(method) < 8 else ""
     return f"{head}…{name[len(name) - (width - len(head) - 1) :]}"
 

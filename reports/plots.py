@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from reports.wording import one_line
 
 WIDTH, HEIGHT = 560, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 30, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 26, 30, 40
 _COLOURS = 6
 
 
@@ -64,7 +64,7 @@ def log_axis(name: str, values: Sequence[float], form: Callable[[float], str] = 
 def line_chart(
     title: str, series: Sequence[Series], x: Axis, y: Axis, shaded: tuple[float, float, str] | None = None
 ) -> Markup:
-    """A chart with its title above and a legend. `shaded`: from, to and name of a part of x that is marked (the warm-up).
+    """A chart with its title above and a legend. `shaded`: from, to and name of a part of x that is marked.
 
     Every name is escaped; a series without a point is in the legend only.
     """
@@ -132,7 +132,7 @@ def _legend(series: Sequence[Series]) -> Markup:
     for number, each in reversed(list(enumerate(series))):
         name = one_line(each.name)
         name = name if len(name) <= 24 else f"{name[:23]}…"
-        at -= 22 + 6 * len(name)
+        at -= 24 + 7 * len(name)
         if at < 90:  # no room: the tables and the titles of the lines have all names
             break
         parts.append(
