@@ -1,13 +1,10 @@
 """Keeping the books: what a request will create is noted before it is sent, and what came of it after.
 
-Every name that the suite writes starts with the run's prefix, `cdp-` and eight hexadecimal digits. Where an id may hold
-letters only, the digits are written as consonants, with two more that check them.
+Every name that the suite writes starts with the run's prefix (`cdp.prefixes`).
 """
 
 from __future__ import annotations
 
-import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,35 +12,13 @@ from typing import Any
 from cdp.contract import Contract, Operation
 from cdp.http import Exchange
 from cdp.ledger import Created, Intent, Ledger
+from cdp.prefixes import letters_of, prefix_in
 from cdp.targets import Target
 from contracts.calls import Call
 
-PREFIX = re.compile(r"cdp-[0-9a-f]{8}")
-_DIGITS = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")
-_LETTERS = re.compile(r"cdp([bcdfghjklmnpqrst]{10})")
 # The field that a record is known by, the first that a body has.
 NAMING = ("name", "title", "email", "label", "email_address", "phone_number", "id", "value", "content")
 _MAKING = ("create", "start")
-
-
-def letters_of(prefix: str) -> str:
-    """A run's prefix for ids of small letters: `cdp`, eight letters for its digits and two that check them."""
-    digits = prefix.removeprefix("cdp-")
-    check = f"{zlib.crc32(digits.encode()) & 0xFF:02x}"
-    return "cdp" + (digits + check).translate(_DIGITS)
-
-
-def prefix_in(text: Any) -> str:
-    """The run's prefix that a text starts with, in either form; empty when there is none."""
-    if not isinstance(text, str):
-        return ""
-    if found := PREFIX.match(text):
-        return found.group()
-    if found := _LETTERS.match(text):
-        digits = found.group(1).translate({v: k for k, v in _DIGITS.items()})
-        prefix = "cdp-" + digits[:8]
-        return prefix if letters_of(prefix) == found.group() else ""
-    return ""
 
 
 def naming_field(contract: Contract, create: Operation) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import orjson
 
+from cdp.addresses import url_of
 from cdp.contract import Operation
 from cdp.targets import Target
 
@@ -28,12 +28,7 @@ class Call:
     sent: Any = None
 
     def url(self, target: Target) -> str:
-        template = self.operation.path
-        for name, value in self.path.items():
-            template = template.replace("{" + name + "}", quote(str(value), safe=""))
-        base = target.origin if self.operation.base == "origin" else target.base_url
-        query = urlencode(self.query)
-        return base + template + ("?" + query if query else "")
+        return url_of(target, self.operation, self.path, self.query)
 
     def asking(self, *extra: tuple[str, Any], without: Iterable[str] = ()) -> Call:
         """The same call with query parameters added, replacing those of the same name."""

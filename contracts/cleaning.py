@@ -19,7 +19,8 @@ from typing import Any
 from cdp.contract import Contract, Operation
 from cdp.http import TOKEN_HEADER, Exchange
 from cdp.ledger import Created, Intent, Ledger, LeftLedger
-from contracts.books import ledger_target, own_prefix, prefix_in
+from cdp.prefixes import prefix_in
+from contracts.books import ledger_target, own_prefix
 from contracts.calls import Call
 from contracts.session import Obstacle, Session
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +14,7 @@ import orjson
 from cdp.contract import Operation
 from cdp.contract.model import Ingestion, UploadState
 from cdp.http import Exchange
+from cdp.uploads import csv_table
 from contracts.books import recognise, value_at
 from contracts.calls import Call
 from contracts.checks import NotExercised
@@ -80,11 +79,7 @@ class Events:
 
     def table(self, rows: Sequence[Row]) -> bytes:
         """Events as CSV, the columns in the contract's order."""
-        text = io.StringIO()
-        writer = csv.writer(text)
-        for row in rows:
-            writer.writerow([v if isinstance(v, str) else orjson.dumps(v).decode() for v in row.values()])
-        return text.getvalue().encode()
+        return csv_table(row.values() for row in rows)
 
     # --- the state of an upload ------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cdp.contract import Contract
-from contracts.books import letters_of
+from cdp.prefixes import letters_of
 
 Reference = Callable[[Mapping[str, Any]], Any]
 _REFERENCES = ("x-entity", "x-value-from", "x-credential")

@@ -3,7 +3,6 @@ write."""
 
 from __future__ import annotations
 
-import secrets as randomness
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from cdp.contract import Contract, Operation
 from cdp.http import HUNG, REFUSED, TOKEN_HEADER, Client, Exchange
 from cdp.ledger import Ledger
 from cdp.pacing import TOO_MANY, UNAVAILABLE
+from cdp.prefixes import new_prefix
 from cdp.secrets import Secrets
 from cdp.targets import Target
 from contracts.books import Books
@@ -58,7 +58,7 @@ class Session:
         self.ledger = ledger
         self.secrets = secrets
         self.client = Client(target, secrets)
-        self.prefix = "cdp-" + randomness.token_hex(4)
+        self.prefix = new_prefix()
         self.books = Books(contract, target, ledger, self.prefix)
         self.admin = Identity("admin")
         self.stopping = False  # set from outside: no request is sent any more

@@ -29,7 +29,8 @@ GOOD = Outcome()
 
 @dataclass(slots=True)
 class Shot:
-    """One request, ready to be sent. `method` and `name` are its row in the tables; `request` the bytes on the wire;
+    """One request, ready to be sent. `method`, `name` and `scenario` (the part of a mixed one) are its row in the
+    tables; `request` the bytes on the wire;
     `judge` says what its answer was worth (called once, cheap, must not block); `events`: how many events it carries;
     `followed_by`: after a good answer, what to ask next outside the schedule (polling an upload), with the seconds to
     wait before."""
@@ -40,6 +41,7 @@ class Shot:
     judge: Callable[[Answer], Outcome]
     events: int = 0
     followed_by: Callable[[Answer], tuple[float, Shot] | None] | None = None
+    scenario: str = ""
 
 
 class Scenario(Protocol):

@@ -20,9 +20,9 @@ import pytest
 from rich.console import Console
 
 from cdp.ledger import Created, Intent, Ledger, LeftLedger
+from cdp.prefixes import letters_of, prefix_in
 from cdp.results import Run
 from cdp.verdicts import Cell, Result, Verdict, exit_code
-from contracts.books import letters_of, prefix_in
 from reports.html import html
 from reports.terminal import print_run
 from tests.contract_answers import CONTRACT, LISTS

@@ -54,7 +54,7 @@ def clean(
     Runs that are still going are left alone; with runs from other machines on the same target, use --older-than.
     Exit codes: 0 clean, 1 something is left, 2 usage, 3 target not reachable.
     """
-    from contracts.books import PREFIX
+    from cdp.prefixes import PREFIX
 
     if target_name is None and url is None:
         raise click.ClickException("name a target: --target NAME, or --url URL (the embedded one keeps nothing)")

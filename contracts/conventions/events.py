@@ -11,8 +11,8 @@ import orjson
 from hypothesis import strategies as st
 
 from cdp.http import Exchange
+from cdp.texts import timestamp
 from contracts.checks import Broken, NotExercised, check
-from contracts.conventions.ordering import timestamp
 from contracts.ingestion import Events, Row, events_of
 from contracts.subject import Subject, require
 

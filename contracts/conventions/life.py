@@ -8,6 +8,7 @@ from typing import Any
 from cdp.contract import Operation
 from cdp.http import Exchange
 from cdp.ledger import Created
+from cdp.texts import timestamp
 from cdp.verdicts import Cell
 from contracts.calls import Call
 from contracts.cells import ADMIN
@@ -34,7 +35,6 @@ from contracts.conventions.life_model import (
     same,
 )
 from contracts.conventions.listing import REFERENCE_PAGE, identity
-from contracts.conventions.ordering import timestamp
 from contracts.conventions.roles import unknown_id
 from contracts.finding import Unavailable
 from contracts.subject import Subject, Workbench

@@ -11,9 +11,9 @@ import orjson
 
 from cdp.contract import Operation
 from cdp.http import Exchange
+from cdp.texts import timestamp
 from contracts.arrangement import OwnRecord
 from contracts.checks import NotExercised, TargetLost, Unconfirmed
-from contracts.conventions.ordering import timestamp
 from contracts.subject import Workbench
 
 CREATE, READ, LIST, UPDATE, DELETE, TRASH, RESTORE = "create", "read", "list", "update", "delete", "trash", "restore"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 
 from cdp.http import Exchange
+from cdp.strict_json import strictness
 from contracts.applicability import text_fields
 from contracts.books import recognise_path
 from contracts.calls import Call
@@ -66,32 +66,6 @@ def bodies_are_strict_json(s: Subject) -> None:
 def _needing_evidence(s: Subject, reason: str) -> None:
     if not s.evidence:
         raise NotExercised(reason)
-
-
-def strictness(body: bytes) -> str:
-    """What keeps a body from being JSON in the sense of RFC 8259 and I-JSON; empty when nothing does."""
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return f"not UTF-8 at byte {error.start}"
-
-    def no_constant(name: str) -> Any:
-        raise ValueError(f"{name} is no JSON number")
-
-    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            names = [n for n, _ in pairs]
-            raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} stands twice")
-        return found
-
-    try:
-        json.loads(text, parse_constant=no_constant, object_pairs_hook=no_duplicates)
-    except RecursionError:
-        return "nested too deeply to be read"
-    except ValueError as error:
-        return str(error)
-    return ""
 
 
 @check("MEDIA-03")

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
+from cdp.texts import timestamp
 from contracts.arrangement import OwnRecord
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
@@ -17,17 +18,6 @@ from contracts.finding import Unavailable
 from contracts.subject import Subject, require
 
 UNKNOWN = ((("order_by", "cdp_no_such_field"),), (("order_dir", "sideways"),))
-
-
-def timestamp(value: Any) -> datetime | None:
-    """A datetime in any of the forms that the API writes; None when it is none. Without a zone it is taken as UTC."""
-    if not isinstance(value, str) or len(value) < 10:
-        return None
-    try:
-        parsed = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _times(records: list[Any], field: str) -> list[datetime]:

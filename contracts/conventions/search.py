@@ -9,11 +9,11 @@ from typing import Any
 
 from cdp.contract import Operation, Parameter
 from cdp.contract.model import Searches
+from cdp.texts import folded, timestamp
 from contracts.applicability import settings_keys
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.listing import REFERENCE_PAGE, Page, list_call, page, walk
-from contracts.conventions.ordering import timestamp
 from contracts.ingestion import events_of
 from contracts.subject import Subject, require
 
@@ -74,12 +74,6 @@ def _read_values(s: Subject, owner: str) -> list[dict[str, Any]]:
     collection = operation.collection
     rows = exchange.json.get(collection.key) if collection and isinstance(exchange.json, dict) else None
     return [r for r in rows if isinstance(r, dict)] if exchange.ok and isinstance(rows, list) else []
-
-
-def folded(text: Any) -> str:
-    """A text without what a search may leave open: case, accents, and the form in which letters are composed."""
-    decomposed = unicodedata.normalize("NFKD", str(text)).casefold()
-    return "".join(c for c in unicodedata.normalize("NFKD", decomposed) if not unicodedata.combining(c))
 
 
 def _known_values(s: Subject) -> list[tuple[str, str]]:

@@ -1,0 +1,162 @@
+"""`cdp load`: customer search and event ingestion under load, carried by Locust."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from cdp.cli.targeting import Choice, target_options
+from cdp.targets import EMAIL_VARIABLE, EMBEDDED, PASSWORD_VARIABLE, TOKEN_VARIABLE, Target, TargetError
+from load.options import SCENARIOS, TABLE, LoadOptions, OptionError, read_options, span_s
+
+LOCUSTFILE = Path(__file__).resolve().parents[2] / "load" / "locustfile.py"
+NOT_JUDGED = 3
+_ELSEWHERE = {"scenario", "target", "targets", "allow", "i-know-this-is-production", "answer-timeout"}
+
+
+class _Load(click.Command):
+    """Takes `--shape trace FILE` as three words, as it is written in the help."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for place in range(len(args) - 2):
+            if args[place : place + 2] == ["--shape", "trace"] and not args[place + 2].startswith("-"):
+                args = [*args[: place + 1], f"trace {args[place + 2]}", *args[place + 3 :]]
+                break
+        return super().parse_args(ctx, args)
+
+
+def _load_options(command: Any) -> Any:
+    """The options of the table, as texts: they are read in one place."""
+    for option in reversed([o for o in TABLE if o.name not in _ELSEWHERE]):
+        if option.flag:
+            command = click.option(f"--{option.name}", option.dest, is_flag=True, help=option.help)(command)
+        else:
+            shown = f"  [default: {option.default}]" if option.default not in (None, "") else ""
+            command = click.option(
+                f"--{option.name}", option.dest, default=None, metavar=option.metavar, help=option.help + shown
+            )(command)
+    return command
+
+
+@click.command(cls=_Load)
+@click.argument("scenario", type=click.Choice(SCENARIOS))
+@target_options
+@click.option("--users", type=click.IntRange(1), default=None, help="Closed loop: so many users who wait and think.")
+@click.option("--time", "time_text", default=None, metavar="SPAN", help="How long: 90s, 5m, 1h30m.  [default: 60s]")
+@click.option("--processes", type=click.IntRange(1), default=None, help="So many processes that send.")
+@_load_options
+def load(
+    scenario: str,
+    target_name: str | None,
+    targets_file: str | None,
+    url: str | None,
+    allow: str,
+    only_reading: bool,
+    production_is_known: bool,
+    timeout_s: float | None,
+    users: int | None,
+    time_text: str | None,
+    processes: int | None,
+    **given: Any,
+) -> None:
+    """Put load on customer search, event ingestion, or both (mixed).
+
+    \b
+    cdp load search --rate 200 --time 60s --slo 'p99<300ms,errors<0.1%'
+    cdp load ingest --rate 50 --batch 1-200 --target staging
+    cdp load mixed --users 20 --time 5m
+
+    Without --target and --url it is the embedded instance. Exit codes: 0 objectives met, 1 missed, 2 usage, 3 it could
+    not be judged, because the machine that sends was the limit or the target went away.
+    """
+    choice = Choice(target_name, targets_file, url, allow, timeout_s, only_reading, production_is_known)
+    options = _read(scenario, choice, users, time_text, given)
+    if only_reading and scenario != "search":
+        raise click.ClickException(f"--read-only leaves nothing of the scenario {scenario}, which sends events")
+    try:
+        with _opened(choice) as (target, variables):
+            command = _command(options, target, users, processes)
+            sys.exit(_run(command, {**os.environ, **variables}))
+    except TargetError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _read(
+    scenario: str, choice: Choice, users: int | None, time_text: str | None, given: dict[str, Any]
+) -> LoadOptions:
+    if users and given.get("rate"):
+        raise click.ClickException("--users is a closed loop and --rate an open one; give one of them")
+    if not users and not given.get("rate") and not str(given.get("shape") or "").startswith("trace"):
+        raise click.ClickException("how much? give --rate N (requests a second), --users N, or --shape trace FILE")
+    values = {
+        **{name: value for name, value in given.items() if value is not None},
+        "scenario": scenario,
+        "target": choice.name if choice.name != EMBEDDED else None,
+        "targets": choice.file,
+        "allow": choice.allow,
+        "i_know_this_is_production": choice.production_is_known,
+        "answer_timeout": choice.timeout_s or LoadOptions.answer_timeout,
+    }
+    try:
+        from load.plan import check
+
+        options = read_options(values, span_s(time_text) if time_text else None)
+        check(options)
+    except OptionError as error:
+        raise click.ClickException(str(error)) from None
+    return options
+
+
+@contextmanager
+def _opened(choice: Choice) -> Iterator[tuple[Target, dict[str, str]]]:
+    """The target, and what the environment has to say about it: an account never stands on a command line."""
+    with choice.open() as target:
+        if target.name != EMBEDDED:
+            yield target, {}
+            return
+        account = target.credentials
+        yield target, {EMAIL_VARIABLE: account.email, PASSWORD_VARIABLE: account.password, TOKEN_VARIABLE: ""}
+
+
+def _command(options: LoadOptions, target: Target, users: int | None, processes: int | None) -> list[str]:
+    command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary"]
+    command += ["--loglevel", "WARNING", *options.as_arguments(), "--host", target.base_url]
+    if options.duration_s and not options.shape.startswith("trace"):
+        command += ["--run-time", f"{options.duration_s}s"]
+    if users:
+        command += ["--users", str(users), "--spawn-rate", str(max(1, min(users, 100)))]
+        if not options.duration_s:
+            command += ["--run-time", "60s"]
+    if processes and processes > 1:
+        command += ["--processes", str(processes)]
+    return command
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    """Run Locust until it is over. It gets every signal that this process gets and ends in good order."""
+    root = LOCUSTFILE.parents[1]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), environment.get("PYTHONPATH", "")]))
+    environment["CDP_LOAD_OWN_SUMMARY"] = "1"
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        process.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        code = process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if process.poll() is None:
+            process.kill()
+    return code if code >= 0 else NOT_JUDGED

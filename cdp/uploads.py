@@ -1,0 +1,17 @@
+"""Events as a file: the CSV that an asynchronous upload takes, gzipped."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+
+def csv_table(rows: Iterable[Iterable[Any]]) -> bytes:
+    """Rows as CSV (RFC 4180, UTF-8, no header); what is no text is written as JSON."""
+    text = io.StringIO()
+    csv.writer(text).writerows([v if isinstance(v, str) else orjson.dumps(v).decode() for v in row] for row in rows)
+    return text.getvalue().encode()

@@ -1,0 +1,99 @@
+"""Which target a load run goes to, and whether it may: nothing is loaded that did not say so.
+
+This machine itself needs no permission. Everywhere else the target's entry has to allow `load` (and `writes` for what
+ingests events), its `max_rps` is kept, and what looks like production needs a flag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import orjson
+
+from cdp.contract import Contract
+from cdp.http import Client
+from cdp.secrets import Secrets
+from cdp.targets import Target, TargetError, guard_production, load_target, parse_permissions, target_from_url
+from load.options import LoadOptions
+
+
+def find_target(options: LoadOptions, host: str | None, environment: Mapping[str, str]) -> Target:
+    """The target of a run: by its name in targets.toml, else by the host that Locust was given.
+
+    Raises TargetError in one line when there is none, or it may not be loaded.
+    """
+    if options.target:
+        if options.allow:
+            raise TargetError("--allow goes with --host; what a target allows stands in its entry of targets.toml")
+        target = load_target(options.target, options.targets, environment)
+        if host and urlsplit(host).netloc != urlsplit(target.base_url).netloc:
+            raise TargetError(f"--host {host} and the target {target.name} name different instances; give one of them")
+    elif host:
+        target = target_from_url(host, environment, parse_permissions(options.allow), options.answer_timeout)
+    else:
+        raise TargetError("no target: give --host URL, or --target NAME of targets.toml")
+    target = replace(target, timeout_s=options.answer_timeout)
+    return _admitted(guard_production(target, options.i_know_this_is_production), options)
+
+
+def _admitted(target: Target, options: LoadOptions) -> Target:
+    if target.proxy:
+        raise TargetError(f"target {target.name!r} is behind a proxy, and load through a proxy would measure the proxy")
+    if target.loopback:
+        return target
+    needed = {"load"} | ({"writes"} if options.scenario != "search" else set())
+    missing = sorted(needed - target.allow)
+    if missing:
+        raise TargetError(
+            f"target {target.name!r} does not allow {' and '.join(missing)}, which the scenario {options.scenario} "
+            "needs; add it to its `allow` in targets.toml, or to --allow"
+        )
+    if target.max_rps is not None and not options.open_loop:
+        raise TargetError(
+            f"target {target.name!r} takes {target.max_rps:g} requests a second at most, and users in a closed loop "
+            "keep no rate; give a --rate"
+        )
+    return target
+
+
+def check_rate(target: Target, options: LoadOptions, peak_rate: float, requests: float) -> None:
+    """Raise TargetError when the schedule asks more than the target or the request budget allows."""
+    if target.max_rps is not None and peak_rate > target.max_rps:
+        raise TargetError(
+            f"target {target.name!r} takes {target.max_rps:g} requests a second at most (max_rps), and this run would "
+            f"send {peak_rate:g}"
+        )
+    if requests > options.max_requests:
+        raise TargetError(
+            f"this run would send about {requests:,.0f} requests, more than --max-requests {options.max_requests:,}"
+        )
+
+
+def sign_in(target: Target, contract: Contract, secrets: Secrets) -> str:
+    """The token of the run: the target's own, or one that it gives for e-mail and password.
+
+    Raises TargetError in one line when it gives none.
+    """
+    credentials = target.credentials
+    for secret in (credentials.token, credentials.password):
+        secrets.add(secret)
+    if credentials.token:
+        return credentials.token
+    client = Client(target, secrets)
+    try:
+        exchange = client.send(
+            "POST",
+            target.origin + contract.operations["login_user"].template,
+            headers={"Accept": "application/json", "Content-Type": "application/json"},
+            body=orjson.dumps({"email": credentials.email, "password": credentials.password}),
+        )
+    finally:
+        client.close()
+    if exchange.failure:
+        raise TargetError(f"{target.base_url} cannot be reached: {exchange.detail}")
+    token = exchange.json.get("token") if isinstance(exchange.json, dict) else None
+    if not exchange.ok or not isinstance(token, str) or not token:
+        raise TargetError(f"the login at {target.base_url} answers {exchange.outcome()} without a token")
+    return secrets.add(token)

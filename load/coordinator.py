@@ -1,0 +1,268 @@
+"""What one place of a load run does for all: it puts the reports of the processes together, watches over them, stores
+what comes in, and says the verdict."""
+
+from __future__ import annotations
+
+import os
+import secrets as randomness
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from gevent.event import Event
+
+from cdp.load_results import Books, ChannelKey, Decision, Figures, Finding, Span
+from cdp.records import RESULTS_FILE, ResultsError, run_directory
+from cdp.targets import Target
+from load.evaluation import Evaluator
+from load.generator import Report
+from load.health.judge import judge
+from load.health.sample import HealthSample
+from load.objectives import parse_objectives
+from load.options import LoadOptions
+from load.plan import PARTS, schedule_of
+from load.recording.books import close_books
+from load.recording.recorder import merged
+from load.results import LoadResultsWriter, machine, versions
+from load.verdict import INCONCLUSIVE_CODE, decide
+from load.workers import Worker
+
+ROW_S = 1.0
+SILENT_S = 6.0  # a process that said nothing for so long is given up
+OVERTIME_S = 60.0  # beyond its schedule and its drain a run is ended whatever happens
+
+
+class Show(Protocol):
+    """Who shows a run to people."""
+
+    def progress(self, span: Span, planned_s: float | None) -> None:
+        """What came in the last second; `planned_s`: how long the run is going to be."""
+
+    def report(self, directory: Path) -> None:
+        """The run is over and stored: write its reports, and say what came out. Raises ResultsError."""
+
+
+@dataclass
+class Coordinator:
+    """One run. `begin`, then `ready`, `take` and `tick` as they come, then `finish`."""
+
+    options: LoadOptions
+    target: Target
+    names: list[str]
+    show: Show
+    obstacle: str = ""
+    stopped: str = ""
+    finished: bool = False
+    stopping: bool = False
+    exit_code: int = INCONCLUSIVE_CODE
+    all_ready: Event = field(default_factory=Event)
+
+    def __post_init__(self) -> None:
+        self.prefix = "cdp-" + randomness.token_hex(4)
+        self.workers = {name: Worker(name, stripe) for stripe, name in enumerate(sorted(self.names))}
+        self.objectives = parse_objectives(self.options.slo, PARTS[self.options.scenario])
+        self.evaluator = Evaluator(self.objectives, self.options.warm_up)
+        self.schedule = schedule_of(self.options) if self.options.open_loop else None
+        self.directory = Path()
+        self._samples: list[HealthSample] = []
+        self._whole: dict[ChannelKey, Figures] = {}
+        self._writer: LoadResultsWriter | None = None
+        self._parent = os.getppid()
+        self._began_s = time.monotonic()
+        self._start_s: float | None = None  # of the schedule
+        self._row_s = 0.0
+
+    # --- the beginning
+
+    def begin(self) -> bool:
+        """Make the run's directory and write the header. False, with one line said, when that is not possible."""
+        try:
+            self.directory = run_directory(Path(self.options.runs), self.target.name)
+            self._writer = LoadResultsWriter(self.directory / RESULTS_FILE)
+            self._writer.header(**self._header())
+        except ResultsError as error:
+            self.obstacle = str(error)
+            _say(f"load: {error}")
+            return False
+        return True
+
+    def _header(self) -> dict[str, Any]:
+        options = self.options
+        return {
+            "load": options.scenario,
+            "target": self.target.name,
+            "base_url": self.target.base_url,
+            "loop": "open" if self.schedule else "closed",
+            "schedule": self.schedule.describe() if self.schedule else "users who wait for their answers and think",
+            "objectives": options.slo,
+            "options": options.as_record(),
+            "seed": options.seed,
+            "warm_up_s": options.warm_up,
+            "planned_s": self.schedule.duration_s if self.schedule else options.time_s,
+            "processes": len(self.workers),
+            "prefix": self.prefix,
+            "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "versions": versions(),
+            "machine": machine(),
+            "shares_machine": self.target.loopback,
+        }
+
+    def ready(self, name: str, error: str) -> None:
+        """A process is ready to send, or says in one line why it cannot."""
+        worker = self.workers.get(name)
+        if worker is None:
+            return
+        worker.ready, worker.error, worker.heard_s = not error, error, time.monotonic()
+        if error and not self.obstacle:
+            self.obstacle = error
+            self.stop_at_once()
+        if all(each.ready or each.over for each in self.workers.values()):
+            self.all_ready.set()
+
+    def without_the_unready(self) -> None:
+        """Give up those that did not become ready."""
+        for worker in self.workers.values():
+            worker.dead = worker.dead or not (worker.ready or worker.over)
+
+    # --- while it goes
+
+    def take(self, name: str, report: Report) -> None:
+        """A report of a process; one that came before is left out."""
+        worker = self.workers.get(name)
+        if worker is None or not worker.take(report):
+            return
+        if self._start_s is None and report["started"]:
+            self._start_s = time.monotonic()
+        self._samples.append(HealthSample.from_message(report["health"]))
+        if report["reason"] and not self.stopped:
+            self.stopped = report["reason"]
+            self.stop_at_once()
+        try:
+            if self._writer is not None:
+                self._writer.health(self._samples[-1])
+                for finding in report["findings"]:
+                    self._writer.finding(Finding(**finding))
+        except ResultsError as error:
+            self._cannot_store(error)
+
+    def tick(self) -> None:
+        """What has to be done now and then: store a row, say how it goes, look after the processes."""
+        now_s = time.monotonic()
+        for worker in self.workers.values():
+            if worker.ready and not worker.over and now_s - worker.heard_s > SILENT_S:
+                worker.dead = True
+        if self._start_s is not None and now_s - self._start_s - self._row_s >= ROW_S:
+            self._write_row(now_s - self._start_s)
+        if os.getppid() != self._parent and "CDP_LOAD_OWN_SUMMARY" in os.environ:
+            self.stopped = self.stopped or "the command that started it is gone"
+            self.stop_at_once()
+        planned_s = self._planned_s
+        if planned_s and now_s - self._began_s > planned_s + self.options.answer_timeout + 2 * OVERTIME_S:
+            self.obstacle = self.obstacle or "the run did not come to its end in time"
+            for worker in self.workers.values():
+                worker.dead = worker.dead or not worker.over
+
+    @property
+    def _planned_s(self) -> float | None:
+        return self.schedule.duration_s if self.schedule else self.options.time_s
+
+    def stop_at_once(self) -> None:
+        """Let everybody stop; what they still report is taken."""
+        self.stopping = True
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody sends any more."""
+        return all(worker.over for worker in self.workers.values())
+
+    def _write_row(self, at_s: float) -> None:
+        span = Span(self._row_s, at_s, merged([part for w in self.workers.values() for part in w.taken()]))
+        span.offered = sum(worker.newly_offered() for worker in self.workers.values())
+        span.waiting = sum(worker.waiting for worker in self.workers.values())
+        span.in_flight = sum(worker.in_flight for worker in self.workers.values())
+        self._row_s = at_s
+        self.evaluator.feed(span)
+        self._whole = merged([self._whole, span.channels])
+        try:
+            if self._writer is not None:
+                self._writer.span(span)
+        except ResultsError as error:
+            self._cannot_store(error)
+        self.show.progress(span, self._planned_s)
+
+    def _cannot_store(self, error: ResultsError) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        self.obstacle = self.obstacle or str(error)
+        self.stop_at_once()
+
+    # --- the end
+
+    def finish(self) -> None:
+        """Judge the run, write the footer and the reports, and say what came out. Safe to call twice."""
+        if self.finished:
+            return
+        self.finished = True
+        if self._start_s is not None:
+            self._write_row(max(self._row_s, time.monotonic() - self._start_s))
+        for worker in self.workers.values():
+            worker.dead = worker.dead or not worker.over
+        decision = self._decide()
+        self.exit_code = decision.exit_code
+        if self._writer is None:
+            _say(f"load: {self.obstacle or decision.sentence}")
+            return
+        try:
+            self.show.report(self.directory)
+        except ResultsError as error:
+            _say(f"load: {error}")
+
+    def _decide(self) -> Decision:
+        books = self.books()
+        objectives = self.evaluator.judge()
+        health = judge(
+            self._samples,
+            self.objectives,
+            Figures.merged(self._whole.values()),
+            warm_up_s=self.options.warm_up,
+            shares_machine=self.target.loopback,
+            cores=os.cpu_count() or 0,
+        )
+        decision = decide(
+            objectives,
+            health,
+            books,
+            dead_workers=[worker.name for worker in self.workers.values() if worker.dead],
+            obstacle=self.obstacle,
+            stopped=self.stopped,
+            open_loop=self.schedule is not None,
+        )
+        if self._writer is not None:
+            try:
+                self._writer.finish(
+                    decision,
+                    objectives,
+                    health,
+                    books,
+                    ended=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                    wall_s=round(time.monotonic() - self._began_s, 3),
+                    interrupted=bool(self.stopped or self.obstacle),
+                    unfollowed=sum(worker.unfollowed for worker in self.workers.values()),
+                )
+                self._writer.close()
+            except ResultsError as error:
+                self.obstacle = str(error)
+                self._writer = None
+        return decision
+
+    def books(self) -> Books:
+        """What was offered and what became of it; the unsent share of a process that died is in it."""
+        return close_books(self._whole.values(), self.workers.values(), self.schedule, self._row_s)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,198 @@
+"""The open loop of one process: each arrival of its stripe is sent when it is due, whether or not answers came.
+
+Everything here runs as callbacks of the gevent hub. Nothing blocks, and no greenlet is made for a request. An arrival
+that finds every connection busy waits in the dispatcher's backlog; its latency counts from when it was due. What was
+never sent, or not answered by the end, enters the latency at its age.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import gevent
+from gevent.event import Event
+
+from load.answer import Answer, Failure
+from load.arrivals.dispatcher import Dispatcher
+from load.health.sampler import HealthSampler
+from load.recording.recorder import Channel, Recorder
+from load.scenario import Outcome, Scenario, Shot
+from load.witness import Witness
+from load.wire.pool import Pool
+
+UNANSWERED = Outcome("no answer when the run ended")
+NEVER_SENT = Outcome("never sent: every connection was busy until the run ended")
+DRAIN_GRACE_S = 1.0  # beyond the timeout of an answer
+_BURST_WINDOW_S = 5
+_BURST_LEAST = 50
+
+
+@dataclass(slots=True)
+class Burst:
+    """Watches for a burst of server errors: more than half of the answers of five seconds, and at least fifty."""
+
+    second: int = 0
+    answers: int = 0
+    errors: int = 0
+    history: tuple[tuple[int, int], ...] = ()
+
+    def take(self, now_ns: int, server_error: bool) -> bool:
+        """Count an answer; whether the burst is there."""
+        second = now_ns // 1_000_000_000
+        if second != self.second:
+            self.history = (*self.history, (self.answers, self.errors))[-(_BURST_WINDOW_S - 1) :]
+            self.second, self.answers, self.errors = second, 0, 0
+        self.answers += 1
+        if not server_error:
+            return False
+        self.errors += 1
+        errors = self.errors + sum(e for _, e in self.history)
+        return errors >= _BURST_LEAST and 2 * errors > self.answers + sum(a for a, _ in self.history)
+
+
+class OpenLoop:
+    """Sends the arrivals of one stripe. `start` at a time, `stop` at any time; `ended` is set when nothing is left.
+
+    `on_burst` is called once when server errors come in a burst (see `Burst`); None: go on whatever comes.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        pool: Pool,
+        recorder: Recorder,
+        sampler: HealthSampler,
+        witness: Witness,
+        *,
+        on_burst: Callable[[], None] | None = None,
+    ) -> None:
+        self.scenario = scenario
+        self.pool = pool
+        self.recorder = recorder
+        self.sampler = sampler
+        self.witness = witness
+        self.ended = Event()
+        self.unfollowed = 0  # uploads whose end was not seen
+        self.follow_ups = 0  # requests beside the schedule that are recorded
+        self._held: tuple[int, Shot] | None = None  # the arrival that found every connection busy
+        self._channels: dict[tuple[str, str], Channel] = {}
+        self._on_burst = on_burst
+        self._burst = Burst()
+        self._dispatcher: Dispatcher | None = None
+        self._timers: set[object] = set()
+        self._unanswered = 0
+
+    @property
+    def waiting(self) -> int:
+        """Arrivals that are due and not sent: the backlog."""
+        return self._dispatcher.waiting if self._dispatcher else 0
+
+    def start(self, dispatcher: Dispatcher) -> None:
+        """Begin to send what the dispatcher says is due."""
+        self._dispatcher = dispatcher
+        self.pool.on_free = dispatcher.retry
+        dispatcher.start()
+
+    def drain(self, deadline_ns: int) -> None:
+        """Wait until everything that was sent has been answered and followed to its end, or the deadline is there."""
+        while (self._unanswered or self._timers or self.waiting) and time.monotonic_ns() < deadline_ns:
+            gevent.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it: what was not sent is counted as never sent, what was not answered as unanswered, at their age."""
+        if self.ended.is_set():
+            return
+        now_ns = time.monotonic_ns()
+        if self._dispatcher is not None:
+            self.pool.on_free = None
+            for number, intended_ns in self._dispatcher.stop():
+                shot = self.scenario.shot(number)
+                self._channel(shot).never_sent(intended_ns, now_ns)
+                self.witness.failed(shot, intended_ns, Answer(done_ns=now_ns), NEVER_SENT)
+        for timer in list(self._timers):
+            timer.stop()  # type: ignore[attr-defined]
+            self.unfollowed += 1
+        self._timers.clear()
+        self.pool.close(abandon=True)
+        self.ended.set()
+
+    def fire(self, number: int, intended_ns: int) -> bool:
+        """Send the request of an arrival; False when every connection is busy."""
+        if self._held is not None:
+            shot = self._held[1]
+            self._held = None
+        else:
+            shot = self.scenario.shot(number)
+            self.sampler.lateness.append(time.monotonic_ns() - intended_ns)
+        if self._send(shot, intended_ns):
+            return True
+        self._held = number, shot
+        self.sampler.found_full += 1
+        return False
+
+    def _send(self, shot: Shot, intended_ns: int, follow_up: bool = False) -> bool:
+        def done(answer: Answer) -> None:
+            self._unanswered -= 1
+            self.follow_ups += follow_up
+            self._take(shot, intended_ns, answer)
+
+        if not self.pool.start(shot.request, done):
+            return False
+        self._unanswered += 1
+        return True
+
+    def _take(self, shot: Shot, intended_ns: int, answer: Answer) -> None:
+        channel = self._channel(shot)
+        if answer.failure is Failure.ABANDONED:
+            channel.unanswered(intended_ns, answer.sent_ns, answer.done_ns)
+            self.witness.failed(shot, intended_ns, answer, UNANSWERED)
+            return
+        if answer.received_ns:
+            self.sampler.take(answer)
+        outcome = shot.judge(answer)
+        if outcome.good:
+            channel.add(intended_ns, answer.sent_ns, answer.done_ns, len(answer.body), shot.events)
+            if self.witness.wants_all:
+                self.witness.good(shot, intended_ns, answer)
+        else:
+            self.witness.failed(shot, intended_ns, answer, outcome)
+            channel.fail(
+                intended_ns,
+                answer.sent_ns,
+                answer.done_ns,
+                len(answer.body),
+                outcome.error,
+                outcome.requirement,
+                outcome.indeterminate,
+                answer.failure,
+            )
+        if self._burst.take(answer.done_ns, answer.status >= 500) and self._on_burst is not None:
+            on_burst, self._on_burst = self._on_burst, None
+            on_burst()
+        if shot.followed_by is not None and outcome.good:
+            self._follow(shot.followed_by(answer))
+
+    def _follow(self, following: tuple[float, Shot] | None) -> None:
+        """Ask what comes after an answer, outside the schedule: it is due when its pause is over."""
+        if following is None or self.ended.is_set():
+            return
+        pause_s, shot = following
+        timer = gevent.get_hub().loop.timer(pause_s)
+        self._timers.add(timer)
+
+        def due() -> None:
+            timer.stop()
+            self._timers.discard(timer)
+            if not self._send(shot, time.monotonic_ns(), follow_up=True):
+                self._follow((pause_s, shot))
+
+        timer.start(due)
+
+    def _channel(self, shot: Shot) -> Channel:
+        key = (shot.scenario, shot.name)
+        channel = self._channels.get(key)
+        if channel is None:
+            channel = self._channels[key] = self.recorder.channel(shot.method, shot.name, shot.scenario)
+        return channel

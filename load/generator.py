@@ -1,0 +1,166 @@
+"""What one process of a load run does: it prepares its scenario, sends its stripe, and reports what came back.
+
+In an open loop it drives the engine; in a closed loop Locust's users send by themselves, and it only watches and
+reports. Reports go out twice a second, and one last time at the end, whatever ended it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from locust.env import Environment
+
+from cdp.contract import load_contract
+from cdp.secrets import Secrets
+from cdp.targets import Target
+from load.admission import sign_in
+from load.arrivals.dispatcher import Dispatcher
+from load.engine import DRAIN_GRACE_S, OpenLoop
+from load.health.sampler import HealthSampler
+from load.options import LoadOptions
+from load.plan import Plan, schedule_of
+from load.recording.locust_stats import LocustTables
+from load.recording.recorder import Recorder
+from load.scenarios import make_scenario
+from load.wire.pool import Pool
+from load.wire.tls import make_context
+from load.witness import Witness
+
+REPORT_INTERVAL_S = 0.5
+
+
+Report = dict[str, Any]
+
+
+class Generator:
+    """One process at work. `send_report` takes each report; it must not block for long."""
+
+    def __init__(
+        self,
+        options: LoadOptions,
+        target: Target,
+        plan: Plan,
+        environment: Environment,
+        secrets: Secrets,
+        send_report: Callable[[Report], None],
+    ) -> None:
+        self.options = options
+        self.target = target
+        self.plan = plan
+        self.environment = environment
+        self.secrets = secrets
+        self.ended = Event()
+        self._send_report = send_report
+        self._stop = Event()
+        self._sequence = 0
+        self._reason = ""
+        self._engine: OpenLoop | None = None
+        self._dispatcher: Dispatcher | None = None
+
+    def prepare(self) -> None:
+        """Get a token, read what the scenario needs, make the pool. Raises TargetError or ScenarioError in one line."""
+        options, target = self.options, self.target
+        contract = load_contract(overlay=Path(target.overlay) if target.overlay else None)
+        token = sign_in(target, contract, self.secrets)
+        closed_loop = not options.open_loop
+        self.witness = Witness(self.environment, self.secrets)
+        tables = LocustTables(self.environment.stats, closed_loop)
+        self.recorder = Recorder(None if self.witness.wants_all else tables.take, self.secrets.redact)
+        secure = target.origin.startswith("https:")
+        self.pool = Pool(
+            target.origin,
+            timeout_s=options.answer_timeout,
+            tls=make_context(target.ca_file, target.client_cert, target.client_key) if secure else None,
+            max_connections=options.connections,
+            sample_kernel_time_every=16,
+        )
+        self.sampler = HealthSampler(self.pool, process=f"worker {self.plan.stripe}" if self.plan.stripes > 1 else "")
+        self.scenario = make_scenario(options, target, contract, token, self.plan.run, self.plan.stripe)
+        self.scenario.prepare()
+
+    def begin(self, in_s: float) -> None:
+        """Start to send, `in_s` seconds from now, and report until it is over. Returns when it is."""
+        self._start_ns = start_ns = time.monotonic_ns() + int(in_s * 1e9)
+        self.sampler.begin(start_ns)
+        reporter = gevent.spawn(self._report_regularly)
+        try:
+            if self.options.open_loop:
+                self._send_schedule(start_ns)
+            else:
+                self._stop.wait()
+                self.pool.close(abandon=True)
+        finally:
+            reporter.kill()
+            self._finish()
+            self.sampler.close()
+
+    def stop(self, reason: str = "") -> None:
+        """End before the time is over; what is in flight counts as unanswered."""
+        self._reason = self._reason or reason
+        self._stop.set()
+
+    def _send_schedule(self, start_ns: int) -> None:
+        schedule = schedule_of(self.options)
+        keep_going = self.options.keep_going
+        engine = OpenLoop(
+            self.scenario,
+            self.pool,
+            self.recorder,
+            self.sampler,
+            self.witness,
+            on_burst=None if keep_going else self._on_burst,
+        )
+        dispatcher = Dispatcher(schedule.times(self.plan.stripe, self.plan.stripes), start_ns, engine.fire)
+        self._engine, self._dispatcher = engine, dispatcher
+        try:
+            engine.start(dispatcher)
+            end_ns = start_ns + int(schedule.duration_s * 1e9)
+            self._stop.wait(max(0.0, (end_ns - time.monotonic_ns()) / 1e9))
+            if not self._stop.is_set():
+                drain_ns = end_ns + int((self.options.answer_timeout + DRAIN_GRACE_S) * 1e9)
+                drained = gevent.spawn(engine.drain, drain_ns)
+                gevent.wait([drained, self._stop], count=1)
+                drained.kill()
+        finally:
+            engine.stop()
+
+    def _on_burst(self) -> None:
+        self.stop("the target answers with server errors in a burst: more than half of the answers of five seconds")
+
+    def _report_regularly(self) -> None:
+        while True:
+            gevent.sleep(REPORT_INTERVAL_S)
+            self._report(final=False)
+
+    def _finish(self) -> None:
+        if not self.ended.is_set():
+            self._report(final=True)
+            self.ended.set()
+
+    def _report(self, *, final: bool) -> None:
+        now_ns = time.monotonic_ns()
+        self._sequence += 1
+        engine = self._engine
+        self._send_report(
+            {
+                "seq": self._sequence,
+                "started": now_ns >= self._start_ns,
+                "channels": [
+                    {"key": list(key), "figures": figures.as_record()} for key, figures in self.recorder.fold().items()
+                ],
+                "health": self.sampler.sample(now_ns).as_message(),
+                "offered": self._dispatcher.offered if self._dispatcher else 0,
+                "waiting": engine.waiting if engine else 0,
+                "in_flight": self.pool.in_flight,
+                "unfollowed": engine.unfollowed if engine else 0,
+                "follow_ups": engine.follow_ups if engine else 0,
+                "findings": self.witness.take_findings(self._start_ns),
+                "reason": self._reason,
+                "final": final,
+            }
+        )

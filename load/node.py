@@ -1,0 +1,281 @@
+"""How a load run lives in Locust: what each node does on Locust's events, and what master and workers tell each other.
+
+A run has one coordinator (in the master, or in the only process) and one generator in each process that sends. They
+speak through five messages: the master's `plan` (which stripe of the schedule is whose) and `go`, the worker's `ready`
+and `report` (what came in since the last one; the last one says so), and `stop`. Without workers the same calls are
+made directly.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from locust.env import Environment
+from locust.event import Events
+from locust.runners import MasterRunner, Runner, WorkerRunner
+
+from cdp.contract import ContractError
+from cdp.secrets import Secrets
+from cdp.targets import Target, TargetError
+from load.admission import find_target
+from load.coordinator import Coordinator, Show
+from load.generator import REPORT_INTERVAL_S, Generator, Report
+from load.options import TABLE, LoadOptions, OptionError, read_options
+from load.plan import Plan, check
+from load.recording.locust_stats import measure_finely
+from load.scenario import ScenarioError
+
+USAGE = 2
+LOCAL = "local"  # the name of the only process
+PLAN, READY, GO, REPORT, STOP = "cdp-plan", "cdp-ready", "cdp-go", "cdp-report", "cdp-stop"
+READY_DEADLINE_S = 60.0
+GO_IN_S = 0.5
+FINAL_DEADLINE_S = 5.0
+
+
+def install(events: Events, show: Show) -> None:
+    """Make Locust's events start, judge and end load runs, which `show` shows."""
+
+    def on_init(environment: Environment, runner: Runner, **_: Any) -> None:
+        node = Node(environment, runner, show)
+        node.prepare_locust(node.read())
+        node.listen()
+
+    measure_finely()
+    events.init_command_line_parser.add_listener(_add_options)
+    events.init.add_listener(on_init)
+
+
+def _add_options(parser: Any) -> None:
+    group = parser.add_argument_group("Load on the CDP API")
+    for option in TABLE:
+        if option.flag:
+            group.add_argument(f"--{option.name}", action="store_true", help=option.help, env_var=option.variable)
+        else:
+            group.add_argument(
+                f"--{option.name}",
+                default=option.default,
+                metavar=option.metavar,
+                nargs="+" if option.name == "shape" else None,
+                help=option.help.replace("%", "%%"),
+                env_var=option.variable,
+            )
+
+
+class Node:
+    """One process of Locust: the only one, the master, or a worker."""
+
+    def __init__(self, environment: Environment, runner: Runner, show: Show) -> None:
+        self.environment = environment
+        self.runner: Any = runner
+        self.parsed: Any = environment.parsed_options
+        self.show = show
+        self.is_master = isinstance(runner, MasterRunner)
+        self.is_worker = isinstance(runner, WorkerRunner)
+        self.coordinator: Coordinator | None = None
+        self.generator: Generator | None = None
+        self._time_s = self.parsed.run_time
+        self._plan: Plan | None = None
+        self._go = Event()
+
+    # --- before a run
+
+    def read(self) -> LoadOptions:
+        """The options as they are now; whatever cannot be used ends the process with one line and exit code 2."""
+        try:
+            options = read_options(vars(self.parsed), self._time_s)
+            check(options)
+            if self.environment.host or options.target:
+                self._target(options)
+        except (OptionError, TargetError, ContractError) as error:
+            self._refuse(str(error))
+        return options
+
+    def _target(self, options: LoadOptions) -> Target:
+        target = find_target(options, self.environment.host, os.environ)
+        self.environment.host = target.origin
+        return target
+
+    def _refuse(self, message: str) -> None:
+        if not self.is_worker or os.getppid() == 1 or not self.parsed.processes:
+            print(f"load: {message}", file=sys.stderr)
+        raise SystemExit(USAGE)
+
+    def prepare_locust(self, options: LoadOptions) -> None:
+        """Make Locust run what the options say: one placeholder a process in an open loop, people in a closed one."""
+        from load.scenarios.people import PEOPLE, Arrivals
+
+        parsed = self.parsed
+        if options.open_loop:
+            if parsed.num_users:
+                self._refuse("--users is a closed loop and --rate an open one; give one of them")
+            self.environment.user_classes = [Arrivals]
+            parsed.num_users = parsed.spawn_rate = max(1, parsed.expect_workers if self.is_master else 1)
+            parsed.run_time = None  # the schedule says when it is over
+        elif not parsed.user_classes:
+            self.environment.user_classes = list(PEOPLE[options.scenario])
+
+    def listen(self) -> None:
+        events = self.environment.events
+        events.test_start.add_listener(self._on_test_start)
+        events.test_stopping.add_listener(self._on_test_stopping)
+        events.test_stop.add_listener(self._on_test_stop)
+        events.quitting.add_listener(self._on_quitting)
+        register = self.runner.register_message
+        if self.is_master:
+            register(READY, self._on_ready)
+            register(REPORT, self._on_report)
+        if self.is_worker:
+            register(PLAN, self._on_plan)
+            register(GO, self._on_go)
+            register(STOP, self._on_stop_message)
+
+    # --- the beginning
+
+    def _on_test_start(self, environment: Environment, **_: Any) -> None:
+        if self.is_worker:
+            gevent.spawn(self._work)
+            return
+        options = self.read()
+        workers = [client.id for client in self.runner.clients.all] if self.is_master else [LOCAL]
+        self.coordinator = Coordinator(options, self._target(options), workers, self.show)
+        if not self.coordinator.begin():
+            self._end_run()
+            return
+        plans = {
+            worker: Plan(self.coordinator.prefix, stripe, len(workers), options.as_record())
+            for stripe, worker in enumerate(sorted(workers))
+        }
+        if self.is_master:
+            for worker, plan in plans.items():
+                self.runner.send_message(PLAN, plan.as_message(), worker)
+            gevent.spawn(self._go_when_ready)
+        else:
+            self._plan = plans[LOCAL]
+            gevent.spawn(self._work)
+        gevent.spawn(self._supervise, self.coordinator)
+
+    def _go_when_ready(self) -> None:
+        """Let all workers begin together, as soon as each is ready, or without those that are not in a minute."""
+        coordinator = self.coordinator
+        assert coordinator is not None
+        coordinator.all_ready.wait(READY_DEADLINE_S)
+        coordinator.without_the_unready()
+        self.runner.send_message(GO, {"in_s": GO_IN_S})
+
+    def _work(self) -> None:
+        """What a process that sends does from the start of a test to its end."""
+        plan, self._plan = self._plan, None
+        if plan is None:  # a worker that came while the run was on has no stripe of it
+            return
+        self._go.clear()
+        secrets = Secrets()
+        try:
+            options = LoadOptions(**plan.options)
+            target = self._target(options)
+            generator = Generator(options, target, plan, self.environment, secrets, self._send_report)
+            generator.prepare()
+        except (TargetError, ContractError, ScenarioError) as error:
+            self._send_ready(secrets.redact(str(error)))
+            return
+        self.generator = generator
+        self._send_ready("")
+        if self.is_worker:
+            self._go.wait(READY_DEADLINE_S + FINAL_DEADLINE_S)
+        generator.begin(GO_IN_S)
+
+    def _send_ready(self, error: str) -> None:
+        if self.is_worker:
+            self.runner.send_message(READY, {"error": error})
+        elif self.coordinator is not None:
+            self.coordinator.ready(LOCAL, error)
+
+    def _send_report(self, report: Report) -> None:
+        if self.is_worker:
+            self.runner.send_message(REPORT, report)
+        elif self.coordinator is not None:
+            self.coordinator.take(LOCAL, report)
+
+    # --- messages
+
+    def _on_plan(self, msg: Any, **_: Any) -> None:
+        self._plan = Plan(**msg.data)
+
+    def _on_go(self, msg: Any, **_: Any) -> None:
+        self._go.set()
+
+    def _on_ready(self, msg: Any, **_: Any) -> None:
+        if self.coordinator is not None:
+            self.coordinator.ready(msg.node_id, msg.data["error"])
+
+    def _on_report(self, msg: Any, **_: Any) -> None:
+        if self.coordinator is not None:
+            self.coordinator.take(msg.node_id, msg.data)
+
+    def _on_stop_message(self, msg: Any, **_: Any) -> None:
+        self._stop_sending()
+
+    # --- the end
+
+    def _supervise(self, coordinator: Coordinator) -> None:
+        """Watch over the run until all that send have said that they are through, or are given up."""
+        told = False
+        while not coordinator.over:
+            gevent.sleep(REPORT_INTERVAL_S)
+            coordinator.tick()
+            if coordinator.stopping and not told:
+                told = True
+                self._tell_all_to_stop()
+        self._end_run()
+
+    def _end_run(self) -> None:
+        coordinator = self.coordinator
+        assert coordinator is not None
+        coordinator.finish()
+        self.environment.process_exit_code = coordinator.exit_code
+        if self.parsed.headless:
+            self.runner.quit()
+        else:
+            self.runner.stop()
+
+    def _tell_all_to_stop(self) -> None:
+        if self.is_master:
+            self.runner.send_message(STOP)
+        self._stop_sending()
+
+    def _stop_sending(self) -> None:
+        if self.generator is not None:
+            self.generator.stop()
+
+    def _on_test_stopping(self, **_: Any) -> None:
+        self._stop_sending()
+        if self.coordinator is not None:
+            self.coordinator.stop_at_once()
+
+    def _on_test_stop(self, **_: Any) -> None:
+        """Before a worker goes, its last report has to be on its way."""
+        if self.generator is not None:
+            self.generator.ended.wait(FINAL_DEADLINE_S)
+            self.generator = None
+
+    def _on_quitting(self, environment: Environment, **_: Any) -> None:
+        self._stop_sending()
+        if self.is_worker:
+            self._on_test_stop()
+            environment.process_exit_code = 0  # the verdict is the master's
+            return
+        coordinator = self.coordinator
+        if coordinator is None or coordinator.finished:
+            return
+        coordinator.stopped = coordinator.stopped or "interrupted"
+        self._tell_all_to_stop()
+        deadline = time.monotonic() + FINAL_DEADLINE_S
+        while not coordinator.over and time.monotonic() < deadline:
+            gevent.sleep(0.05)
+        coordinator.finish()
+        environment.process_exit_code = coordinator.exit_code

@@ -1,0 +1,55 @@
+"""What a run is going to do: its schedule, and which part of it each process has."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from load.arrivals.schedule import Schedule, ScheduleError, ramp, spike, steady, steps, trace
+from load.objectives import ObjectiveError, parse_objectives
+from load.options import LoadOptions, OptionError
+from load.scenario import ScenarioError
+from load.scenarios.data import Sizes
+
+# Of each scenario, the parts that objectives may name.
+PARTS = {"search": ("search",), "ingest": ("ingest",), "mixed": ("search", "ingest", "lists")}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a process is to send: stripe `stripe` of `stripes` of the run `run` (the prefix of all that it writes), with
+    the run's options as a record."""
+
+    run: str
+    stripe: int
+    stripes: int
+    options: dict[str, Any]
+
+    def as_message(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def schedule_of(options: LoadOptions) -> Schedule:
+    """The schedule that the options ask for. Raises ScheduleError in one line; OptionError in a closed loop."""
+    poisson = options.arrivals == "poisson"
+    shape, _, file = options.shape.partition(" ")
+    if shape == "trace":
+        pieces = trace(Path(file), options.duration_s)
+        return Schedule(pieces, options.seed, poisson, f"trace {Path(file).name}")
+    if options.rate is None or options.duration_s is None:
+        raise OptionError("a closed loop has no schedule")
+    make = {"steady": steady, "soak": steady, "ramp": ramp, "spike": spike, "steps": steps}[shape]
+    words = f"{options.rate:g}/s" if make is steady else f"{shape} up to {options.rate:g}/s"
+    return Schedule(make(options.rate, options.duration_s), options.seed, poisson, words)
+
+
+def check(options: LoadOptions) -> None:
+    """Whether all of it can be used, before anything is sent. Raises OptionError in one line."""
+    try:
+        parse_objectives(options.slo, PARTS[options.scenario])
+        Sizes(options.batch)
+        if options.open_loop:
+            schedule_of(options)
+    except (ObjectiveError, ScheduleError, ScenarioError) as error:
+        raise OptionError(str(error)) from None

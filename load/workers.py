@@ -1,0 +1,58 @@
+"""What the coordinator knows of each process that sends."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from cdp.load_results import ChannelKey, Figures
+from load.generator import Report
+
+
+@dataclass
+class Worker:
+    """One process. `stripe`: which part of the schedule it has; `offered`: arrivals of it that became due so far."""
+
+    name: str
+    stripe: int
+    ready: bool = False
+    heard_s: float = 0.0
+    sequence: int = 0
+    offered: int = 0
+    waiting: int = 0
+    in_flight: int = 0
+    unfollowed: int = 0
+    follow_ups: int = 0
+    final: bool = False
+    dead: bool = False
+    error: str = ""
+    _figures: list[dict[ChannelKey, Figures]] = field(default_factory=list)
+    _told: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to be expected of it."""
+        return self.final or self.dead or bool(self.error)
+
+    def take(self, report: Report) -> bool:
+        """Take in a report; False when it was taken before, so that a message that comes twice counts once."""
+        if report["seq"] <= self.sequence:
+            return False
+        self.sequence = report["seq"]
+        self.heard_s = time.monotonic()
+        self.offered, self.waiting, self.in_flight = report["offered"], report["waiting"], report["in_flight"]
+        self.unfollowed, self.follow_ups, self.final = report["unfollowed"], report["follow_ups"], report["final"]
+        self._figures.append(
+            {ChannelKey(*each["key"]): Figures.from_record(each["figures"]) for each in report["channels"]}
+        )
+        return True
+
+    def taken(self) -> list[dict[ChannelKey, Figures]]:
+        """The figures that came since this was asked last."""
+        figures, self._figures = self._figures, []
+        return figures
+
+    def newly_offered(self) -> int:
+        """How many arrivals became due since this was asked last."""
+        new, self._told = self.offered - self._told, self.offered
+        return new
