@@ -154,7 +154,7 @@ class Span:
     waiting: int = 0
     in_flight: int = 0
 
-    @property
+    @cached_property
     def all(self) -> Figures:
         """Every operation taken together."""
         return Figures.merged(self.channels.values())

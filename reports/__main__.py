@@ -5,8 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from cdp.results import RESULTS_FILE, ResultsError, read_results
+from cdp.load_results import read_load_results
+from cdp.records import RESULTS_FILE, ResultsError, read_records
+from cdp.results import read_results
 from reports import write_reports
+from reports.load_terminal import print_load_run
 from reports.terminal import make_console, print_run
 
 
@@ -20,7 +23,10 @@ def main(arguments: list[str]) -> int:
         path /= RESULTS_FILE
     try:
         written = write_reports(path)
-        print_run(read_results(path), make_console())
+        if read_records(path).of_load:
+            print_load_run(read_load_results(path), make_console())
+        else:
+            print_run(read_results(path), make_console())
     except ResultsError as error:
         print(error, file=sys.stderr)
         return 2

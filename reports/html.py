@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
-import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from cdp.results import Run
 from cdp.verdicts import GO, NO_GO, Result, Verdict, decide, worst
 from reports import summary
+from reports.page import asset, content_hash, make_environment
 from reports.summary import RISING, Group, Matrix, Tally
 from reports.wording import MEANINGS, SYMBOLS, label, one_line, plural, pretty_json, shortened, visible, write_whole
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 # What keeps a page of thousands of broken cells small; the results file has everything.
 _FULL_PLACES = 5  # places of a finding that show their exchange
@@ -42,7 +37,7 @@ def html(run: Run) -> str:
         for verdict, found in groups.items()
         for number, group in enumerate(found, start=1)
     }
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = asset("page.css"), asset("page.js")
     decision = decide(run)
     return (
         _environment()
@@ -68,8 +63,8 @@ def html(run: Run) -> str:
             full_places=_FULL_PLACES,
             style=Markup(style),
             script=Markup(script),
-            style_hash=_content_hash(style),
-            script_hash=_content_hash(script),
+            style_hash=content_hash(style),
+            script_hash=content_hash(script),
         )
     )
 
@@ -167,27 +162,8 @@ def _css(verdict: Verdict) -> str:
     return verdict.name.lower().replace("_", "-")
 
 
-def _asset(name: str) -> str:
-    text = (TEMPLATES / name).read_text(encoding="utf-8")
-    if re.search(r"</(style|script)", text, re.IGNORECASE):
-        raise ValueError(f"{name} would end its own element")
-    return text
-
-
-def _content_hash(text: str) -> str:
-    """The source expression that lets exactly this inline text through the page's content security policy."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-
-
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     filters: dict[str, Any] = {
         "css": _css,
         "identity": id,
@@ -202,5 +178,4 @@ def _environment() -> Environment:
         "sentence_case": lambda text: text[:1].upper() + text[1:],
         "short_requirement": _short_requirement,
     }
-    environment.filters.update(filters)
-    return environment
+    return make_environment(filters)

@@ -1,0 +1,197 @@
+"""A load run as one self-contained HTML page: no network, and nothing from a target can run in it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from cdp.distribution import Distribution, in_words
+from cdp.load_results import INCONCLUSIVE, MET, MISSED, PERCENTILES, Judged, LoadRun, Span
+from reports import load_summary
+from reports.page import asset, content_hash, make_environment
+from reports.plots import Axis, Series, line_chart, linear_axis, log_axis
+from reports.wording import one_line, plural, pretty_json, shortened, visible, write_whole
+
+TONES = {MET: "pass", MISSED: "fail", INCONCLUSIVE: "warn"}
+_EXCHANGE_LIMIT = 12000
+_ERROR_CLASSES = 6
+_ERRORS_SHOWN = 50
+_CURVE = (0, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.99, 99.995, 99.999, 99.9999)
+
+
+def write_load_page(run: LoadRun, path: str | os.PathLike[str]) -> None:
+    """Write the run's page. OSError when the file cannot be written."""
+    write_whole(path, load_page(run).encode("utf-8"))
+
+
+def load_page(run: LoadRun) -> str:
+    """The run's page. It depends on nothing but the run."""
+    style, script = asset("page.css") + asset("load.css"), asset("page.js")
+    decision = run.decision
+    return (
+        _environment()
+        .get_template("load.html")
+        .render(
+            run=run,
+            decision=decision,
+            tone=TONES.get(decision.headline, "warn"),
+            target=one_line(str(run.header.get("target") or run.header.get("base_url") or "target")),
+            facts=[(name, one_line(value)) for name, value in load_summary.facts(run)],
+            loop=load_summary.loop_in_words(run),
+            objectives=run.objectives,
+            judged_css={Judged.MET: "pass", Judged.MISSED: "fail", Judged.NOT_JUDGEABLE: "warn"},
+            operations=load_summary.operations(run),
+            percentiles=PERCENTILES,
+            errors=load_summary.errors(run)[:_ERRORS_SHOWN],
+            violations=load_summary.violations(run),
+            books=load_summary.books_in_words(run),
+            health=run.health_judged,
+            charts=charts(run),
+            style=Markup(style),
+            script=Markup(script),
+            style_hash=content_hash(style),
+            script_hash=content_hash(script),
+        )
+    )
+
+
+def charts(run: LoadRun) -> dict[str, list[Markup]]:
+    """The charts by the part of the page in which they stand."""
+    spans = load_summary.coarse(run.spans)
+    if not spans:
+        return {"latency": [], "rates": [], "curve": [], "health": []}
+    x = linear_axis("seconds from the start", [spans[-1].to_s])
+    shaded = (0.0, run.warm_up_s, "warm-up: left out by the objectives") if run.warm_up_s else None
+    return {
+        "latency": _latencies(spans, x, shaded),
+        "rates": [_rates(run, spans, x, shaded), _errors(spans, x, shaded), _waiting(spans, x, shaded)],
+        "curve": [_curve(run)],
+        "health": _health(run, x, shaded),
+    }
+
+
+Shaded = tuple[float, float, str] | None
+
+
+def _latencies(spans: Sequence[Span], x: Axis, shaded: Shaded) -> list[Markup]:
+    """Latency and service time side by side, on one scale: what is between the two is time spent waiting."""
+    both = [[each.all.latency for each in spans], [each.all.service for each in spans]]
+    lines = [[_percentiles(spans, times, name) for name in ("p50", "p90", "p99", "max")] for times in both]
+    values = [value for series in lines for each in series for _, value in each.points if value is not None]
+    y = log_axis("ms", values)
+    titles = ("Latency, from the intended start", "Service time, from the send")
+    return [line_chart(title, series, x, y, shaded) for title, series in zip(titles, lines, strict=True)]
+
+
+def _percentiles(spans: Sequence[Span], times: Sequence[Distribution], name: str) -> Series:
+    percentile = 100.0 if name == "max" else float(name[1:])
+    points = [
+        (_middle(span), each.percentile(percentile) / 1e6 if each.count else None)
+        for span, each in zip(spans, times, strict=True)
+    ]
+    return Series(name, points)
+
+
+def _middle(span: Span) -> float:
+    return (span.from_s + span.to_s) / 2
+
+
+def _per_second(spans: Sequence[Span], name: str, count: Callable[[Span], float]) -> Series:
+    return Series(name, [(_middle(each), count(each) / max(each.to_s - each.from_s, 1e-6)) for each in spans])
+
+
+def _rates(run: LoadRun, spans: Sequence[Span], x: Axis, shaded: Shaded) -> Markup:
+    waiting = in_flight = 0
+    sent: dict[int, int] = {}
+    for each in spans:
+        if run.open_loop:  # what was due, without what still waits
+            sent[id(each)] = max(0, each.offered - (each.waiting - waiting) - each.all.never_sent)
+        else:
+            sent[id(each)] = max(0, each.all.sent + each.in_flight - in_flight)
+        waiting, in_flight = each.waiting, each.in_flight
+    series = [
+        *([_per_second(spans, "offered", lambda each: each.offered)] if run.open_loop else []),
+        _per_second(spans, "sent", lambda each: sent[id(each)]),
+        _per_second(spans, "answered well", lambda each: each.all.good),
+    ]
+    y = linear_axis("requests a second", [value or 0.0 for each in series for _, value in each.points])
+    return line_chart("Requests a second", series, x, y, shaded)
+
+
+def _errors(spans: Sequence[Span], x: Axis, shaded: Shaded) -> Markup:
+    by_span = [_classes(each) for each in spans]
+    total: Counter[str] = Counter()
+    for each in by_span:
+        total.update(each)
+    names = [name for name, _ in total.most_common(_ERROR_CLASSES)]
+    if len(total) > len(names):
+        names[-1] = "all others"
+        for each in by_span:
+            each["all others"] = sum(count for name, count in each.items() if name not in names[:-1])
+    counts = {id(span): each for span, each in zip(spans, by_span, strict=True)}
+    series = [_per_second(spans, name, lambda span, name=name: counts[id(span)][name]) for name in names]  # type: ignore[misc]
+    y = linear_axis("errors a second", [value or 0.0 for each in series for _, value in each.points])
+    return line_chart("Errors a second, by class", series, x, y, shaded)
+
+
+def _classes(span: Span) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for error, count in span.all.errors.items():
+        found[load_summary.error_class(error)] += count
+    return found
+
+
+def _waiting(spans: Sequence[Span], x: Axis, shaded: Shaded) -> Markup:
+    series = [
+        Series("in flight", [(each.to_s, each.in_flight) for each in spans]),
+        Series("due, not sent", [(each.to_s, each.waiting) for each in spans]),
+    ]
+    y = linear_axis("requests", [value or 0.0 for each in series for _, value in each.points])
+    return line_chart("Waiting for an answer, and waiting to be sent", series, x, y, shaded)
+
+
+def _curve(run: LoadRun) -> Markup:
+    """The whole distribution: percentiles by how many requests lie beyond them, as HdrHistogram draws it."""
+    both = (("latency", run.all.latency), ("service time", run.all.service))
+    series = []
+    for name, times in both:
+        # The end of the curve is where a single request lies beyond it.
+        shown = [each for each in _CURVE if times.count * (1 - each / 100) >= 0.999]
+        series.append(Series(name, [(1 / (1 - each / 100), times.percentile(each) / 1e6) for each in shown]))
+    ticks = [(1, "0"), (2, "50 %"), (10, "90 %"), (100, "99 %"), (1e3, "99.9 %"), (1e4, "99.99 %"), (1e5, "99.999 %")]
+    ends = [at for each in series for at, _ in each.points]
+    high = next((at for at, _ in ticks if at >= max(ends, default=2)), 1e6)
+    x = Axis("percentile", 1, high, [tick for tick in ticks if tick[0] <= high], log=True)
+    y = log_axis("ms", [value for each in series for _, value in each.points if value is not None])
+    return line_chart("Latency by percentile, over the whole run", series, x, y)
+
+
+def _health(run: LoadRun, x: Axis, shaded: Shaded) -> list[Markup]:
+    processes: dict[str, list[tuple[float, float | None]]] = {}
+    for sample in run.health:
+        cpu, to_s = sample.get("cpu"), sample.get("to_s")
+        if isinstance(cpu, int | float) and isinstance(to_s, int | float) and to_s >= 0:
+            processes.setdefault(str(sample.get("process")), []).append((float(to_s), cpu * 100))
+    if not processes:
+        return []
+    series = [Series(name, points) for name, points in processes.items()]
+    y = Axis("% of a core", 0, 100, [(each, str(each)) for each in (0, 25, 50, 75, 85, 100)])
+    return [line_chart("CPU of the processes that send (limit 85 %)", series, x, y, shaded)]
+
+
+@cache
+def _environment() -> Environment:
+    return make_environment(
+        {
+            "one_line": one_line,
+            "visible": visible,
+            "plural": plural,
+            "time": in_words,
+            "exchange": lambda exchange: shortened(visible(pretty_json(exchange)), _EXCHANGE_LIMIT),
+        }
+    )

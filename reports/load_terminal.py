@@ -1,0 +1,274 @@
+"""A load run on the terminal: decision, objectives, operations, errors, books, the generator. And its progress.
+
+It fits on one screen at 80 columns, and says the same without colours.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cdp.distribution import Distribution, in_words
+from cdp.load_results import INCONCLUSIVE, MET, MISSED, OMISSION, PERCENTILES, Figures, Judged, LoadRun, Span
+from reports import load_summary
+from reports.console import make_console
+from reports.wording import one_line, plural, shortened
+
+HEADLINE_STYLES = {MET: "bold green", MISSED: "bold bright_red", INCONCLUSIVE: "bold yellow"}
+_STYLES = {Judged.MET: "green", Judged.MISSED: "bold bright_red", Judged.NOT_JUDGEABLE: "yellow"}
+_SIGNS = {Judged.MET: "✓", Judged.MISSED: "✗", Judged.NOT_JUDGEABLE: "?"}
+_ASCII_SIGNS = {Judged.MET: "+", Judged.MISSED: "x", Judged.NOT_JUDGEABLE: "?"}
+_WIDE = 140  # from here on counts and times stand on one line
+_OPERATIONS_SHOWN = 8
+_ERRORS_SHOWN = 4
+_REASONS_SHOWN = 5
+_TEXT_LIMIT = 300
+_NOW_S = 5.0  # what the progress line calls now
+
+
+def print_load_run(run: LoadRun, console: Console) -> None:
+    """Print a whole run."""
+    for part in _parts(run, console):
+        console.print(part)
+
+
+def _parts(run: LoadRun, console: Console) -> Iterator[RenderableType]:
+    decision = run.decision
+    yield Text.assemble(
+        (decision.headline, HEADLINE_STYLES.get(decision.headline, "bold")), "  ", _line(decision.sentence)
+    )
+    for reason in decision.reasons[1 : _REASONS_SHOWN + 1] if len(decision.reasons) > 1 else []:
+        yield Text(f"  {_line(reason)}")
+    if len(decision.reasons) > _REASONS_SHOWN + 1:
+        yield Text(f"  and {plural(len(decision.reasons) - _REASONS_SHOWN - 1, 'more reason')}")
+    if not run.open_loop:
+        yield Text(OMISSION, style="yellow")
+    if run.objectives:
+        yield _objectives(run, console)
+    if run.spans:
+        yield Text()
+        yield from _operations(run, console)
+    yield from _errors(run)
+    yield Text.assemble(("books      ", "bold"), load_summary.books_in_words(run))
+    yield from _health(run)
+    yield _facts(run)
+
+
+def _objectives(run: LoadRun, console: Console) -> RenderableType:
+    signs = _ASCII_SIGNS if console.options.ascii_only else _SIGNS
+    scenarios = any(each.scenario for each in run.objectives)
+    table = _table()
+    table.add_column("Objective", no_wrap=True)
+    if scenarios:
+        table.add_column("of", no_wrap=True)
+    table.add_column("Value", justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for each in run.objectives:
+        style = _STYLES[each.judged]
+        name = Text(f"{signs[each.judged]} {one_line(each.objective)}", style=style)
+        scenario = [one_line(each.scenario or "all")] if scenarios else []
+        words = "not judgeable: " if each.judged is Judged.NOT_JUDGEABLE else ""
+        detail = Text(words + one_line(each.detail), style="" if words else "bright_black")
+        table.add_row(name, *scenario, Text(one_line(each.value), style=style), detail)
+    return table
+
+
+def _operations(run: LoadRun, console: Console) -> Iterator[RenderableType]:
+    """Counts and times: one table where there is room for it, else two below each other."""
+    rows = load_summary.operations(run)
+    hidden = len(rows) - 1 - _OPERATIONS_SHOWN
+    if hidden > 0:  # the last row is all of them together
+        rows = [*rows[:_OPERATIONS_SHOWN], rows[-1]]
+    wide = console.width >= _WIDE
+    counts, times = _table(), _table()
+    if wide:
+        times = counts
+    for table in (counts,) if wide else (counts, times):
+        table.add_column("Operation", no_wrap=True)
+    for name in ("offered", "sent", "unsent", "good", "failed"):
+        counts.add_column(name, justify="right", no_wrap=True)
+    if not wide:
+        counts.add_column("good/s", justify="right", no_wrap=True)
+    for kind in ("latency", "service"):
+        for number, name in enumerate([*(f"p{each:g}" for each in PERCENTILES), "max"]):
+            times.add_column(f"{kind if number == 0 else ''}\n{name}", justify="right", no_wrap=True)
+    (times if wide else counts).add_column("late\np99" if wide else "late p99", justify="right", no_wrap=True)
+    for name, figures in rows:
+        style = "bold" if name == "all" else ""
+        if wide:
+            counts.add_row(
+                _operation(name, console.width - 112), *_counts(figures), *_times(figures), _late(figures), style=style
+            )
+        else:
+            rate = f"{figures.good / run.lasted_s:,.1f}" if run.lasted_s else "–"
+            counts.add_row(_operation(name, console.width - 50), *_counts(figures), rate, _late(figures), style=style)
+            times.add_row(_operation(name, console.width - 62), *_times(figures), style=style)
+    yield counts
+    if not wide:
+        yield times
+    note = "times in ms; latency from the intended start, service time from the send"
+    more = f"{plural(hidden, 'more operation')} on the page; " if hidden > 0 else ""
+    yield Text(more + note, style="bright_black")
+
+
+def _counts(figures: Figures) -> list[str]:
+    numbers = (figures.offered, figures.sent, figures.never_sent, figures.good, figures.failed + figures.unanswered)
+    return [f"{each:,}" for each in numbers]
+
+
+def _times(figures: Figures) -> list[str]:
+    found: list[str] = []
+    for times in (figures.latency, figures.service):
+        if not times.count:
+            found += ["–"] * (len(PERCENTILES) + 1)
+            continue
+        found += [milliseconds(times.percentile(each)) for each in PERCENTILES]
+        found.append(milliseconds(times.max_ns))
+    return found
+
+
+def _late(figures: Figures) -> str:
+    return milliseconds(figures.lateness.percentile(99)) if figures.lateness.count else "–"
+
+
+def milliseconds(time_ns: float) -> str:
+    """A time in ms in five characters at most: 0.85, 12.3, 212, 12400."""
+    number = time_ns / 1e6
+    return f"{number:.2f}" if number < 9.995 else f"{number:.1f}" if number < 99.95 else f"{number:.0f}"
+
+
+def _operation(name: str, width: int) -> str:
+    """The name within so many characters; the end of a path tells more than its beginning."""
+    name = one_line(name)
+    if len(name) <= width:
+        return name
+    method, blank, _ = name.partition(" ")
+    head = f"{method}{blank}" if blank and len(method) < 8 else ""
+    return f"{head}…{name[len(name) - (width - len(head) - 1) :]}"
+
+
+def _errors(run: LoadRun) -> Iterator[RenderableType]:
+    for error, count, places, _ in load_summary.violations(run)[:_ERRORS_SHOWN]:
+        text = f"{_line(error.text)} ({', '.join(map(one_line, places[:3]))})"
+        yield Text.assemble((f"{one_line(error.requirement):<10} ", "bold bright_red"), f"{count:,} × ", _line(text))
+    errors = load_summary.errors(run)
+    for error, count in errors[:_ERRORS_SHOWN]:
+        yield Text.assemble(("error      ", "bold"), f"{count:,} × {_line(error.text)}")
+    if len(errors) > _ERRORS_SHOWN:
+        yield Text(f"           and {plural(len(errors) - _ERRORS_SHOWN, 'more kind')} of error", style="bright_black")
+
+
+def _health(run: LoadRun) -> Iterator[RenderableType]:
+    health = run.health_judged
+    if health is None:
+        return
+    style = "bold yellow" if health.inconclusive else "bold"
+    yield Text.assemble(("generator  ", style), one_line(health.line) or "not watched")
+    for note in health.notes:
+        yield Text.assemble(("note       ", "bold"), _line(note))
+
+
+def _facts(run: LoadRun) -> RenderableType:
+    known = dict(load_summary.facts(run))
+    names = ("Target", "Scenario", "Schedule", "Seed", "Processes", "Lasted")
+    parts = [f"{name} {one_line(known[name])}" for name in names if name in known]
+    parts.insert(2, "open loop" if run.open_loop else "closed loop")
+    return Text(" · ".join(parts), style="bright_black")
+
+
+def _line(text: str) -> str:
+    return shortened(one_line(text), _TEXT_LIMIT)
+
+
+def _table() -> Table:
+    return Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bright_black")
+
+
+class LoadProgress:
+    """One line on how a load run goes: time, rates, p99 of the last five seconds, errors, backlog.
+
+    Use it as a context manager and `update` it with each span. On a terminal the line is written over, elsewhere a new
+    one comes every few seconds. It costs some 0.1 ms a second, and starts no thread: it runs where requests are sent.
+    """
+
+    def __init__(
+        self,
+        planned_s: float | None,
+        console: Console | None = None,
+        interval_s: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._planned_s = planned_s
+        self._console = console or make_console()
+        self._live = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._interval_s = 1.0 if self._live else interval_s
+        self._clock = clock
+        self._spoke = clock()
+        self._recent: deque[Span] = deque()
+        self._errors = 0
+        self._shown = False
+
+    def __enter__(self) -> Self:
+        self._spoke = self._clock()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._clear()
+
+    def update(self, span: Span) -> None:
+        """Take in what came last."""
+        self._recent.append(span)
+        self._errors += sum(each.bad for each in span.channels.values())
+        while self._recent[0].to_s <= span.to_s - _NOW_S:
+            self._recent.popleft()
+        if self._clock() - self._spoke >= self._interval_s:
+            self._spoke = self._clock()
+            self._show(self.line)
+
+    def say(self, sentence: str) -> None:
+        """Print one line above the display."""
+        self._clear()
+        self._console.print(Text(one_line(sentence)), soft_wrap=True)
+
+    @property
+    def line(self) -> str:
+        """The state on one line."""
+        if not self._recent:
+            return "starting"
+        last = self._recent[-1]
+        seconds = max(last.to_s - self._recent[0].from_s, 1e-6)
+        figures = [each for span in self._recent for each in span.channels.values()]
+        latency = Distribution.merged(each.latency for each in figures)
+        offered = sum(span.offered for span in self._recent)
+        parts = [
+            f"{max(0.0, last.to_s):.0f} s of {self._planned_s:.0f} s" if self._planned_s else f"{last.to_s:.0f} s",
+            f"offered {offered / seconds:,.0f}/s" if offered else "",
+            f"good {sum(each.good for each in figures) / seconds:,.0f}/s",
+            f"p99 {in_words(latency.percentile(99))}" if latency.count else "no answers",
+            f"errors {self._errors:,}",
+            f"backlog {last.waiting:,}",
+        ]
+        return "  ".join(part for part in parts if part)
+
+    def _show(self, line: str) -> None:
+        if not self._live:
+            self._console.print(Text(line), soft_wrap=True)
+            return
+        self._console.file.write(f"\r{line[: self._console.width - 1]}\x1b[K")
+        self._console.file.flush()
+        self._shown = True
+
+    def _clear(self) -> None:
+        if self._shown:
+            self._console.file.write("\r\x1b[K")
+            self._console.file.flush()
+            self._shown = False
