@@ -7,23 +7,44 @@ With `--rate` (or a trace) requests are sent on a schedule, an open loop; withou
 token comes from the environment (CDP_TOKEN, or CDP_EMAIL and CDP_PASSWORD). `cdp load` is the same with less to type.
 """
 
-import gevent
-from locust import User, events, task
+from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+from locust import events
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from its checkout, from wherever it is called
+
+from cdp.load_results import Span, read_load_results
+from cdp.records import RESULTS_FILE
 from load.node import install
+from load.scenarios.people import *  # noqa: F403 - Locust collects the user classes that it finds here
+from reports import write_reports
+from reports.console import make_console
+from reports.load_terminal import LoadProgress, print_load_run
 
 
-class Someone(User):
-    @task
-    def t(self):
-        gevent.sleep(1)
+class OnTerminal:
+    """Shows a run on the terminal and writes its reports."""
 
-class Show:
-    def progress(self, span, planned):
-        print(span.to_s, span.offered, span.all.good, span.all.failed, span.all.latency.percentile(99)/1e6)
-    def report(self, directory):
-        from cdp.load_results import read_load_results
-        run = read_load_results(directory/"results.jsonl")
-        print(run.decision, run.books, run.objectives, run.health_judged)
+    def __init__(self) -> None:
+        self._progress: LoadProgress | None = None
 
-install(events, Show())
+    def progress(self, span: Span, planned_s: float | None) -> None:
+        if self._progress is None:
+            self._progress = LoadProgress(planned_s, make_console(sys.stderr))
+        self._progress.update(span)
+
+    def report(self, directory: Path) -> None:
+        if self._progress is not None:
+            self._progress.__exit__(None, None, None)
+            self._progress = None
+        results = directory / RESULTS_FILE
+        written = write_reports(results)
+        print_load_run(read_load_results(results), make_console())
+        for path in written:
+            print(path)
+
+
+install(events, OnTerminal())

@@ -113,7 +113,7 @@ class Node:
     def prepare_locust(self) -> None:
         """Make Locust run what the options say: one placeholder a process in an open loop, people in a closed one. A
         worker is told the options by the master, so it has to be ready for either."""
-        from load.people import PEOPLE, Arrivals
+        from load.scenarios.people import PEOPLE, Arrivals
 
         if self.is_worker:
             everybody = dict.fromkeys(each for classes in PEOPLE.values() for each in classes)

@@ -91,8 +91,9 @@ class Reporter:
                 done_ns,
                 length,
                 text,
-                indeterminate=answer.indeterminate,
-                failure=answer.failure,
+                getattr(error, "requirement", ""),
+                answer.indeterminate or getattr(error, "indeterminate", False),
+                answer.failure,
             )
 
 
