@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from gevent.event import Event
 
-from cdp.load_results import Books, ChannelKey, Decision, Figures, Finding, Span
+from cdp.load_results import Books, ChannelKey, Decision, Figures, Finding, Span, read_load_results
 from cdp.records import RESULTS_FILE, ResultsError, run_directory
 from cdp.targets import Target
 from load.evaluation import Evaluator
@@ -25,6 +25,7 @@ from load.objectives import parse_objectives
 from load.options import LoadOptions
 from load.plan import PARTS, schedule_of
 from load.recording.books import close_books
+from load.recording.hdr_log import HDR_FILE, write_hdr_log
 from load.recording.recorder import merged
 from load.results import LoadResultsWriter, machine, versions
 from load.verdict import INCONCLUSIVE_CODE, decide
@@ -73,6 +74,7 @@ class Coordinator:
         self._parent = os.getppid()
         self._began_s = time.monotonic()
         self._start_s: float | None = None  # of the schedule
+        self._start_wall_s = time.time()
         self._row_s = 0.0
 
     # --- the beginning
@@ -138,6 +140,7 @@ class Coordinator:
             return
         if self._start_s is None and report["started"]:
             self._start_s = time.monotonic()
+            self._start_wall_s = time.time()
         self._samples.append(HealthSample.from_message(report["health"]))
         if report["reason"]:
             self.stop_early(report["reason"])
@@ -225,6 +228,8 @@ class Coordinator:
             _say(f"load: {self.obstacle or decision.sentence}")
             return
         try:
+            run = read_load_results(self.directory / RESULTS_FILE)
+            write_hdr_log(run, self.directory / HDR_FILE, self._start_wall_s)
             self.show.report(self.directory)
         except ResultsError as error:
             _say(f"load: {error}")
