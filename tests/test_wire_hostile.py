@@ -63,7 +63,7 @@ class Stage:
 
 
 @contextmanager
-def stage(max_body: int = MAX_BODY, max_connections: int = 64) -> Iterator[Stage]:
+def stage(max_connections: int = 1) -> Iterator[Stage]:
     plays: dict[bytes, Callable[[Exchange], None]] = {}
 
     def play(exchange: Exchange) -> None:
@@ -74,7 +74,7 @@ def stage(max_body: int = MAX_BODY, max_connections: int = 64) -> Iterator[Stage
             exchange.plain()
 
     with scripted(play) as server:
-        pool = Pool(server.url, timeout_s=TIMEOUT_S, max_connections=max_connections, max_body=max_body)
+        pool = Pool(server.url, timeout_s=TIMEOUT_S, max_connections=max_connections, max_body=MAX_BODY)
         try:
             yield Stage(pool, server, plays)
         finally:
@@ -83,7 +83,14 @@ def stage(max_body: int = MAX_BODY, max_connections: int = 64) -> Iterator[Stage
 
 @pytest.fixture
 def odd() -> Iterator[Stage]:
+    """One connection at a time, so that the next request goes over the same one whenever that is allowed."""
     with stage() as one:
+        yield one
+
+
+@pytest.fixture
+def wide() -> Iterator[Stage]:
+    with stage(64) as one:
         yield one
 
 
@@ -154,7 +161,7 @@ def test_in_any_pieces(odd: Stage, case: Case, places: list[int]) -> None:
     odd.ask_plainly()
 
 
-def test_many_at_once_never_get_each_others_answers(odd: Stage) -> None:
+def test_many_at_once_never_get_each_others_answers(wide: Stage) -> None:
     """Good, bad and cut answers over the same pool, while others wait for theirs."""
 
     def person(seed: int) -> None:
@@ -162,13 +169,13 @@ def test_many_at_once_never_get_each_others_answers(odd: Stage) -> None:
         for _ in range(40):
             case = drawn.choice([*GOOD, *SURPLUS, *BAD])
             ends = [] if case.surplus else [drawn.randrange(len(case.raw)) for _ in range(3)]
-            check(odd.ask(sending(case, ends), case.method), case)
-            odd.ask_plainly()
+            check(wide.ask(sending(case, ends), case.method), case)
+            wide.ask_plainly()
 
     people = [gevent.spawn(person, seed) for seed in range(16)]
     gevent.joinall(people, timeout=60, raise_error=True)
     assert all(one.successful() for one in people)
-    assert odd.pool.in_flight == 0
+    assert wide.pool.in_flight == 0
 
 
 # Time
@@ -283,6 +290,15 @@ def test_a_connection_closed_while_idle_costs_nothing(odd: Stage, rude: bool) ->
         odd.until(lambda: odd.pool.idle == 0)
         odd.ask_plainly()
     assert odd.pool.refused_reuse == 0
+
+
+@pytest.mark.parametrize("connections", [1, 64])
+def test_a_server_that_closes_after_each_answer_and_does_not_say_so(connections: int) -> None:
+    with stage(connections) as one:
+        for _ in range(300):
+            answer = one.ask(lambda exchange: exchange.plain_and_close())
+            assert (answer.status, answer.failure) == (200, None)
+        assert len(one.server.asked) == one.pool.opened == 300
 
 
 def test_a_close_that_the_hub_has_not_told_of_is_seen_before_a_late_reuse(odd: Stage) -> None:

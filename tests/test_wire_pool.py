@@ -76,10 +76,23 @@ def pooled(
 
 
 def test_a_connection_is_used_again() -> None:
-    with pooled() as (pool, server):
+    with pooled(max_connections=1) as (pool, server):
         for _ in range(50):
             assert pool.perform(request(pool)).status == 200
         assert (pool.opened, pool.idle, pool.in_flight, server.connections) == (1, 1, 0, 1)
+
+
+def test_new_connections_are_used_again_once_they_have_proved_to_stay_open() -> None:
+    with pooled() as (pool, _):
+        assert pool.perform(request(pool)).status == 200
+        assert pool.perform(request(pool)).status == 200
+        for connection in pool.unproven_connections:
+            connection.freed_ns -= 1_000_000_000
+        opened = pool.opened
+        for _ in range(50):
+            assert pool.perform(request(pool)).status == 200
+        assert pool.opened == opened
+        assert pool.idle == opened
 
 
 def test_start_says_no_when_all_are_busy_and_on_free_says_when_one_is_not() -> None:
@@ -466,7 +479,7 @@ def trusting(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_tls(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
-    with pooled(well, trusting, server_context(authority)) as (pool, server):
+    with pooled(well, trusting, server_context(authority), max_connections=1) as (pool, server):
         for _ in range(20):
             assert pool.perform(request(pool)).status == 200
         assert (pool.opened, pool.idle, server.connections) == (1, 1, 1)
@@ -563,7 +576,7 @@ def test_odd_answers_over_tls(authority: trustme.CA, trusting: ssl.SSLContext, c
         if case.until_close:
             exchange.end_tls()
 
-    with pooled(play, trusting, server_context(authority), max_body=MAX_BODY) as (pool, _):
+    with pooled(play, trusting, server_context(authority), max_body=MAX_BODY, max_connections=1) as (pool, _):
         answer = pool.perform(request(pool, "/odd/00000007", case.method))
         assert (answer.status, answer.body, answer.failure) == (case.status, case.body, case.failure)
         answer = pool.perform(request(pool, "/plain/00000008"))
