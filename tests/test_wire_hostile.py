@@ -3,8 +3,10 @@ pool has to get its own answer: every request carries a nonce that its answer gi
 
 from __future__ import annotations
 
+import errno
 import itertools
 import random
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -184,7 +186,6 @@ def test_many_at_once_never_get_each_others_answers(wide: Stage) -> None:
 def test_no_answer(odd: Stage) -> None:
     answer = odd.ask(lambda exchange: exchange.wait(), timeout_s=0.2)
     assert (answer.status, answer.failure, answer.indeterminate) == (0, Failure.TIMEOUT, True)
-    assert answer.done_ns - answer.sent_ns >= 200_000_000
     odd.ask_plainly()
 
 
@@ -236,6 +237,25 @@ def test_an_early_answer_and_a_reset(odd: Stage) -> None:
         answer = odd.ask(play, "POST", LARGE)
         assert answer.status == 413 or (answer.failure is Failure.RESET and answer.indeterminate)
         odd.ask_plainly()
+
+
+def test_an_early_answer_is_read_after_the_sending_failed() -> None:
+    """The server answered and was gone before the hub had a turn: what it said lies in the kernel yet."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        pool = Pool(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout_s=TIMEOUT_S, max_connections=1)
+        answers: list[Answer] = []
+        pool.start(RequestTemplate(pool.origin.authority).encode("POST", "/", LARGE), answers.append)
+        server = listener.accept()[0]
+        with gevent.Timeout(TIMEOUT_S):
+            while not pool.opened:
+                gevent.sleep(0.001)
+        (connection,) = pool._connections
+        server.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+        connection._broken(BrokenPipeError(errno.EPIPE, "gone"), connection.done)
+        server.close()
+        assert [(answer.status, answer.body) for answer in answers] == [(413, b"no")]
+        assert (pool.idle, pool.in_flight) == (0, 0)
+        pool.close()
 
 
 def test_a_server_that_goes_while_the_request_is_being_sent(odd: Stage) -> None:
@@ -308,8 +328,10 @@ def test_a_close_that_the_hub_has_not_told_of_is_seen_before_a_late_reuse(odd: S
         exchange.plain()
         waiting.append(exchange)
 
+    odd.ask_plainly()
     assert odd.ask(play).status == 200
     odd.until(lambda: bool(waiting))
+    assert odd.pool.idle_connections
     waiting[0].close()  # between here and the next request the hub has no turn
     assert odd.pool.idle == 1
     for connection in odd.pool.idle_connections:
