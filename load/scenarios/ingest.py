@@ -206,6 +206,7 @@ class IngestScenario:
         self.upload_deadline_s = UPLOAD_DEADLINE_S
         self._zipf = zipf
         self._batches = Batches(context.seed, Sizes(sizes), uploads, context.check_every, active)
+        self._people = Batches(context.seed, Sizes(sizes), uploads, context.check_every)
         self.listed_of, self.count_of = field_of(self.ingestion.key), field_of(self.ingestion.count)
         self.payload_of = field_of(self.ingestion.payload)
         self._prefix = f"{context.run}-{context.worker}-"
@@ -311,7 +312,13 @@ class IngestScenario:
 
     def step(self, arrival: int) -> Step:
         """The same before it is encoded."""
-        batch = self._batches[arrival]
+        return self._send(self._batches[arrival])
+
+    def sending(self, number: int) -> Step:
+        """What a loader sends as number `number` of this process, from 0, where users and no arrivals send."""
+        return self._send(self._people[number])
+
+    def _send(self, batch: Batch) -> Step:
         return self._upload(batch) if batch.upload else self._batch(batch)
 
     def _batch(self, batch: Batch) -> Step:
