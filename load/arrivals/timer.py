@@ -43,9 +43,7 @@ class _Timerfd:
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         # TFD_NONBLOCK and TFD_CLOEXEC are O_NONBLOCK and O_CLOEXEC (timerfd_create(2)).
-        self.descriptor = self._checked(
-            self._libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)
-        )
+        self.descriptor = self._checked(self._libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC))
         self._spec = _Itimerspec()
         self._reference = ctypes.byref(self._spec)
 
