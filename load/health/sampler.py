@@ -1,8 +1,8 @@
 """Takes the samples of a generator's process.
 
-Whoever drives the load hands over what only it knows: `lateness.append(ns)` for each arrival when it is first tried,
-`take(answer)` for each answer, `found_full` counted up when an arrival finds every connection busy. All of that is
-cheap; the machine itself is read when a sample is taken, twice a second or less often.
+Whoever drives the load hands over what only it knows: `tried` when an arrival is first tried to be sent, `full` and
+`freed` when every connection is busy and when one is free again, `take` for each answer. All of that is cheap; the
+machine itself is read when a sample is taken, twice a second or less often.
 """
 
 from __future__ import annotations
@@ -85,6 +85,8 @@ class HealthSampler:
         self.read_lag: list[int] = []
         self.found_full = 0
         self.process = process or f"process {os.getpid()}"
+        self._full_until_ns = 0
+        self._queued = False
         self._connections = connections
         self._host = socket.gethostname()
         self._machine = machine or Machine()
@@ -99,6 +101,25 @@ class HealthSampler:
         self._reading = self._machine.read()
         self._take()
         self._probe.start()
+
+    def tried(self, intended_ns: int, now_ns: int) -> None:
+        """An arrival is tried for the first time. One that became due while every connection was busy stood in the
+        queue for the target, and its delay is not the generator's."""
+        self._queued = intended_ns < self._full_until_ns
+        if self._queued:
+            self.found_full += 1
+        else:
+            self.lateness.append(now_ns - intended_ns)
+
+    def full(self) -> None:
+        """The arrival that was tried last found every connection busy."""
+        if not self._queued:
+            self._queued = True
+            self.found_full += 1
+
+    def freed(self, now_ns: int) -> None:
+        """The arrival that had found every connection busy could be sent."""
+        self._full_until_ns = now_ns
 
     def take(self, answer: Answer) -> None:
         """Note how long an answer lay in the kernel, when that is known."""
