@@ -272,6 +272,8 @@ def share_in_words(share: float) -> str:
     if share in (0, 1):
         return f"{share:.0%}".replace("%", " %")
     percent = share * 100
+    if percent > 99.9:  # not everything is never 100 %
+        return f"{min(percent, 99.99):.2f} %"
     digits = 1 if percent >= 0.95 else 2 if percent >= 0.095 else 4 if percent < 0.001 else 3
     return f"{percent:.{digits}f} %"
 

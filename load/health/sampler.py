@@ -13,6 +13,7 @@ import time
 from typing import Any, Protocol
 
 import gevent
+import numpy as np
 
 from cdp.distribution import Distribution
 from load.answer import Answer
@@ -21,6 +22,7 @@ from load.health.sample import HealthSample
 
 PROBE_NS = 20_000_000
 _LOOKED_AT = 2_000  # times of a sample at most
+_GOLDEN = 0.6180339887498949
 
 
 class Connections(Protocol):
@@ -167,10 +169,16 @@ class HealthSampler:
 
 
 def _thinned(times_ns: list[int]) -> Distribution:
-    """The distribution of every k-th time, each counted k times, so that tens of thousands cost no more than some."""
-    step = -(-len(times_ns) // _LOOKED_AT) or 1
-    found = Distribution.of(times_ns[::step])
-    return Distribution(found.values_ns, found.counts * step)
+    """The distribution of one in k times, each counted k times, so that tens of thousands cost no more than some.
+
+    Which ones: steps of the golden ratio spread evenly over the list and are in step with no pattern in it.
+    """
+    of = -(-len(times_ns) // _LOOKED_AT)
+    if of <= 1:
+        return Distribution.of(times_ns)
+    places = (np.arange(len(times_ns) // of) * _GOLDEN % 1 * len(times_ns)).astype(np.int64)
+    found = Distribution.of(np.array(times_ns, dtype=np.int64)[places])
+    return Distribution(found.values_ns, found.counts * of)
 
 
 def _shares(before: Reading, after: Reading, span_ns: int) -> dict[str, Any]:
