@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -170,3 +171,18 @@ def _storable(value: Any, depth: int = 0) -> Any:
     except (RecursionError, ValueError):  # ValueError: an integer of more digits than Python prints
         text = f"<{type(value).__name__} that cannot be shown>"
     return _storable(text)
+
+
+def run_directory(base: Path, name: str) -> Path:
+    """A new directory for a run's files, named by time (UTC) and target. Raises ResultsError when it cannot be made."""
+    stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{''.join(c if c.isalnum() or c in '-._' else '-' for c in name)}"
+    for number in range(100):
+        directory = base / (stem if not number else f"{stem}-{number}")
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise ResultsError(f"cannot make the run's directory {directory}: {error.strerror}") from None
+        return directory
+    raise ResultsError(f"cannot make a new directory for the run in {base}")

@@ -236,7 +236,7 @@ class Coordinator:
             objectives,
             health,
             books,
-            dead_workers=[worker.name for worker in self.workers.values() if worker.dead],
+            dead_workers=[f"worker {worker.stripe}" for worker in self.workers.values() if worker.dead],
             obstacle=self.obstacle,
             stopped=self.stopped,
             open_loop=self.schedule is not None,

@@ -19,11 +19,12 @@ from load.arrivals.dispatcher import Dispatcher
 from load.health.sampler import HealthSampler
 from load.recording.recorder import Channel, Recorder
 from load.scenario import Outcome, Scenario, Shot
-from load.witness import Witness
 from load.wire.pool import Pool
+from load.witness import Witness
 
 UNANSWERED = Outcome("no answer when the run ended")
 NEVER_SENT = Outcome("never sent: every connection was busy until the run ended")
+GONE = (Failure.REFUSED, Failure.UNREACHABLE, Failure.RESET, Failure.CLOSED)
 DRAIN_GRACE_S = 1.0  # beyond the timeout of an answer
 _BURST_WINDOW_S = 5
 _BURST_LEAST = 50
@@ -31,21 +32,22 @@ _BURST_LEAST = 50
 
 @dataclass(slots=True)
 class Burst:
-    """Watches for a burst of server errors: more than half of the answers of five seconds, and at least fifty."""
+    """Watches for a burst of failures that say that the target is overwhelmed or gone (server errors, refused and broken
+    connections): more than half of the ends of five seconds, and at least fifty."""
 
     second: int = 0
     answers: int = 0
     errors: int = 0
     history: tuple[tuple[int, int], ...] = ()
 
-    def take(self, now_ns: int, server_error: bool) -> bool:
-        """Count an answer; whether the burst is there."""
+    def take(self, now_ns: int, broken: bool) -> bool:
+        """Count an answer, or what came instead; whether the burst is there."""
         second = now_ns // 1_000_000_000
         if second != self.second:
             self.history = (*self.history, (self.answers, self.errors))[-(_BURST_WINDOW_S - 1) :]
             self.second, self.answers, self.errors = second, 0, 0
         self.answers += 1
-        if not server_error:
+        if not broken:
             return False
         self.errors += 1
         errors = self.errors + sum(e for _, e in self.history)
@@ -55,7 +57,7 @@ class Burst:
 class OpenLoop:
     """Sends the arrivals of one stripe. `start` at a time, `stop` at any time; `ended` is set when nothing is left.
 
-    `on_burst` is called once when server errors come in a burst (see `Burst`); None: go on whatever comes.
+    `on_burst` is called once when failures come in a burst (see `Burst`); None: go on whatever comes.
     """
 
     def __init__(
@@ -170,7 +172,8 @@ class OpenLoop:
                 outcome.indeterminate,
                 answer.failure,
             )
-        if self._burst.take(answer.done_ns, answer.status >= 500) and self._on_burst is not None:
+        broken = answer.status >= 500 or answer.failure in GONE
+        if self._burst.take(answer.done_ns, broken) and self._on_burst is not None:
             on_burst, self._on_burst = self._on_burst, None
             on_burst()
         if shot.followed_by is not None and outcome.good:

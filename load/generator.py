@@ -17,7 +17,7 @@ from locust.env import Environment
 
 from cdp.contract import load_contract
 from cdp.secrets import Secrets
-from cdp.targets import Target
+from cdp.targets import Target, TargetError
 from load.admission import sign_in
 from load.arrivals.dispatcher import Dispatcher
 from load.engine import DRAIN_GRACE_S, OpenLoop
@@ -27,11 +27,17 @@ from load.plan import Plan, schedule_of
 from load.recording.locust_stats import LocustTables
 from load.recording.recorder import Recorder
 from load.scenarios import make_scenario
+from load.scenarios.people import Person, provide
+from load.wire.origin import WireError
 from load.wire.pool import Pool
+from load.wire.reporting import attach
+from load.wire.target import open_pool
 from load.wire.tls import make_context
+from load.wire.user import shared_pool
 from load.witness import Witness
 
 REPORT_INTERVAL_S = 0.5
+_SAMPLE_EVERY = 16  # answers of which one is asked when the kernel had it
 
 
 Report = dict[str, Any]
@@ -67,21 +73,31 @@ class Generator:
         options, target = self.options, self.target
         contract = load_contract(overlay=Path(target.overlay) if target.overlay else None)
         token = sign_in(target, contract, self.secrets)
-        closed_loop = not options.open_loop
         self.witness = Witness(self.environment, self.secrets)
-        tables = LocustTables(self.environment.stats, closed_loop)
+        tables = LocustTables(self.environment.stats, closed_loop=not options.open_loop)
         self.recorder = Recorder(None if self.witness.wants_all else tables.take, self.secrets.redact)
-        secure = target.origin.startswith("https:")
-        self.pool = Pool(
-            target.origin,
-            timeout_s=options.answer_timeout,
-            tls=make_context(target.ca_file, target.client_cert, target.client_key) if secure else None,
-            max_connections=options.connections,
-            sample_kernel_time_every=16,
-        )
+        self.pool = self._open_pool()
         self.sampler = HealthSampler(self.pool, process=f"worker {self.plan.stripe}" if self.plan.stripes > 1 else "")
         self.scenario = make_scenario(options, target, contract, token, self.plan.run, self.plan.stripe)
         self.scenario.prepare()
+        if not options.open_loop:
+            attach(self.environment, self.recorder)
+            provide(self.environment, self.scenario)
+
+    def _open_pool(self) -> Pool:
+        """The connections of this process; in a closed loop those that its users share."""
+        options, target = self.options, self.target
+        try:
+            if options.open_loop:
+                return open_pool(target, max_connections=options.connections, sample_kernel_time_every=_SAMPLE_EVERY)
+            secure = target.origin.startswith("https:")
+            Person.tls = make_context(target.ca_file, target.client_cert, target.client_key) if secure else None
+            Person.timeout_s, Person.max_connections = options.answer_timeout, options.connections
+            return shared_pool(
+                target.origin, tls=Person.tls, timeout_s=Person.timeout_s, max_connections=Person.max_connections
+            )
+        except WireError as error:
+            raise TargetError(str(error)) from None
 
     def begin(self, in_s: float) -> None:
         """Start to send, `in_s` seconds from now, and report until it is over. Returns when it is."""
@@ -93,7 +109,6 @@ class Generator:
                 self._send_schedule(start_ns)
             else:
                 self._stop.wait()
-                self.pool.close(abandon=True)
         finally:
             reporter.kill()
             self._finish()
@@ -130,7 +145,7 @@ class Generator:
             engine.stop()
 
     def _on_burst(self) -> None:
-        self.stop("the target answers with server errors in a burst: more than half of the answers of five seconds")
+        self.stop("server errors or broken connections were more than half of all answers of five seconds")
 
     def _report_regularly(self) -> None:
         while True:

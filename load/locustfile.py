@@ -7,9 +7,44 @@ With `--rate` (or a trace) requests are sent on a schedule, an open loop; withou
 token comes from the environment (CDP_TOKEN, or CDP_EMAIL and CDP_PASSWORD). `cdp load` is the same with less to type.
 """
 
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
 from locust import events
 
-from load.node import install
-from load.scenarios.people import EventLoader, Searcher  # noqa: F401 - Locust collects the classes it finds here
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from its checkout, from wherever it is called
 
-install(events)
+from cdp.load_results import Span, read_load_results
+from cdp.records import RESULTS_FILE
+from load.node import install
+from load.scenarios.people import *  # noqa: F403 - Locust collects the user classes that it finds here
+from reports import write_reports
+from reports.console import make_console
+from reports.load_terminal import LoadProgress, print_load_run
+
+
+class OnTerminal:
+    """Shows a run on the terminal and writes its reports."""
+
+    def __init__(self) -> None:
+        self._progress: LoadProgress | None = None
+
+    def progress(self, span: Span, planned_s: float | None) -> None:
+        if self._progress is None:
+            self._progress = LoadProgress(planned_s, make_console(sys.stderr))
+        self._progress.update(span)
+
+    def report(self, directory: Path) -> None:
+        if self._progress is not None:
+            self._progress.__exit__(None, None, None)
+            self._progress = None
+        results = directory / RESULTS_FILE
+        written = write_reports(results)
+        print_load_run(read_load_results(results), make_console())
+        for path in written:
+            print(path)
+
+
+install(events, OnTerminal())

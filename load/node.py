@@ -8,6 +8,7 @@ made directly.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -31,6 +32,7 @@ from load.recording.locust_stats import measure_finely
 from load.scenario import ScenarioError
 
 USAGE = 2
+OWN_SUMMARY = "CDP_LOAD_OWN_SUMMARY"  # set where `cdp load` started Locust
 LOCAL = "local"  # the name of the only process
 PLAN, READY, GO, REPORT, STOP = "cdp-plan", "cdp-ready", "cdp-go", "cdp-report", "cdp-stop"
 READY_DEADLINE_S = 60.0
@@ -43,8 +45,10 @@ def install(events: Events, show: Show) -> None:
 
     def on_init(environment: Environment, runner: Runner, **_: Any) -> None:
         node = Node(environment, runner, show)
-        node.prepare_locust(node.read())
+        node.prepare_locust()
         node.listen()
+        if OWN_SUMMARY in os.environ:  # the tables of Locust would say the same again
+            logging.getLogger("locust.stats_logger").setLevel(logging.CRITICAL)
 
     measure_finely()
     events.init_command_line_parser.add_listener(_add_options)
@@ -106,11 +110,16 @@ class Node:
             print(f"load: {message}", file=sys.stderr)
         raise SystemExit(USAGE)
 
-    def prepare_locust(self, options: LoadOptions) -> None:
-        """Make Locust run what the options say: one placeholder a process in an open loop, people in a closed one."""
+    def prepare_locust(self) -> None:
+        """Make Locust run what the options say: one placeholder a process in an open loop, people in a closed one. A
+        worker is told the options by the master, so it has to be ready for either."""
         from load.scenarios.people import PEOPLE, Arrivals
 
-        parsed = self.parsed
+        if self.is_worker:
+            everybody = dict.fromkeys(each for classes in PEOPLE.values() for each in classes)
+            self.environment.user_classes = [Arrivals, *everybody]
+            return
+        parsed, options = self.parsed, self.read()
         if options.open_loop:
             if parsed.num_users:
                 self._refuse("--users is a closed loop and --rate an open one; give one of them")

@@ -11,10 +11,10 @@ from locust.env import Environment
 from cdp.secrets import Secrets
 from load.answer import Answer
 from load.scenario import Outcome, Shot
+from load.wire.reporting import others_listen
 
 _SHOWN = 4000  # bytes of a body
 _MOST = 100
-_HANDLERS_OF_LOCUST = ("locust.runners",)
 
 
 class RequestFailed(Exception):
@@ -86,12 +86,6 @@ class Witness:
 
     def _text(self, data: bytes) -> str:
         return self._secrets.redact(data[:_SHOWN].decode("utf-8", "backslashreplace"))
-
-
-def others_listen(environment: Environment) -> bool:
-    """Whether anybody but Locust's own statistics wants to hear of each request."""
-    handlers = environment.events.request._handlers
-    return any(getattr(handler, "__module__", "") not in _HANDLERS_OF_LOCUST for handler in handlers)
 
 
 def _target_of(request: bytes) -> str:

@@ -26,6 +26,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
+    """An answer; with status 0 there is none, and the connection is closed."""
+
     status: int = 200
     body: bytes = b"{}"
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -45,6 +47,7 @@ class Loopback:
 
 class _Quiet(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are written apart
 
     def log_message(self, *arguments: object) -> None:
         pass
@@ -54,6 +57,9 @@ class _Quiet(BaseHTTPRequestHandler):
         return Asked(self.command, self.path, {n.lower(): v for n, v in self.headers.items()}, body)
 
     def give(self, reply: Reply) -> None:
+        if not reply.status:
+            self.close_connection = True
+            return
         self.send_response_only(reply.status)
         for name, value in {"Content-Type": "application/json", **reply.headers}.items():
             self.send_header(name, value)

@@ -149,7 +149,7 @@ def well_formed(draw: st.DrawFn) -> tuple[str, bytes, bool]:
     body = draw(_BODIES)
     framing = draw(st.sampled_from(["length", "chunked", "close"]))
     bodiless = method == "HEAD" or status in (204, 304)
-    if framing == "length" and not (status == 204):
+    if framing == "length" and status != 204:
         lines.append(f"Content-Length: {len(body)}")
     if framing == "chunked" and not bodiless:
         lines.append("Transfer-Encoding: chunked")

@@ -10,6 +10,7 @@ from cdp import __version__
 from cdp.cli.clean import clean
 from cdp.cli.contract import contract
 from cdp.cli.doctor import doctor
+from cdp.cli.load import load
 from cdp.cli.overlays import confirm_command, diff_command, import_command
 from cdp.cli.serve import serve
 from cdp.cli.spec import spec
@@ -32,6 +33,7 @@ cli.add_command(serve)
 cli.add_command(contract)
 cli.add_command(clean)
 cli.add_command(doctor)
+cli.add_command(load)
 cli.add_command(targets)
 
 

@@ -96,8 +96,7 @@ class AnswerParser:
             raise self._wrong
         if not self.whole:
             return self._within_limits(len(data))
-        if b"-encoding:" in self.head.lower():
-            self._read_codings()
+        self._settle()
         return True
 
     def _feed_head(self, data: bytes) -> bool:
@@ -127,6 +126,7 @@ class AnswerParser:
             self._take_head(raw[:end])
         if self.whole:
             self.surplus = bool(data)
+            self._settle()
             return True
         return bool(data) and self._feed_rest(data)
 
@@ -183,6 +183,16 @@ class AnswerParser:
         """Whether a head says where its body ends."""
         low = head.lower()
         return b"\r\ncontent-length:" in low or b"\r\ntransfer-encoding:" in low
+
+    def _settle(self) -> None:
+        """What the headers of a whole answer say beyond llhttp's view. Raises AnswerError."""
+        if self.status == 204 and self._framed(self.head):
+            lengths = {value for name, value in fields_of(self.head) if name.lower() == b"content-length"}
+            self._keep = self._keep and lengths == {
+                b"0"
+            }  # it must not have a body, says that it has one, and may send it yet
+        if b"-encoding:" in self.head.lower():
+            self._read_codings()
 
     def _read_codings(self) -> None:
         fields = [(name.lower(), value.lower()) for name, value in fields_of(self.head)]

@@ -1,0 +1,88 @@
+"""The kinds of load: customer search, event ingestion, and both at once."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeAlias
+from urllib.parse import urlsplit
+
+from cdp.contract import Contract
+from cdp.http import TOKEN_HEADER
+from cdp.targets import Target
+from load.scenario import ScenarioError
+from load.scenarios.hot import Context, Encode
+from load.scenarios.ingest import IngestScenario
+from load.scenarios.mixed import MixedScenario
+from load.scenarios.search import SearchScenario
+from load.wire.request import RequestTemplate
+
+AnyScenario: TypeAlias = SearchScenario | IngestScenario | MixedScenario
+
+
+class Options(Protocol):
+    """What is chosen about a scenario: its name and seed, how often answers are held to the conventions, and the shares
+    and sizes of its parts."""
+
+    @property
+    def scenario(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def check_every(self) -> int: ...
+    @property
+    def zipf(self) -> float: ...
+    @property
+    def misses(self) -> float: ...
+    @property
+    def searches(self) -> float: ...
+    @property
+    def ingestion(self) -> float: ...
+    @property
+    def batch(self) -> str: ...
+    @property
+    def uploads(self) -> float: ...
+    @property
+    def new_customers(self) -> float: ...
+
+
+def make_scenario(
+    options: Options, target: Target, contract: Contract, token: str, run: str, worker: int
+) -> AnyScenario:
+    """The scenario that the options name, not yet prepared. `run`: the prefix of all that it writes; `worker`: the
+    number of this process. Raises ScenarioError in one line."""
+    context = Context(contract, target, encoder(target, token), token, run, worker, options.seed, options.check_every)
+    if options.scenario == SearchScenario.name:
+        return SearchScenario(context, zipf=options.zipf, misses=options.misses)
+    if options.scenario == IngestScenario.name:
+        return IngestScenario(
+            context,
+            sizes=options.batch,
+            uploads=options.uploads,
+            new_customers=options.new_customers,
+            zipf=options.zipf,
+        )
+    if options.scenario == MixedScenario.name:
+        return MixedScenario(
+            context,
+            searches=options.searches,
+            ingestion=options.ingestion,
+            zipf=options.zipf,
+            misses=options.misses,
+            sizes=options.batch,
+            uploads=options.uploads,
+            new_customers=options.new_customers,
+        )
+    raise ScenarioError(f"{options.scenario!r} is no scenario; there are search, ingest and mixed")
+
+
+def encoder(target: Target, token: str) -> Encode:
+    """What writes requests to a target: with the token, and the headers that the target's entry asks for.
+
+    Raises ScenarioError, which shows no value, for headers that cannot be sent.
+    """
+    own = {"Accept": "application/json", TOKEN_HEADER: token}
+    given = {name.lower() for name in own}
+    more = {name: value for name, value in target.headers if name.lower() not in given}
+    try:
+        return RequestTemplate(urlsplit(target.origin).netloc, {**own, **more}).encode
+    except ValueError as error:
+        raise ScenarioError(str(error)) from None

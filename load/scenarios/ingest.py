@@ -1,0 +1,360 @@
+"""Event ingestion: JSON batches, and gzipped CSV uploads that are followed to their end. Every event carries a mark."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from cdp.contract.model import Ingestion, UploadState
+from cdp.uploads import csv_table
+from load.answer import Answer
+from load.marks import MARK, SUM, TEXT, Corrupt, Mark, verify
+from load.scenario import GOOD, Outcome, ScenarioError, Shot
+from load.scenarios.data import CHUNK, SCRIPTS, Draws, Floats, Integers, Sizes, Zipf
+from load.scenarios.discovery import Known, discover, reference_fields
+from load.scenarios.hot import Context, Step, field_of, ingesting, searching
+from load.scenarios.judging import Judge
+
+COUNT = Outcome("the answer counts or lists another number of events than were sent", "EVENT-01")
+ORDER = Outcome("the answer does not list the events in the order sent", "EVENT-01")
+CHANGED = Outcome("an event of the answer is not the one that was sent", "EVENT-01")
+UPLOAD_FAILED = Outcome("an upload of valid events ended in an error", "EVENT-04")
+UPLOAD_OPEN = Outcome("an upload did not reach an end state in time", "EVENT-04")
+UPLOAD_COUNT = Outcome("an upload that is finished counts other rows than were sent", "EVENT-04")
+UPLOAD_DEADLINE_S = 60.0
+_FIRST_POLL_S, _LONGEST_POLL_S = 0.2, 2.0
+_LEAST_TEXT, _MOST_TEXT = 20, 400  # characters of filling in a payload
+_POOL = 4000
+_DAY_S = 86_400
+_COMPRESSION = 1  # fast: what is measured is the target
+
+
+class Batch(NamedTuple):
+    """The events of an arrival: `size` of them, the first of which is number `first` of the run."""
+
+    first: int
+    size: int
+    upload: bool
+    sampled: bool
+
+
+class Event(NamedTuple):
+    """What an event is about: the rank of its kind, that of its customer (-1: a new one), and which filling it has."""
+
+    kind: int
+    customer: int
+    start: int
+    end: int
+
+
+class Batches:
+    """The batches of a run. Events are numbered through without gaps, in the order of the arrivals: a pure function of
+    seed and arrival. `active`: for a chunk, which arrivals are batches at all; all of them without."""
+
+    def __init__(
+        self,
+        seed: int,
+        sizes: Sizes,
+        uploads: float,
+        check_every: int,
+        active: Callable[[int], npt.NDArray[np.bool_]] | None = None,
+    ) -> None:
+        self._sizes = sizes
+        self._uploads = uploads
+        self._check_every = check_every
+        self._active = active
+        self._firsts = [0]  # number of the first event of each chunk
+        self._draws = Draws(seed, "batches", 3, self._plan)
+
+    def __getitem__(self, arrival: int) -> Batch:
+        return self._draws[arrival]
+
+    def _of_chunk(self, chunk: int, uniform: Floats) -> Integers:
+        sizes = self._sizes.of(uniform[:, 0])
+        return sizes if self._active is None else np.where(self._active(chunk), sizes, 0)
+
+    def _first_of(self, chunk: int) -> int:
+        while len(self._firsts) <= chunk:
+            before = len(self._firsts) - 1
+            total = int(self._of_chunk(before, self._draws.uniform(before)).sum())
+            self._firsts.append(self._firsts[before] + total)
+        return self._firsts[chunk]
+
+    def _plan(self, chunk: int, uniform: Floats) -> list[Batch]:
+        sizes = self._of_chunk(chunk, uniform)
+        firsts = self._first_of(chunk) + np.cumsum(sizes) - sizes
+        uploads = uniform[:, 1] < self._uploads
+        sampled = uniform[:, 2] * self._check_every < 1
+        columns = (firsts, sizes, uploads, sampled)
+        return list(map(Batch._make, zip(*(column.tolist() for column in columns), strict=True)))
+
+
+class BatchAnswer:
+    """Judges the answer to a batch: all events are counted and listed, in the order sent."""
+
+    __slots__ = ("batch", "ingest")
+
+    def __init__(self, ingest: IngestScenario, batch: Batch) -> None:
+        self.ingest = ingest
+        self.batch = batch
+
+    def __call__(self, answer: Answer) -> Outcome:
+        ingest, batch = self.ingest, self.batch
+        body = ingest.judge.decode(answer)
+        if type(body) is Outcome:
+            return body
+        listed = ingest.listed_of(body) or ()
+        if ingest.count_of(body) != batch.size or len(listed) != batch.size:
+            return COUNT
+        if batch.sampled:
+            outcome = ingest.judge.sample(answer)
+            return outcome if outcome is not GOOD else self._in_full(listed)
+        for place in (0, -1):
+            payload = ingest.payload_of(listed[place])
+            if isinstance(payload, str) and ingest.mark(batch.first + place % batch.size) not in payload:
+                return ORDER
+        return GOOD
+
+    def _in_full(self, listed: Any) -> Outcome:
+        ingest = self.ingest
+        marks = [
+            verify(ingest.payload_of(row), {name: get(row) for name, get in ingest.fields.items()}) for row in listed
+        ]
+        if any(isinstance(mark, Corrupt) for mark in marks):
+            return CHANGED
+        wanted = range(self.batch.first, self.batch.first + self.batch.size)
+        return GOOD if marks == [Mark(ingest.context.run, ingest.context.worker, seq) for seq in wanted] else ORDER
+
+
+class Upload:
+    """One upload under way: judges the answers about its state until it has ended."""
+
+    def __init__(self, ingest: IngestScenario, size: int) -> None:
+        self.ingest = ingest
+        self.size = size
+        self.path = ""
+        self.deadline_ns = 0
+        self.open = True
+        self.pause_s = _FIRST_POLL_S
+
+    def begun(self, answer: Answer) -> Outcome:
+        """Judge the answer that starts it."""
+        body = self.ingest.upload_judge.decode(answer)
+        if type(body) is Outcome:
+            return body
+        self.path = self.ingest.state_path(body)
+        self.deadline_ns = answer.done_ns + int(self.ingest.upload_deadline_s * 1e9)
+        return self._judge(body, answer)
+
+    def asked(self, answer: Answer) -> Outcome:
+        """Judge an answer about its state."""
+        body = self.ingest.state_judge.decode(answer)
+        return body if type(body) is Outcome else self._judge(body, answer)
+
+    def _judge(self, body: Any, answer: Answer) -> Outcome:
+        state = self.ingest.state
+        told = field_of(state.field)(body)
+        if told in state.failed:
+            return UPLOAD_FAILED
+        if told in state.done:
+            self.open = False
+            count = field_of(state.count)(body)
+            return GOOD if count in (None, self.size) else UPLOAD_COUNT
+        return UPLOAD_OPEN if answer.done_ns > self.deadline_ns else GOOD
+
+    def next(self, answer: Answer) -> tuple[float, Step] | None:
+        """After a good answer: when to ask again, and what; None at the end."""
+        if not self.open or not self.path:
+            return None
+        pause_s, self.pause_s = self.pause_s, min(2 * self.pause_s, _LONGEST_POLL_S)
+        operation = self.ingest.state_judge.operation
+        return pause_s, Step(operation.method, operation.id, self.path, self.asked, followed_by=self.next)
+
+
+class IngestScenario:
+    """Event ingestion. `sizes`: of batches and uploads; `uploads`: the share of uploads; `new_customers`: the share of
+    events whose customer the target does not know; `active`: see `Batches`."""
+
+    name = "ingest"
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        sizes: str = "50",
+        uploads: float = 0.02,
+        new_customers: float = 0.1,
+        zipf: float = 1.0,
+        active: Callable[[int], npt.NDArray[np.bool_]] | None = None,
+    ) -> None:
+        self.context = context
+        self.parts = ingesting(context.contract)
+        if self.parts.upload is None:
+            uploads = 0.0
+        assert self.parts.batch.ingestion is not None
+        self.ingestion: Ingestion = self.parts.batch.ingestion
+        self.known = Known()
+        self.new_customers = new_customers
+        self.upload_deadline_s = UPLOAD_DEADLINE_S
+        self._zipf = zipf
+        self._batches = Batches(context.seed, Sizes(sizes), uploads, context.check_every, active)
+        self.listed_of, self.count_of = field_of(self.ingestion.key), field_of(self.ingestion.count)
+        self.payload_of = field_of(self.ingestion.payload)
+        self._prefix = f"{context.run}-{context.worker}-"
+        self._columns = self._row_fields()
+        self._sorted = sorted(name for name in self._columns if name != self.ingestion.payload)
+        self.fields = {name: field_of(name) for name in self._columns if name != self.ingestion.payload}
+
+    def prepare(self, known: Known | None = None) -> None:
+        """Read kinds of events and identifiers, unless they are `known`. Raises ScenarioError in one line."""
+        if known is None:
+            needs_customers = self.new_customers < 1
+            found = searching(self.context.contract) if needs_customers else None
+            known = discover(self.context, found, self.parts, known_customers=needs_customers)
+        self.known = known
+        self.judge = Judge(self.context, self.parts.batch)
+        if self.parts.upload is not None and self.parts.state is not None:
+            assert self.parts.upload.ingestion is not None and self.parts.upload.ingestion.state is not None
+            self.upload_judge = Judge(self.context, self.parts.upload)
+            self.state_judge = Judge(self.context, self.parts.state)
+            self.state: UploadState = self.parts.upload.ingestion.state
+        self._path = self.context.path(self.parts.batch)
+        self._kinds = [self._kind(definition) for definition in known.definitions]
+        self._identifiers = [(text, orjson.dumps(text).decode()) for text in known.identifiers]
+        self._kind_popularity = Zipf(len(self._kinds), self._zipf)
+        self._popularity = Zipf(len(self._identifiers), self._zipf) if self._identifiers else None
+        self._pool = _filling(self.context.seed)
+        self._events = Draws(self.context.seed, "events", 5, self._plan)
+
+    def _row_fields(self) -> dict[str, str]:
+        """The fields of an event in the contract's order, each with its value where it is always the same."""
+        contract, own = self.context.contract, self.ingestion
+        schema = contract.resolved({"$ref": f"#/components/schemas/{own.rows}"})
+        told = reference_fields(contract, self.parts)
+        fields = {}
+        for name, described in schema.get("properties", {}).items():
+            described = contract.resolved(described)
+            fixed = next((described[k] for k in ("const", "default") if k in described), None)
+            fixed = (
+                fixed if fixed is not None else next(iter(described.get("enum") or described.get("examples", ())), None)
+            )
+            if name in told or name in (own.identifier, own.payload, own.time):
+                fields[name] = ""
+            elif name in schema.get("required", ()):
+                if not isinstance(fixed, str):
+                    raise ScenarioError(f"{own.rows} needs {name}, and the contract gives no example of it")
+                fields[name] = fixed
+        return fields
+
+    def _kind(self, definition: dict[str, str]) -> tuple[str, dict[str, str]]:
+        """The beginning of an event of this kind as JSON, and its fixed fields."""
+        own = (self.ingestion.identifier, self.ingestion.payload, self.ingestion.time)
+        fixed = {n: definition.get(n, value) for n, value in self._columns.items() if n not in own}
+        return orjson.dumps(fixed).decode()[:-1] + ("," if fixed else ""), fixed
+
+    def _plan(self, chunk: int, uniform: Floats) -> list[Event]:
+        kinds = self._kind_popularity.ranks(uniform[:, 0])
+        customers = np.full(CHUNK, -1, dtype=np.int64)
+        if self._popularity is not None:
+            known = uniform[:, 1] >= self.new_customers
+            customers[known] = self._popularity.ranks(uniform[known, 2])
+        lengths = _LEAST_TEXT + np.floor((_MOST_TEXT - _LEAST_TEXT) * uniform[:, 3] ** 2).astype(np.int64)
+        starts = np.floor((_POOL - _MOST_TEXT) * uniform[:, 4]).astype(np.int64)
+        columns = (kinds, customers, starts, starts + lengths)
+        return list(map(Event._make, zip(*(column.tolist() for column in columns), strict=True)))
+
+    # --- events
+
+    def mark(self, seq: int) -> str:
+        """The mark of event number `seq`, as it stands in its payload's JSON."""
+        return f'"{self._prefix}{seq}"'
+
+    def event(self, seq: int) -> dict[str, str]:
+        """Event number `seq` of the run as it is sent from here; its payload as a JSON text."""
+        fixed, identifier, _, moment, payload = self._event(seq)
+        own = {self.ingestion.identifier: identifier, self.ingestion.time: moment, self.ingestion.payload: payload}
+        return {name: own[name] if name in own else fixed[1][name] for name in self._columns}
+
+    def _event(self, seq: int) -> tuple[tuple[str, dict[str, str]], str, str, str, str]:
+        """Its kind, its identifier as a text and as JSON, its time, and its payload as JSON."""
+        kind, customer, start, end = self._events[seq]
+        known = self._kinds[kind]
+        if customer < 0:
+            identifier = f"{self.context.run}-customer-{seq}"
+            quoted = f'"{identifier}"'
+        else:
+            identifier, quoted = self._identifiers[customer]
+        days, second = divmod(seq, _DAY_S)
+        day = (self.context.day - timedelta(days=days % 7)).isoformat()
+        moment = f"{day} {second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
+        mark, text = f"{self._prefix}{seq}", self._pool[start:end]
+        digits = moment.translate(_NO_SIGNS)
+        own = {**known[1], self.ingestion.identifier: identifier, self.ingestion.time: digits}
+        head = "\x1f".join([own[name] for name in self._sorted]) + "\x1f"
+        total = crc32(f'{{"{MARK}":"{mark}","{TEXT}":"{text}"}}'.encode(), crc32(head.encode()))
+        return known, identifier, quoted, moment, f'{{"{MARK}":"{mark}","{SUM}":"{total:08x}","{TEXT}":"{text}"}}'
+
+    # --- requests
+
+    def shot(self, arrival: int) -> Shot:
+        """The request of an arrival."""
+        return self.step(arrival).shot(self.context.encode)
+
+    def step(self, arrival: int) -> Step:
+        """The same before it is encoded."""
+        batch = self._batches[arrival]
+        return self._upload(batch) if batch.upload else self._batch(batch)
+
+    def _batch(self, batch: Batch) -> Step:
+        own = self.ingestion
+        rows = []
+        for seq in range(batch.first, batch.first + batch.size):
+            kind, _, identifier, moment, payload = self._event(seq)
+            rows.append(f'{kind[0]}"{own.identifier}":{identifier},"{own.time}":"{moment}","{own.payload}":{payload}}}')
+        body = f'{{"{own.key}":[{",".join(rows)}]}}'.encode()
+        operation = self.parts.batch
+        judge = BatchAnswer(self, batch)
+        return Step(operation.method, operation.id, self._path, judge, body, "application/json", batch.size)
+
+    def _upload(self, batch: Batch) -> Step:
+        operation = self.parts.upload
+        assert operation is not None
+        rows = (self.event(seq).values() for seq in range(batch.first, batch.first + batch.size))
+        body = gzip.compress(csv_table(rows), _COMPRESSION, mtime=0)
+        upload = Upload(self, batch.size)
+        path, media_type = self.context.path(operation), operation.body_media_type or ""
+        return Step(
+            operation.method, operation.id, path, upload.begun, body, media_type, batch.size, followed_by=upload.next
+        )
+
+    def state_path(self, body: Any) -> str:
+        """Where the state of a started upload can be asked for, as the contract's links say."""
+        upload, state = self.parts.upload, self.parts.state
+        assert upload is not None and state is not None
+        values = {}
+        for link in upload.links.values():
+            for name, expression in link.get("parameters", {}).items():
+                value = body
+                for part in expression.removeprefix("$response.body#/").split("/"):
+                    value = field_of(part)(value)
+                values[name] = value
+        if any(values.get(p.name) in (None, "") for p in state.path_parameters):
+            return ""
+        return self.context.path(state, values)
+
+
+_NO_SIGNS = str.maketrans("", "", "- :")
+
+
+def _filling(seed: int) -> str:
+    """A long text that payloads hold pieces of: letters of several scripts, nothing that JSON or CSV would escape."""
+    generator = np.random.Generator(np.random.Philox(key=np.array([seed & (2**64 - 1), crc32(b"filling")], np.uint64)))
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz    0123456789.-" + SCRIPTS))
+    return "".join(letters[np.floor(generator.random(_POOL) * len(letters)).astype(np.int64)])

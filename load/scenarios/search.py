@@ -1,0 +1,247 @@
+"""Customer search as people do it: texts that somebody has and texts that nobody has, short, long and in any script,
+pages of the results, and customers that are opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import numpy as np
+
+from cdp.contract import Operation
+from load.answer import Answer
+from load.sampling import Asked
+from load.scenario import GOOD, Outcome, Shot
+from load.scenarios.data import CHUNK, Choice, Draws, Floats, Zipf, unknown_text, unknown_unicode
+from load.scenarios.discovery import SHORTEST, Known, discover
+from load.scenarios.hot import Context, Step, field_of, page_size, searching
+from load.scenarios.judging import Judge, ListAnswer
+
+NOT_FOUND = Outcome("a customer is not found by a value that he has", "SEARCH-01")
+SOMEBODY = Outcome("a text that nobody has finds somebody", "SEARCH-02")
+# What people ask, as shares of the searches that are no misses, and of those that are.
+FINDING = {"hit": 0.40, "unicode hit": 0.05, "short": 0.10, "page": 0.15, "attributes": 0.18, "events": 0.12}
+MISSING = {"miss": 0.6, "long miss": 0.2, "unicode miss": 0.2}
+_OPENED = 256  # customers that are remembered to be opened
+_SHORT = 500
+_LONGEST = 400
+
+
+class Draw(NamedTuple):
+    """What an arrival is about: the kind of request, the rank of what it asks for, two numbers from 0 to 1 for
+    everything else, and whether its answer is held to the conventions."""
+
+    kind: int
+    rank: int
+    one: float
+    other: float
+    sampled: bool
+
+
+class Reservoir:
+    """The ids of customers that may be opened: those known from the start, then those that answers brought last."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        self._ids = list(ids[:_OPENED])
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def put(self, customer: str) -> None:
+        """Remember a customer in the place of the one that was remembered longest."""
+        self._ids[self._next % len(self._ids)] = customer
+        self._next += 1
+
+    def pick(self, rank: int) -> str:
+        return self._ids[rank % len(self._ids)]
+
+
+class SearchAnswer:
+    """Judges the answer to one search. `owner`: a customer that has to be in it; `miss`: nobody may be."""
+
+    __slots__ = ("asked", "limit", "miss", "owner", "sampled", "search")
+
+    def __init__(
+        self, search: SearchScenario, asked: Asked, sampled: bool, owner: str = "", miss: bool = False, limit: int = 0
+    ) -> None:
+        self.search = search
+        self.asked = asked
+        self.sampled = sampled
+        self.owner = owner
+        self.miss = miss
+        self.limit = limit
+
+    def __call__(self, answer: Answer) -> Outcome:
+        search = self.search
+        judge = search.judge
+        records = judge.page(answer, self.limit)
+        if type(records) is Outcome:
+            return records
+        if records and self.miss:
+            return SOMEBODY
+        if self.owner and len(records) < (self.limit or judge.default_limit or len(records) + 1):
+            owner, owner_of = self.owner, search.owner_of
+            if not any(str(owner_of(record)) == owner for record in records):
+                return NOT_FOUND
+        if records:
+            search.opened.put(str(search.owner_of(records[0])))
+        return judge.sample(answer, self.asked) if self.sampled else GOOD
+
+
+class SearchScenario:
+    """Customer search. `zipf`: how uneven the popularity of texts and customers is; `misses`: the share of texts that
+    nobody has."""
+
+    name = "search"
+
+    def __init__(self, context: Context, *, zipf: float = 1.0, misses: float = 0.2) -> None:
+        self.context = context
+        self.parts = searching(context.contract)
+        self.known = Known()
+        self._zipf = zipf
+        self._misses = misses
+        self._path = context.path(self.parts.operation)
+        self._text = quote(self.parts.text.name, safe="")
+        self.owner_of: Callable[[Any], Any] = field_of(self.parts.owner.field)
+
+    def prepare(self, known: Known | None = None) -> None:
+        """Read values from the target, unless they are `known`. Raises ScenarioError in one line."""
+        self.known = known or discover(self.context, self.parts, None, known_customers=False)
+        self._make_judges()
+        self._make_texts()
+        shares = {name: share * (1 - self._misses) for name, share in FINDING.items()}
+        shares |= {name: share * self._misses for name, share in MISSING.items()}
+        if not self._unicode:
+            shares["hit"] += shares.pop("unicode hit")
+        if not self._beginnings:
+            shares["hit"] += shares.pop("short")
+        if not page_size(self.context.contract, self.parts.operation) or not self.known.words:
+            shares["hit"] += shares.pop("page")
+        if self._events_judge is None:
+            shares["attributes"] += shares.pop("events")
+        self._choice = Choice(shares)
+        populations = {
+            "hit": len(self._hits),
+            "unicode hit": len(self._unicode),
+            "short": len(self._beginnings),
+            "page": len(self.known.words),
+            "attributes": len(self.opened),
+            "events": len(self.opened),
+        }
+        self._popularity = {name: Zipf(count, self._zipf) for name, count in populations.items() if count}
+        builders: dict[str, Callable[[Draw], Step]] = {
+            "hit": self._hit,
+            "unicode hit": self._unicode_hit,
+            "short": self._short,
+            "page": self._page,
+            "attributes": self._attributes,
+            "events": self._events,
+            "miss": self._miss,
+            "long miss": self._long_miss,
+            "unicode miss": self._unicode_miss,
+        }
+        self._builders = [builders[name] for name in self._choice.names]
+        self._draws = Draws(self.context.seed, "search", 5, self._plan)
+
+    def _make_judges(self) -> None:
+        parts, unordered = self.parts, self.known.unordered
+        self.judge = Judge(self.context, parts.operation, ordered=parts.operation.id not in unordered)
+        self._values_judge = Judge(self.context, parts.values, gone=True)
+        self._events_judge: Judge | None = None
+        if parts.events is not None:
+            self._events_judge = Judge(self.context, parts.events, ordered=parts.events.id not in unordered, gone=True)
+
+    def _make_texts(self) -> None:
+        """Everything that is searched for, percent-encoded beforehand, with what the answer is held to."""
+        texts = [(quote(text, safe=""), Asked({self.parts.text.name: text}, text), o) for text, o in self.known.values]
+        self._hits = texts
+        self._unicode = [entry for entry in texts if not entry[1].text.isascii()]
+        words = (word[:SHORTEST] for text, _ in self.known.values for word in text.split())
+        short = list(dict.fromkeys(w for w in words if len(w) == SHORTEST and w.isalnum()))[:_SHORT]
+        self._beginnings = [(quote(text, safe=""), Asked({self.parts.text.name: text}, text)) for text in short]
+        self.opened = Reservoir(self.known.customers)
+
+    def shot(self, arrival: int) -> Shot:
+        """The request of an arrival."""
+        return self.step(arrival).shot(self.context.encode)
+
+    def step(self, arrival: int) -> Step:
+        """The same before it is encoded."""
+        draw = self._draws[arrival]
+        return self._builders[draw.kind](draw)
+
+    def found(self, answer: Answer) -> list[str]:
+        """The customers of a good answer to a search."""
+        records = self.judge.page(answer)
+        return [] if type(records) is Outcome else list(dict.fromkeys(str(self.owner_of(r)) for r in records))
+
+    def _plan(self, chunk: int, uniform: Floats) -> list[Draw]:
+        kinds = self._choice.places(uniform[:, 0])
+        ranks = np.zeros(CHUNK, dtype=np.int64)
+        for place, name in enumerate(self._choice.names):
+            if name in self._popularity:
+                chosen = kinds == place
+                ranks[chosen] = self._popularity[name].ranks(uniform[chosen, 1])
+        sampled = uniform[:, 4] * self.context.check_every < 1
+        columns = (kinds, ranks, uniform[:, 2], uniform[:, 3], sampled)
+        return list(map(Draw._make, zip(*(column.tolist() for column in columns), strict=True)))
+
+    # --- the kinds of requests
+
+    def _step(self, kind: str, quoted: str, judge: SearchAnswer, more: str = "") -> Step:
+        operation = self.parts.operation
+        return Step(operation.method, f"{operation.id} {kind}", f"{self._path}?{self._text}={quoted}{more}", judge)
+
+    def _hit(self, draw: Draw) -> Step:
+        quoted, asked, owner = self._hits[draw.rank]
+        return self._step("hit", quoted, SearchAnswer(self, asked, draw.sampled, owner))
+
+    def _unicode_hit(self, draw: Draw) -> Step:
+        quoted, asked, owner = self._unicode[draw.rank]
+        return self._step("hit", quoted, SearchAnswer(self, asked, draw.sampled, owner))
+
+    def _short(self, draw: Draw) -> Step:
+        quoted, asked = self._beginnings[draw.rank]
+        return self._step("short", quoted, SearchAnswer(self, asked, draw.sampled))
+
+    def _page(self, draw: Draw) -> Step:
+        """A page of the results of a text that finds many, the first ones more often."""
+        text, seen = self.known.words[draw.rank]
+        return self.page(text, int(draw.one * draw.other * seen / self.judge.default_limit), draw.sampled)
+
+    def page(self, text: str, number: int, sampled: bool) -> Step:
+        """Page `number`, from 0, of the results of a text."""
+        limit = self.judge.default_limit
+        offset = number * limit
+        asked = Asked({self.parts.text.name: text, "limit": limit, "offset": offset}, text)
+        judge = SearchAnswer(self, asked, sampled, limit=limit)
+        return self._step("page", quote(text, safe=""), judge, f"&limit={limit}&offset={offset}")
+
+    def _miss(self, draw: Draw) -> Step:
+        return self._missing("miss", unknown_text(draw.one, draw.other), draw.sampled)
+
+    def _long_miss(self, draw: Draw) -> Step:
+        length = 100 + int((_LONGEST - 100) * draw.one)
+        return self._missing("long", unknown_text(draw.one, draw.other, length), draw.sampled)
+
+    def _unicode_miss(self, draw: Draw) -> Step:
+        return self._missing("miss", unknown_unicode(draw.one, draw.other), draw.sampled)
+
+    def _missing(self, kind: str, text: str, sampled: bool) -> Step:
+        asked = Asked({self.parts.text.name: text}, text)
+        return self._step(kind, quote(text, safe=""), SearchAnswer(self, asked, sampled, miss=True))
+
+    def _attributes(self, draw: Draw) -> Step:
+        return self.open(self.opened.pick(draw.rank), events=False, sampled=draw.sampled)
+
+    def _events(self, draw: Draw) -> Step:
+        return self.open(self.opened.pick(draw.rank), events=True, sampled=draw.sampled)
+
+    def open(self, customer: str, *, events: bool, sampled: bool) -> Step:
+        """Open a customer: his values, or his events where the target shows them."""
+        judge = self._events_judge if events and self._events_judge else self._values_judge
+        operation: Operation = judge.operation
+        path = self.context.path(operation, {operation.path_parameters[0].name: customer})
+        return Step(operation.method, operation.id, path, ListAnswer(judge, 0, Asked(), sampled))
