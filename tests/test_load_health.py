@@ -38,6 +38,10 @@ def late(milliseconds: float, share: float = 1.0) -> Distribution:
     return Distribution([100_000, int(milliseconds * MS)], [100 - bad, bad])
 
 
+def changed(before: HealthSample, **fields: Any) -> HealthSample:
+    return replace(before, **fields)
+
+
 NO_DESCRIPTOR = figures(90, failed=10, errors=Counter({Error("no file descriptor left", "NO_DESCRIPTOR"): 10}))
 NO_PORT = figures(90, failed=10, errors=Counter({Error("no port left", "NO_PORT"): 10}))
 
@@ -80,15 +84,13 @@ def test_a_healthy_generator_has_no_reason_and_says_how_it_was() -> None:
 
 @pytest.mark.parametrize("name", ["cpu", "steal", "throttled"])
 class TestSharesOfTime:
-    HIGH = 1.0
-
     def test_a_burst_of_the_start_is_too_short(self, name: str) -> None:
         start = {"cpu": 1.0, "steal": 0.1, "throttled": 0.1}[name]
-        run = [sample(0, 0.5, **{name: start}), *samples(20)[1:]]
+        run = [changed(sample(), **{name: start}), *samples(20)[1:]]
         assert not judged(run).inconclusive
 
     def test_five_seconds_in_the_middle_of_a_long_run_are_not(self, name: str) -> None:
-        run = [replace(each, **{name: 0.95}) if 300 <= each.from_s < 305 else each for each in samples(600)]
+        run = [changed(each, **{name: 0.95}) if 300 <= each.from_s < 305 else each for each in samples(600)]
         found = judged(run)
         assert found.inconclusive
         assert "from 300 s to 305 s" in found.reasons[0]
@@ -98,15 +100,15 @@ class TestSharesOfTime:
         assert not judged([sample(0, 0.5, cpu=1.0), *samples(2)[1:]]).inconclusive
 
     def test_the_warm_up_and_what_was_before_the_start_are_left_out(self, name: str) -> None:
-        run = [replace(each, **{name: 0.95}) if each.from_s < 6 else each for each in samples(20)]
+        run = [changed(each, **{name: 0.95}) if each.from_s < 6 else each for each in samples(20)]
         assert judged(run).inconclusive
         assert not judged(run, warm_up_s=6).inconclusive
         before = [replace(each, from_s=each.from_s - 8, to_s=each.to_s - 8) for each in samples(8, **{name: 0.95})]
         assert not judged(before, samples(20)).inconclusive
 
     def test_a_machine_that_does_not_tell_is_not_accused(self, name: str) -> None:
-        value = 0.0 if name == "cpu" else None
-        assert not judged(samples(20, **{name: value})).inconclusive
+        unknown: dict[str, Any] = {name: 0.0 if name == "cpu" else None}
+        assert not judged(samples(20, **unknown)).inconclusive
 
 
 class TestDelays:
