@@ -25,7 +25,14 @@ HEADLINE_STYLES = {MET: "bold green", MISSED: "bold bright_red", INCONCLUSIVE: "
 _STYLES = {Judged.MET: "green", Judged.MISSED: "bold bright_red", Judged.NOT_JUDGEABLE: "yellow"}
 _SIGNS = {Judged.MET: "✓", Judged.MISSED: "✗", Judged.NOT_JUDGEABLE: "?"}
 _ASCII_SIGNS = {Judged.MET: "+", Judged.MISSED: "x", Judged.NOT_JUDGEABLE: "?"}
-_WIDE = 140  # from here on counts and times stand on one line
+_COUNTED = ["offered", "sent", "unsent", "good", "failed", "good/s", "late p99"]
+_TIMED = [
+    f"{kind if name == 'p50' else ''}\n{name}"
+    for kind in ("latency", "service")
+    for name in (*(f"p{each:g}" for each in PERCENTILES), "max")
+]
+_LEAST_NAME = 14
+_WIDE = 150  # from here on counts and times stand on one line
 _OPERATIONS_SHOWN = 8
 _ERRORS_SHOWN = 4
 _REASONS_SHOWN = 5
@@ -86,36 +93,38 @@ def _operations(run: LoadRun, console: Console) -> Iterator[RenderableType]:
     hidden = len(rows) - 1 - _OPERATIONS_SHOWN
     if hidden > 0:  # the last row is all of them together
         rows = [*rows[:_OPERATIONS_SHOWN], rows[-1]]
-    wide = console.width >= _WIDE
-    counts, times = _table(), _table()
-    if wide:
-        times = counts
-    for table in (counts,) if wide else (counts, times):
-        table.add_column("Operation", no_wrap=True)
-    for name in ("offered", "sent", "unsent", "good", "failed"):
-        counts.add_column(name, justify="right", no_wrap=True)
-    if not wide:
-        counts.add_column("good/s", justify="right", no_wrap=True)
-    for kind in ("latency", "service"):
-        for number, name in enumerate([*(f"p{each:g}" for each in PERCENTILES), "max"]):
-            times.add_column(f"{kind if number == 0 else ''}\n{name}", justify="right", no_wrap=True)
-    (times if wide else counts).add_column("late\np99" if wide else "late p99", justify="right", no_wrap=True)
-    for name, figures in rows:
-        style = "bold" if name == "all" else ""
-        if wide:
-            counts.add_row(
-                _operation(name, console.width - 112), *_counts(figures), *_times(figures), _late(figures), style=style
-            )
-        else:
-            rate = f"{figures.good / run.lasted_s:,.1f}" if run.lasted_s else "–"
-            counts.add_row(_operation(name, console.width - 50), *_counts(figures), rate, _late(figures), style=style)
-            times.add_row(_operation(name, console.width - 62), *_times(figures), style=style)
-    yield counts
-    if not wide:
-        yield times
+    names = [name for name, _ in rows]
+    counts = [(_COUNTED, [[*_counts(each), _rate(each, run.lasted_s), _late(each)] for _, each in rows])]
+    times = [(_TIMED, [_times(each) for _, each in rows])]
+    if console.width >= _WIDE:
+        yield _figures(names, counts + times, console.width)
+    else:
+        yield _figures(names, counts, console.width)
+        yield _figures(names, times, console.width)
     note = "times in ms; latency from the intended start, service time from the send"
     more = f"{plural(hidden, 'more operation')} on the page; " if hidden > 0 else ""
     yield Text(more + note, style="bright_black")
+
+
+def _figures(names: list[str], parts: list[tuple[list[str], list[list[str]]]], width: int) -> RenderableType:
+    """A table of numbers, none of which is ever cut: the names have what the numbers leave, but enough to know them."""
+    heads = [head for part, _ in parts for head in part]
+    rows = [[cell for _, cells in parts for cell in cells[number]] for number in range(len(names))]
+    widths = [
+        max(max(map(len, head.split("\n"))), *(len(row[column]) for row in rows)) for column, head in enumerate(heads)
+    ]
+    left = max(_LEAST_NAME, width - sum(widths) - len(widths))
+    table = _table()
+    table.add_column("Operation", no_wrap=True)
+    for head, needed in zip(heads, widths, strict=True):
+        table.add_column(head, justify="right", no_wrap=True, min_width=needed)
+    for name, row in zip(names, rows, strict=True):
+        table.add_row(_operation(name, left), *row, style="bold" if name == "all" else "")
+    return table
+
+
+def _rate(figures: Figures, lasted_s: float) -> str:
+    return f"{figures.good / lasted_s:,.1f}" if lasted_s else "–"
 
 
 def _counts(figures: Figures) -> list[str]:
