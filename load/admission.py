@@ -17,12 +17,14 @@ from cdp.http import Client
 from cdp.secrets import Secrets
 from cdp.targets import Target, TargetError, guard_production, load_target, parse_permissions, target_from_url
 from load.options import LoadOptions
+from load.plan import schedule_of
 
 
 def find_target(options: LoadOptions, host: str | None, environment: Mapping[str, str]) -> Target:
     """The target of a run: by its name in targets.toml, else by the host that Locust was given.
 
-    Raises TargetError in one line when there is none, or it may not be loaded.
+    Raises TargetError in one line when there is none, or it may not be loaded like this; ScheduleError as
+    `schedule_of` does.
     """
     if options.target:
         if options.allow:
@@ -55,20 +57,13 @@ def _admitted(target: Target, options: LoadOptions) -> Target:
             f"target {target.name!r} takes {target.max_rps:g} requests a second at most, and users in a closed loop "
             "keep no rate; give a --rate"
         )
-    return target
-
-
-def check_rate(target: Target, options: LoadOptions, peak_rate: float, requests: float) -> None:
-    """Raise TargetError when the schedule asks more than the target or the request budget allows."""
+    peak_rate = schedule_of(options).peak_rate if options.open_loop else 0.0
     if target.max_rps is not None and peak_rate > target.max_rps:
         raise TargetError(
             f"target {target.name!r} takes {target.max_rps:g} requests a second at most (max_rps), and this run would "
             f"send {peak_rate:g}"
         )
-    if requests > options.max_requests:
-        raise TargetError(
-            f"this run would send about {requests:,.0f} requests, more than --max-requests {options.max_requests:,}"
-        )
+    return target
 
 
 def sign_in(target: Target, contract: Contract, secrets: Secrets) -> str:

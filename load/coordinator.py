@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from gevent.event import Event
 
-from cdp.load_results import Books, ChannelKey, Decision, Figures, Finding, Span
+from cdp.load_results import Books, ChannelKey, Decision, Figures, Finding, Span, read_load_results
 from cdp.records import RESULTS_FILE, ResultsError, run_directory
 from cdp.targets import Target
 from load.evaluation import Evaluator
@@ -25,6 +25,7 @@ from load.objectives import parse_objectives
 from load.options import LoadOptions
 from load.plan import PARTS, schedule_of
 from load.recording.books import close_books
+from load.recording.hdr_log import HDR_FILE, write_hdr_log
 from load.recording.recorder import merged
 from load.results import LoadResultsWriter, machine, versions
 from load.verdict import INCONCLUSIVE_CODE, decide
@@ -73,6 +74,7 @@ class Coordinator:
         self._parent = os.getppid()
         self._began_s = time.monotonic()
         self._start_s: float | None = None  # of the schedule
+        self._start_wall_s = time.time()
         self._row_s = 0.0
 
     # --- the beginning
@@ -125,7 +127,9 @@ class Coordinator:
     def without_the_unready(self) -> None:
         """Give up those that did not become ready."""
         for worker in self.workers.values():
-            worker.dead = worker.dead or not (worker.ready or worker.over)
+            if not (worker.ready or worker.over):
+                worker.error = f"worker {worker.stripe} was not ready within a minute"
+                self.obstacle = self.obstacle or worker.error
 
     # --- while it goes
 
@@ -136,10 +140,10 @@ class Coordinator:
             return
         if self._start_s is None and report["started"]:
             self._start_s = time.monotonic()
+            self._start_wall_s = time.time()
         self._samples.append(HealthSample.from_message(report["health"]))
-        if report["reason"] and not self.stopped:
-            self.stopped = report["reason"]
-            self.stop_at_once()
+        if report["reason"]:
+            self.stop_early(report["reason"])
         try:
             if self._writer is not None:
                 self._writer.health(self._samples[-1])
@@ -157,9 +161,10 @@ class Coordinator:
         if self._start_s is not None and now_s - self._start_s - self._row_s >= ROW_S:
             self._write_row(now_s - self._start_s)
         if os.getppid() != self._parent and "CDP_LOAD_OWN_SUMMARY" in os.environ:
-            self.stopped = self.stopped or "the command that started it is gone"
-            self.stop_at_once()
+            self.stop_early("the command that started it is gone")
         planned_s = self._planned_s
+        if self.schedule is None and planned_s and self._start_s is not None and now_s - self._start_s >= planned_s:
+            self.stop_at_once()  # a closed loop ends by the clock
         if planned_s and now_s - self._began_s > planned_s + self.options.answer_timeout + 2 * OVERTIME_S:
             self.obstacle = self.obstacle or "the run did not come to its end in time"
             for worker in self.workers.values():
@@ -172,6 +177,12 @@ class Coordinator:
     def stop_at_once(self) -> None:
         """Let everybody stop; what they still report is taken."""
         self.stopping = True
+
+    def stop_early(self, reason: str) -> None:
+        """Let everybody stop before the time is over, for a reason; without a planned time any moment is as good."""
+        if not self.stopping and self._planned_s:
+            self.stopped = reason
+        self.stop_at_once()
 
     @property
     def over(self) -> bool:
@@ -210,13 +221,15 @@ class Coordinator:
         if self._start_s is not None:
             self._write_row(max(self._row_s, time.monotonic() - self._start_s))
         for worker in self.workers.values():
-            worker.dead = worker.dead or not worker.over
+            worker.dead = worker.dead or (worker.ready and not worker.over)
         decision = self._decide()
         self.exit_code = decision.exit_code
         if self._writer is None:
             _say(f"load: {self.obstacle or decision.sentence}")
             return
         try:
+            run = read_load_results(self.directory / RESULTS_FILE)
+            write_hdr_log(run, self.directory / HDR_FILE, self._start_wall_s)
             self.show.report(self.directory)
         except ResultsError as error:
             _say(f"load: {error}")

@@ -32,8 +32,8 @@ _BURST_LEAST = 50
 
 @dataclass(slots=True)
 class Burst:
-    """Watches for a burst of failures that say that the target is overwhelmed or gone (server errors, refused and broken
-    connections): more than half of the ends of five seconds, and at least fifty."""
+    """Watches for a burst of what says that the target is overwhelmed or gone (server errors, refused and broken
+    connections): more than half of what came in five seconds, and at least fifty."""
 
     second: int = 0
     answers: int = 0

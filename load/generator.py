@@ -27,13 +27,11 @@ from load.plan import Plan, schedule_of
 from load.recording.locust_stats import LocustTables
 from load.recording.recorder import Recorder
 from load.scenarios import make_scenario
-from load.scenarios.people import Person, provide
+from load.scenarios.people import pool_of, provide
 from load.wire.origin import WireError
 from load.wire.pool import Pool
 from load.wire.reporting import attach
 from load.wire.target import open_pool
-from load.wire.tls import make_context
-from load.wire.user import shared_pool
 from load.witness import Witness
 
 REPORT_INTERVAL_S = 0.5
@@ -52,15 +50,19 @@ class Generator:
         target: Target,
         plan: Plan,
         environment: Environment,
-        secrets: Secrets,
         send_report: Callable[[Report], None],
     ) -> None:
         self.options = options
         self.target = target
         self.plan = plan
         self.environment = environment
-        self.secrets = secrets
+        self.secrets = Secrets()
         self.ended = Event()
+        self.witness = Witness(environment, self.secrets)
+        tables = LocustTables(environment.stats, closed_loop=not options.open_loop)
+        self.recorder = Recorder(None if self.witness.wants_all else tables.take, self.secrets.redact)
+        if not options.open_loop:
+            attach(environment, self.recorder)
         self._send_report = send_report
         self._stop = Event()
         self._sequence = 0
@@ -73,15 +75,11 @@ class Generator:
         options, target = self.options, self.target
         contract = load_contract(overlay=Path(target.overlay) if target.overlay else None)
         token = sign_in(target, contract, self.secrets)
-        self.witness = Witness(self.environment, self.secrets)
-        tables = LocustTables(self.environment.stats, closed_loop=not options.open_loop)
-        self.recorder = Recorder(None if self.witness.wants_all else tables.take, self.secrets.redact)
         self.pool = self._open_pool()
         self.sampler = HealthSampler(self.pool, process=f"worker {self.plan.stripe}" if self.plan.stripes > 1 else "")
         self.scenario = make_scenario(options, target, contract, token, self.plan.run, self.plan.stripe)
         self.scenario.prepare()
         if not options.open_loop:
-            attach(self.environment, self.recorder)
             provide(self.environment, self.scenario)
 
     def _open_pool(self) -> Pool:
@@ -90,12 +88,7 @@ class Generator:
         try:
             if options.open_loop:
                 return open_pool(target, max_connections=options.connections, sample_kernel_time_every=_SAMPLE_EVERY)
-            secure = target.origin.startswith("https:")
-            Person.tls = make_context(target.ca_file, target.client_cert, target.client_key) if secure else None
-            Person.timeout_s, Person.max_connections = options.answer_timeout, options.connections
-            return shared_pool(
-                target.origin, tls=Person.tls, timeout_s=Person.timeout_s, max_connections=Person.max_connections
-            )
+            return pool_of(target)
         except WireError as error:
             raise TargetError(str(error)) from None
 

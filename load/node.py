@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import time
 from typing import Any
@@ -21,7 +22,6 @@ from locust.event import Events
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from cdp.contract import ContractError
-from cdp.secrets import Secrets
 from cdp.targets import Target, TargetError
 from load.admission import find_target
 from load.coordinator import Coordinator, Show
@@ -30,8 +30,10 @@ from load.options import TABLE, LoadOptions, OptionError, read_options
 from load.plan import Plan, check
 from load.recording.locust_stats import measure_finely
 from load.scenario import ScenarioError
+from load.scenarios.people import PEOPLE, Arrivals, outfit
+from load.wire.origin import WireError
 
-USAGE = 2
+USAGE, INTERRUPTED = 2, 3
 OWN_SUMMARY = "CDP_LOAD_OWN_SUMMARY"  # set where `cdp load` started Locust
 LOCAL = "local"  # the name of the only process
 PLAN, READY, GO, REPORT, STOP = "cdp-plan", "cdp-ready", "cdp-go", "cdp-report", "cdp-stop"
@@ -86,6 +88,7 @@ class Node:
         self._time_s = self.parsed.run_time
         self._plan: Plan | None = None
         self._go = Event()
+        self._interrupted = False
 
     # --- before a run
 
@@ -113,19 +116,17 @@ class Node:
     def prepare_locust(self) -> None:
         """Make Locust run what the options say: one placeholder a process in an open loop, people in a closed one. A
         worker is told the options by the master, so it has to be ready for either."""
-        from load.scenarios.people import PEOPLE, Arrivals
-
         if self.is_worker:
             everybody = dict.fromkeys(each for classes in PEOPLE.values() for each in classes)
             self.environment.user_classes = [Arrivals, *everybody]
             return
         parsed, options = self.parsed, self.read()
+        parsed.run_time = None  # the time counts from when everybody is ready
         if options.open_loop:
             if parsed.num_users:
                 self._refuse("--users is a closed loop and --rate an open one; give one of them")
             self.environment.user_classes = [Arrivals]
             parsed.num_users = parsed.spawn_rate = max(1, parsed.expect_workers if self.is_master else 1)
-            parsed.run_time = None  # the schedule says when it is over
         elif not parsed.user_classes:
             self.environment.user_classes = list(PEOPLE[options.scenario])
 
@@ -135,6 +136,7 @@ class Node:
         events.test_stopping.add_listener(self._on_test_stopping)
         events.test_stop.add_listener(self._on_test_stop)
         events.quitting.add_listener(self._on_quitting)
+        gevent.signal_handler(signal.SIGINT, self._on_interrupt)
         register = self.runner.register_message
         if self.is_master:
             register(READY, self._on_ready)
@@ -148,7 +150,7 @@ class Node:
 
     def _on_test_start(self, environment: Environment, **_: Any) -> None:
         if self.is_worker:
-            gevent.spawn(self._work)
+            self._begin_work()
             return
         options = self.read()
         workers = [client.id for client in self.runner.clients.all] if self.is_master else [LOCAL]
@@ -166,7 +168,7 @@ class Node:
             gevent.spawn(self._go_when_ready)
         else:
             self._plan = plans[LOCAL]
-            gevent.spawn(self._work)
+            self._begin_work()
         gevent.spawn(self._supervise, self.coordinator)
 
     def _go_when_ready(self) -> None:
@@ -177,22 +179,31 @@ class Node:
         coordinator.without_the_unready()
         self.runner.send_message(GO, {"in_s": GO_IN_S})
 
-    def _work(self) -> None:
-        """What a process that sends does from the start of a test to its end."""
+    def _begin_work(self) -> None:
+        """Begin to send the part that the plan gives this process, if it has one: a worker that came while the run was
+        on has none."""
         plan, self._plan = self._plan, None
-        if plan is None:  # a worker that came while the run was on has no stripe of it
+        if plan is None:
             return
         self._go.clear()
-        secrets = Secrets()
+        options = LoadOptions(**plan.options)
         try:
-            options = LoadOptions(**plan.options)
             target = self._target(options)
-            generator = Generator(options, target, plan, self.environment, secrets, self._send_report)
+            if not options.open_loop:  # they are made before the target has been looked at
+                outfit(target, options.connections)
+        except (TargetError, WireError) as error:
+            self._send_ready(str(error))
+            return
+        gevent.spawn(self._work, Generator(options, target, plan, self.environment, self._send_report))
+
+    def _work(self, generator: Generator) -> None:
+        """What a process that sends does from the start of a test to its end."""
+        self.generator = generator
+        try:
             generator.prepare()
         except (TargetError, ContractError, ScenarioError) as error:
-            self._send_ready(secrets.redact(str(error)))
+            self._send_ready(generator.secrets.redact(str(error)))
             return
-        self.generator = generator
         self._send_ready("")
         if self.is_worker:
             self._go.wait(READY_DEADLINE_S + FINAL_DEADLINE_S)
@@ -231,6 +242,19 @@ class Node:
 
     # --- the end
 
+    def _on_interrupt(self) -> None:
+        """Ctrl-C: the first ends the run in good order, the second at once. Locust's own way may lose the interrupt in
+        whichever greenlet is running."""
+        if self._interrupted or (self.coordinator is None and self.generator is None):
+            os._exit(INTERRUPTED)
+        self._interrupted = True
+        if self.is_worker:  # the master gets it as well, and says when to go
+            self._stop_sending()
+            gevent.spawn_later(2 * FINAL_DEADLINE_S, os._exit, INTERRUPTED)
+        elif self.coordinator is not None:
+            print("\nload: interrupted: taking in what is under way; Ctrl-C again to leave it", file=sys.stderr)
+            self.coordinator.stop_early("interrupted")
+
     def _supervise(self, coordinator: Coordinator) -> None:
         """Watch over the run until all that send have said that they are through, or are given up."""
         told = False
@@ -263,8 +287,8 @@ class Node:
 
     def _on_test_stopping(self, **_: Any) -> None:
         self._stop_sending()
-        if self.coordinator is not None:
-            self.coordinator.stop_at_once()
+        if self.coordinator is not None and not self.coordinator.finished:
+            self.coordinator.stop_early("stopped by hand")
 
     def _on_test_stop(self, **_: Any) -> None:
         """Before a worker goes, its last report has to be on its way."""
@@ -281,7 +305,7 @@ class Node:
         coordinator = self.coordinator
         if coordinator is None or coordinator.finished:
             return
-        coordinator.stopped = coordinator.stopped or "interrupted"
+        coordinator.stop_early("interrupted")
         self._tell_all_to_stop()
         deadline = time.monotonic() + FINAL_DEADLINE_S
         while not coordinator.over and time.monotonic() < deadline:

@@ -49,7 +49,10 @@ def check(options: LoadOptions) -> None:
     try:
         parse_objectives(options.slo, PARTS[options.scenario])
         Sizes(options.batch)
-        if options.open_loop:
-            schedule_of(options)
+        requests = schedule_of(options).expected() if options.open_loop else 0
     except (ObjectiveError, ScheduleError, ScenarioError) as error:
         raise OptionError(str(error)) from None
+    if requests > options.max_requests:
+        raise OptionError(
+            f"this run would send about {requests:,.0f} requests, more than --max-requests {options.max_requests:,}"
+        )

@@ -60,7 +60,7 @@ class Conventions:
         if strictness(answer.body):
             return NOT_STRICT
         if decoder.left_out and (problem := decoder.problem(answer.body)):
-            return Outcome(f"{problem}", "SHAPE-01")
+            return Outcome(problem, "SHAPE-01")
         body = orjson.loads(answer.body)
         outcome = self._settings(body, asked)
         if outcome is not GOOD:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from cdp.targets import TargetError
-from load.admission import check_rate, find_target
+from load.admission import find_target
 from load.options import TABLE, LoadOptions, OptionError, read_options, shape, span_s
+from load.plan import check
 
 ACCOUNT = {"CDP_TOKEN": "token-of-the-test"}
 
@@ -121,19 +122,17 @@ def test_production_needs_its_flag() -> None:
 
 def test_a_rate_above_that_of_the_target_is_refused(tmp_path: Path) -> None:
     options = named(tmp_path, 'allow = ["load", "writes"]', "max_rps = 5")
-    target = find_target(options, None, ACCOUNT)
     with pytest.raises(TargetError, match="5 requests a second at most"):
-        check_rate(target, options, 10, 600)
-    check_rate(target, replace(options, rate=5), 5, 300)
+        find_target(options, None, ACCOUNT)
+    assert find_target(replace(options, rate=5), None, ACCOUNT).max_rps == 5
     with pytest.raises(TargetError, match="give a --rate"):
         find_target(replace(options, rate=None), None, ACCOUNT)
 
 
 def test_a_run_beyond_its_request_budget_is_refused() -> None:
-    options = LoadOptions(rate=100, max_requests=1000)
-    target = find_target(options, "http://127.0.0.1:8080", ACCOUNT)
-    with pytest.raises(TargetError, match="more than --max-requests 1,000"):
-        check_rate(target, options, 100, 6000)
+    with pytest.raises(OptionError, match="about 6,000 requests, more than --max-requests 1,000"):
+        check(LoadOptions(rate=100, max_requests=1000))
+    check(LoadOptions(rate=100, max_requests=6000))
 
 
 @pytest.mark.parametrize(

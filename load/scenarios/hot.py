@@ -63,6 +63,7 @@ class Step:
     media_type: str = ""
     events: int = 0
     followed_by: Callable[[Answer], tuple[float, Step] | None] | None = None
+    scenario: str = ""
 
     def shot(self, encode: Encode) -> Shot:
         """The same step, ready to be sent."""
@@ -74,7 +75,7 @@ class Step:
                 return (following[0], following[1].shot(encode)) if following else None
 
         request = encode(self.method, self.target, self.body, self.media_type)
-        return Shot(self.method, self.name, request, self.judge, self.events, follow)
+        return Shot(self.method, self.name, request, self.judge, self.events, follow, self.scenario)
 
 
 @dataclass(frozen=True)

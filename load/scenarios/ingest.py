@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from cdp.contract import Operation
 from cdp.contract.model import Ingestion, UploadState
 from cdp.uploads import csv_table
 from load.answer import Answer
@@ -175,7 +176,7 @@ class Upload:
             return None
         pause_s, self.pause_s = self.pause_s, min(2 * self.pause_s, _LONGEST_POLL_S)
         operation = self.ingest.state_judge.operation
-        return pause_s, Step(operation.method, operation.id, self.path, self.asked, followed_by=self.next)
+        return pause_s, self.ingest.request(operation, self.asked, followed_by=self.next, path=self.path)
 
 
 class IngestScenario:
@@ -225,7 +226,8 @@ class IngestScenario:
             self.upload_judge = Judge(self.context, self.parts.upload)
             self.state_judge = Judge(self.context, self.parts.state)
             self.state: UploadState = self.parts.upload.ingestion.state
-        self._path = self.context.path(self.parts.batch)
+        taking = [operation for operation in (self.parts.batch, self.parts.upload) if operation is not None]
+        self._paths = {operation.id: self.context.path(operation) for operation in taking}
         self._kinds = [self._kind(definition) for definition in known.definitions]
         self._identifiers = [(text, orjson.dumps(text).decode()) for text in known.identifiers]
         self._kind_popularity = Zipf(len(self._kinds), self._zipf)
@@ -287,7 +289,7 @@ class IngestScenario:
         kind, customer, start, end = self._events[seq]
         known = self._kinds[kind]
         if customer < 0:
-            identifier = f"{self.context.run}-customer-{seq}"
+            identifier = f"{self._prefix}customer-{seq}"
             quoted = f'"{identifier}"'
         else:
             identifier, quoted = self._identifiers[customer]
@@ -319,9 +321,7 @@ class IngestScenario:
             kind, _, identifier, moment, payload = self._event(seq)
             rows.append(f'{kind[0]}"{own.identifier}":{identifier},"{own.time}":"{moment}","{own.payload}":{payload}}}')
         body = f'{{"{own.key}":[{",".join(rows)}]}}'.encode()
-        operation = self.parts.batch
-        judge = BatchAnswer(self, batch)
-        return Step(operation.method, operation.id, self._path, judge, body, "application/json", batch.size)
+        return self.request(self.parts.batch, BatchAnswer(self, batch), body, batch.size)
 
     def _upload(self, batch: Batch) -> Step:
         operation = self.parts.upload
@@ -329,9 +329,22 @@ class IngestScenario:
         rows = (self.event(seq).values() for seq in range(batch.first, batch.first + batch.size))
         body = gzip.compress(csv_table(rows), _COMPRESSION, mtime=0)
         upload = Upload(self, batch.size)
-        path, media_type = self.context.path(operation), operation.body_media_type or ""
+        return self.request(operation, upload.begun, body, batch.size, upload.next)
+
+    def request(
+        self,
+        operation: Operation,
+        judge: Callable[[Answer], Outcome],
+        body: bytes = b"",
+        events: int = 0,
+        followed_by: Callable[[Answer], tuple[float, Step] | None] | None = None,
+        path: str = "",
+    ) -> Step:
+        """A request of ingestion; `path` where its operation's own path has an id in it."""
+        path = path or self._paths[operation.id]
+        media_type = operation.body_media_type or "" if body else ""
         return Step(
-            operation.method, operation.id, path, upload.begun, body, media_type, batch.size, followed_by=upload.next
+            operation.method, operation.id, path, judge, body, media_type, events, followed_by, scenario=self.name
         )
 
     def state_path(self, body: Any) -> str:

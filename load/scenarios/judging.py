@@ -76,7 +76,7 @@ class Judge:
         if status == 404 and self._gone:
             return _CUSTOMER_GONE
         if status >= 500:
-            return Outcome(f"{_phrase(status)}", "CODE-01")
+            return Outcome(_phrase(status), "CODE-01")
         what = "a redirect, which is not followed" if 300 <= status < 400 else "to a valid request"
         return Outcome(f"{_phrase(status)}, {what}", "CODE-02")
 
@@ -84,14 +84,14 @@ class Judge:
         failure = answer.failure or Failure.MALFORMED
         indeterminate = self._writes and answer.indeterminate
         if failure in _DROPPED and answer.sent_ns:
-            return Outcome(f"{failure.value}", "CODE-01", indeterminate)
+            return Outcome(failure.value, "CODE-01", indeterminate)
         return Outcome(failure.value, "", indeterminate)
 
     def _unreadable(self, decoder: Decoder, answer: Answer) -> Any:
         try:
             return decoder(answer.body)
         except WrongShape as error:
-            return Outcome(f"{error}", "SHAPE-01")
+            return Outcome(str(error), "SHAPE-01")
         except NotJson:
             return NOT_JSON_TYPE if media_type(answer) != JSON else NOT_STRICT
 

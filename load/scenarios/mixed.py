@@ -65,7 +65,7 @@ class ListScenario:
         query = {"limit": limit, "offset": glance.page * limit} if limit and operation.query("offset") else {}
         target = path + ("?" + "&".join(f"{name}={value}" for name, value in query.items()) if query else "")
         answer = ListAnswer(judge, limit if query else 0, Asked(query), glance.sampled)
-        return Step(operation.method, operation.id, target, answer)
+        return Step(operation.method, operation.id, target, answer, scenario=self.name)
 
 
 class MixedScenario:

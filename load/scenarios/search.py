@@ -4,6 +4,7 @@ pages of the results, and customers that are opened."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ SOMEBODY = Outcome("a text that nobody has finds somebody", "SEARCH-02")
 # What people ask, as shares of the searches that are no misses, and of those that are.
 FINDING = {"hit": 0.40, "unicode hit": 0.05, "short": 0.10, "page": 0.15, "attributes": 0.18, "events": 0.12}
 MISSING = {"miss": 0.6, "long miss": 0.2, "unicode miss": 0.2}
+_LOOKS = ("hit", "unicode hit", "short", *MISSING)
 _OPENED = 256  # customers that are remembered to be opened
 _SHORT = 500
 _LONGEST = 400
@@ -32,7 +34,7 @@ class Draw(NamedTuple):
     """What an arrival is about: the kind of request, the rank of what it asks for, two numbers from 0 to 1 for
     everything else, and whether its answer is held to the conventions."""
 
-    kind: int
+    kind: str
     rank: int
     one: float
     other: float
@@ -122,6 +124,7 @@ class SearchScenario:
         if self._events_judge is None:
             shares["attributes"] += shares.pop("events")
         self._choice = Choice(shares)
+        self._looks = Choice({name: share for name, share in shares.items() if name in _LOOKS})
         populations = {
             "hit": len(self._hits),
             "unicode hit": len(self._unicode),
@@ -142,8 +145,9 @@ class SearchScenario:
             "long miss": self._long_miss,
             "unicode miss": self._unicode_miss,
         }
-        self._builders = [builders[name] for name in self._choice.names]
-        self._draws = Draws(self.context.seed, "search", 5, self._plan)
+        self._builders = builders
+        self._draws = Draws(self.context.seed, "search", 5, partial(self._plan, self._choice))
+        self._people = Draws(self.context.seed, "people", 5, partial(self._plan, self._looks))
 
     def _make_judges(self) -> None:
         parts, unordered = self.parts, self.known.unordered
@@ -172,27 +176,63 @@ class SearchScenario:
         draw = self._draws[arrival]
         return self._builders[draw.kind](draw)
 
+    # --- for people, who go on from what they found
+
+    @property
+    def paged(self) -> bool:
+        """Whether there are results to page into."""
+        return "page" in self._popularity and self.judge.default_limit > 0
+
+    def looking(self, number: int) -> Step:
+        """A search for a text that somebody or nobody has."""
+        draw = self._people[number]
+        return self._builders[draw.kind](draw)
+
+    def paging(self, number: int, page: int) -> Step:
+        """Page `page` of the results of the text that this number draws."""
+        draw = self._people[number]
+        rank = int(self._popularity["page"].ranks(np.array([draw.one]))[0])
+        return self.page(self.known.words[rank][0], page, draw.sampled)
+
+    def somebody(self, number: int) -> str:
+        """A customer who was found before."""
+        return self.opened.pick(int(self._popularity["attributes"].ranks(np.array([self._people[number].one]))[0]))
+
+    def opening(self, customer: str, number: int) -> list[Step]:
+        """What is read when a customer is opened."""
+        sampled = self._people[number].sampled
+        kinds = (False, True) if self._events_judge else (False,)
+        return [self.open(customer, events=events, sampled=sampled) for events in kinds]
+
+    def records(self, answer: Answer) -> Sequence[Any]:
+        """The records of a good answer to a search."""
+        records = self.judge.page(answer, self.judge.default_limit)
+        return [] if type(records) is Outcome else records
+
     def found(self, answer: Answer) -> list[str]:
         """The customers of a good answer to a search."""
-        records = self.judge.page(answer)
-        return [] if type(records) is Outcome else list(dict.fromkeys(str(self.owner_of(r)) for r in records))
+        return list(dict.fromkeys(str(self.owner_of(record)) for record in self.records(answer)))
 
-    def _plan(self, chunk: int, uniform: Floats) -> list[Draw]:
-        kinds = self._choice.places(uniform[:, 0])
+    # --- for arrivals
+
+    def _plan(self, choice: Choice, chunk: int, uniform: Floats) -> list[Draw]:
+        kinds = choice.places(uniform[:, 0])
         ranks = np.zeros(CHUNK, dtype=np.int64)
-        for place, name in enumerate(self._choice.names):
+        for place, name in enumerate(choice.names):
             if name in self._popularity:
                 chosen = kinds == place
                 ranks[chosen] = self._popularity[name].ranks(uniform[chosen, 1])
         sampled = uniform[:, 4] * self.context.check_every < 1
-        columns = (kinds, ranks, uniform[:, 2], uniform[:, 3], sampled)
-        return list(map(Draw._make, zip(*(column.tolist() for column in columns), strict=True)))
+        names = [choice.names[place] for place in kinds.tolist()]
+        columns = (ranks, uniform[:, 2], uniform[:, 3], sampled)
+        return list(map(Draw._make, zip(names, *(column.tolist() for column in columns), strict=True)))
 
     # --- the kinds of requests
 
     def _step(self, kind: str, quoted: str, judge: SearchAnswer, more: str = "") -> Step:
         operation = self.parts.operation
-        return Step(operation.method, f"{operation.id} {kind}", f"{self._path}?{self._text}={quoted}{more}", judge)
+        target = f"{self._path}?{self._text}={quoted}{more}"
+        return Step(operation.method, f"{operation.id} {kind}", target, judge, scenario=self.name)
 
     def _hit(self, draw: Draw) -> Step:
         quoted, asked, owner = self._hits[draw.rank]
@@ -244,4 +284,5 @@ class SearchScenario:
         judge = self._events_judge if events and self._events_judge else self._values_judge
         operation: Operation = judge.operation
         path = self.context.path(operation, {operation.path_parameters[0].name: customer})
-        return Step(operation.method, operation.id, path, ListAnswer(judge, 0, Asked(), sampled))
+        answer = ListAnswer(judge, 0, Asked(), sampled)
+        return Step(operation.method, operation.id, path, answer, scenario=self.name)
