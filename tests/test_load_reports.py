@@ -289,7 +289,8 @@ class TestProgress:
         progress, _ = self.progress([0.0] * 50)
         for n in range(10):
             progress.update(span(n, n + 1, figures(100, 500.0 if n < 3 else 20.0, failed=1), waiting=4))
-        assert progress.line == "10 s of 60 s  offered 101/s  good 100/s  p99 20.0 ms  errors 10  backlog 4"
+        line = re.sub(r"p99 (19\.[89]|20\.[0-2]) ms", "p99 20 ms", progress.line)  # in buckets of 1 %
+        assert line == "10 s of 60 s  offered 101/s  good 100/s  p99 20 ms  errors 10  backlog 4"
 
     def test_elsewhere_a_line_comes_every_few_seconds(self) -> None:
         progress, file = self.progress([0.0, 0.0, 1.0, 6.0, 6.0, 7.0])

@@ -35,10 +35,29 @@ def value_of(buckets: Numbers) -> Numbers:
     return (((sub + 1) << coarse) - 1) * UNIT_NS
 
 
+_BUCKETS = int(bucket_of(np.array([HIGHEST_UNITS * UNIT_NS]))[0]) + 1
+
+
 def distribution_of(times_ns: Numbers) -> Distribution:
     """Times in ns, in buckets."""
     buckets, counts = np.unique(bucket_of(times_ns), return_counts=True)
     return Distribution(value_of(buckets), counts)
+
+
+def counted(parts: Iterable[Distribution]) -> Numbers:
+    """How many times there are in each bucket, of all the distributions together. Such arrays add up and subtract."""
+    filled = [part for part in parts if part.count]
+    if not filled:
+        return np.zeros(_BUCKETS, dtype=np.int64)
+    buckets = bucket_of(np.concatenate([part.values_ns for part in filled]))
+    counts = np.bincount(buckets, np.concatenate([part.counts for part in filled]), _BUCKETS)
+    return counts.astype(np.int64)
+
+
+def uncounted(counts: Numbers) -> Distribution:
+    """The distribution of what `counted` counted."""
+    filled = np.flatnonzero(counts)
+    return Distribution(value_of(filled), counts[filled])
 
 
 def hdr_histogram(distribution: Distribution) -> HdrHistogram:
