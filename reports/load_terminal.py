@@ -264,7 +264,7 @@ class LoadProgress:
         offered = sum(span.offered for span in spans)
         counts = np.sum([counts for _, counts in self._recent], axis=0)
         parts = [
-            f"{max(0.0, last.to_s):.0f} s of {self._planned_s:.0f} s" if self._planned_s else f"{last.to_s:.0f} s",
+            self._elapsed(last.to_s),
             f"offered {offered / seconds:,.0f}/s" if offered else "",
             f"good {good / seconds:,.0f}/s",
             f"p99 {in_words(_p99_of(counts))}" if counts.any() else "no answers",
@@ -272,6 +272,13 @@ class LoadProgress:
             f"backlog {last.waiting:,}",
         ]
         return "  ".join(part for part in parts if part)
+
+    def _elapsed(self, now_s: float) -> str:
+        if not self._planned_s:
+            return f"{now_s:.0f} s"
+        if now_s > self._planned_s + 1:
+            return f"{self._planned_s:.0f} s over, {now_s - self._planned_s:.0f} s of waiting for the last answers"
+        return f"{max(0.0, now_s):.0f} s of {self._planned_s:.0f} s"
 
     def _show(self, line: str) -> None:
         if not self._live:

@@ -292,6 +292,11 @@ class TestProgress:
         line = re.sub(r"p99 (19\.[89]|20\.[0-2]) ms", "p99 20 ms", progress.line)  # in buckets of 1 %
         assert line == "10 s of 60 s  offered 101/s  good 100/s  p99 20 ms  errors 10  backlog 4"
 
+    def test_what_comes_after_the_schedule_is_said(self) -> None:
+        progress, _ = self.progress([0.0] * 50)
+        progress.update(span(62, 63, figures(10)))
+        assert progress.line.startswith("60 s over, 3 s of waiting for the last answers  ")
+
     def test_elsewhere_a_line_comes_every_few_seconds(self) -> None:
         progress, file = self.progress([0.0, 0.0, 1.0, 6.0, 6.0, 7.0])
         with progress:

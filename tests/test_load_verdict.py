@@ -67,6 +67,14 @@ def test_several_reasons_are_counted_and_all_stand_below() -> None:
     assert [reason.split()[0] for reason in found.reasons] == ["2", "the", "missed,"]
 
 
+def test_a_broken_contract_is_the_targets_whatever_the_generator_did() -> None:
+    broken = ObjectiveJudged("violations=0", "", Judged.MISSED, "3", implied=True)
+    found = said(MISSED, broken, health=LIMIT)
+    assert found.exit_code == 3
+    assert found.reasons[1].startswith("missed, but it may not be the target: search: errors<1%")
+    assert found.reasons[2] == "missed, whatever the generator did: violations=0 was 3"
+
+
 def test_a_run_that_ended_early_has_met_nothing_but_may_have_missed() -> None:
     found = said(MET, stopped="Ctrl-C")
     assert (found.exit_code, found.sentence) == (3, "the run ended before its time: Ctrl-C")
