@@ -233,27 +233,6 @@ class Books:
     balanced: bool
     detail: str = ""
 
-    @classmethod
-    def of(cls, figures: Figures, offered: int | None = None, followed: int = 0) -> Self:
-        """The books of a whole run. `offered`: the arrivals that became due (None: a closed loop, where a request is
-        offered by being sent); `followed`: requests outside the schedule that earlier answers led to."""
-        due = figures.offered if offered is None else offered + followed
-        missing = due - figures.offered
-        detail = (
-            f"{due:,} offered, but {figures.sent:,} sent and {figures.never_sent:,} never sent: "
-            f"{abs(missing):,} {'are missing' if missing > 0 else 'too many'}"
-        )
-        return cls(
-            offered=due,
-            sent=figures.sent,
-            never_sent=figures.never_sent,
-            answered=figures.good,
-            failed=figures.failed,
-            unanswered=figures.unanswered,
-            balanced=not missing,
-            detail=detail if missing else "",
-        )
-
 
 @dataclass(frozen=True)
 class Decision:

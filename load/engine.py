@@ -133,14 +133,16 @@ class OpenLoop:
         """Send the request of an arrival; False when every connection is busy."""
         if self._held is not None:
             shot = self._held[1]
-            self._held = None
         else:
             shot = self.scenario.shot(number)
-            self.sampler.lateness.append(time.monotonic_ns() - intended_ns)
+            self.sampler.tried(intended_ns, time.monotonic_ns())
         if self._send(shot, intended_ns):
+            if self._held is not None:
+                self._held = None
+                self.sampler.freed(time.monotonic_ns())
             return True
         self._held = number, shot
-        self.sampler.found_full += 1
+        self.sampler.full()
         return False
 
     def _send(self, shot: Shot, intended_ns: int, follow_up: bool = False) -> bool:

@@ -7,17 +7,20 @@ not judgeable, except that it is missed where so many slow ones would hardly com
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from cdp.distribution import Distribution, in_words
 from cdp.load_results import Figures, Judged, ObjectiveJudged, Span
 from load.objectives import Kind, Objective
+from load.recording.histogram import counted, uncounted
 from load.statistics import chance_of, percentile_interval, wilson
 
+_COUNTS = ("good", "failed", "indeterminate", "unanswered", "never_sent")
 _CHANCE = 0.025  # with a smaller chance that an objective is kept, few requests are enough to say it is missed
 _WINDOW_CHANCE = 0.001  # there are many windows, and one of them may be unlucky
 _SLACK_S = 0.05  # reports come a little early or late
@@ -33,7 +36,8 @@ class Evaluator:
     def __init__(self, objectives: Iterable[Objective], warm_up_s: float = 0.0) -> None:
         self.objectives = list(objectives)
         self.warm_up_s = warm_up_s
-        self._whole: dict[str, _Sum] = {each.scenario: _Sum() for each in self.objectives if not each.window_s}
+        self._scenarios = {each.scenario for each in self.objectives}
+        self._whole = {each.scenario: _Whole() for each in self.objectives if not each.window_s}
         self._violations: dict[str, int] = {}
         self._windows = {id(each): _Windows(each) for each in self.objectives if each.window_s}
         self._due = _Due()
@@ -41,10 +45,9 @@ class Evaluator:
     def feed(self, span: Span) -> None:
         """Take in what came between two moments."""
         self._due.add(span)
-        scenarios = {each.scenario for each in self.objectives}
-        parts = {name: _of_scenario(span, name) for name in scenarios}
-        for name, figures in parts.items():
-            self._violations[name] = self._violations.get(name, 0) + figures.violations
+        parts = {scenario: _Sum.of(span, scenario) for scenario in self._scenarios}
+        for name, part in parts.items():
+            self._violations[name] = self._violations.get(name, 0) + part.violations
         if span.from_s < self.warm_up_s - _SLACK_S:
             return
         for name, whole in self._whole.items():
@@ -69,39 +72,72 @@ class Evaluator:
             judged, value, detail = self._windows[id(objective)].judge()
         else:
             whole = self._whole[objective.scenario]
-            judged, value, detail = _judge_once(objective, whole.figures, whole.offered, whole.lasted_s)
+            figures = whole.sum.figures(objective)
+            judged, value, detail = _judge_once(objective, figures, whole.sum.offered, whole.judged_s)
         return ObjectiveJudged(objective.text, objective.scenario, judged, value, detail, objective.implied)
 
 
-def _of_scenario(span: Span, scenario: str) -> Figures:
-    return Figures.merged(each for key, each in span.channels.items() if not scenario or key.scenario == scenario)
-
-
 class _Sum:
-    """Figures of a longer time. They are put together now and then, so that memory stays flat."""
+    """Figures that are added to others and taken away again. This runs beside the requests, so it has to be quick:
+    times are counts in buckets, and nothing is put in order before it is asked for."""
 
     def __init__(self) -> None:
-        self._parts: list[Figures] = []
-        self._lasted_s = self._offered_s = 0.0
         self.offered = 0
+        self.violations = 0
+        self._counts = Counter[str]()
+        self._times = {"latency": counted(()), "service": counted(())}
 
-    def add(self, span: Span, figures: Figures) -> None:
-        self._parts.append(figures)
-        self.offered += span.offered
-        self._lasted_s += span.to_s - span.from_s
+    @classmethod
+    def of(cls, span: Span, scenario: str) -> _Sum:
+        """What came in a span of one scenario; of all with an empty name."""
+        found = cls()
+        part = [each for key, each in span.channels.items() if not scenario or key.scenario == scenario]
+        found.offered = span.offered
+        found.violations = sum(each.violations for each in part)
+        for name in _COUNTS:
+            found._counts[name] = sum(getattr(each, name) for each in part)
+        for name in found._times:
+            found._times[name] = counted(getattr(each, name) for each in part)
+        return found
+
+    def add(self, other: _Sum, sign: int = 1) -> None:
+        """Add another; -1 takes it away."""
+        self.offered += sign * other.offered
+        self.violations += sign * other.violations
+        for name in _COUNTS:
+            self._counts[name] += sign * other._counts[name]
+        for name, counts in self._times.items():
+            counts += sign * other._times[name]
+
+    def figures(self, objective: Objective) -> Figures:
+        """What an objective has to know of it."""
+        counts: dict[str, Any] = dict(self._counts)
+        found = Figures(**counts)
+        if objective.of_time and objective.service:
+            found.service = uncounted(self._times["service"])
+        elif objective.of_time:
+            found.latency = uncounted(self._times["latency"])
+        return found
+
+
+@dataclass
+class _Whole:
+    """All of a run, and how long it lasted."""
+
+    sum: _Sum = field(default_factory=_Sum)
+    lasted_s: float = 0.0
+    offered_s: float = 0.0
+
+    def add(self, span: Span, part: _Sum) -> None:
+        self.sum.add(part)
+        self.lasted_s += span.to_s - span.from_s
         if span.offered:
-            self._offered_s = self._lasted_s
-        if len(self._parts) > 50:
-            self._parts = [Figures.merged(self._parts)]
+            self.offered_s = self.lasted_s
 
     @property
-    def lasted_s(self) -> float:
+    def judged_s(self) -> float:
         """How long arrivals came; the wait for the last answers is no part of it."""
-        return self._offered_s or self._lasted_s
-
-    @property
-    def figures(self) -> Figures:
-        return Figures.merged(self._parts)
+        return self.offered_s or self.lasted_s
 
 
 class _Due:
@@ -147,7 +183,8 @@ class _Windows:
     """An objective over a window that slides from span to span."""
 
     objective: Objective
-    spans: deque[tuple[Span, Figures]] = field(default_factory=deque)
+    spans: deque[tuple[Span, _Sum]] = field(default_factory=deque)
+    sum: _Sum = field(default_factory=_Sum)
     count: int = 0
     missed: int = 0
     skipped: int = 0
@@ -158,20 +195,20 @@ class _Windows:
     first_s: float | None = None
     last_s: float = 0.0
 
-    def add(self, span: Span, figures: Figures, ages: Distribution) -> None:
+    def add(self, span: Span, part: _Sum, ages: Distribution) -> None:
         objective = self.objective
         self.first_s = span.from_s if self.first_s is None else self.first_s
         self.last_s = span.to_s
-        self.spans.append((span, figures))
+        self.spans.append((span, part))
+        self.sum.add(part)
         begin_s = span.to_s - objective.window_s
         while self.spans and self.spans[0][0].from_s < begin_s - _SLACK_S:
-            self.spans.popleft()
+            self.sum.add(self.spans.popleft()[1], -1)
         if self.first_s > begin_s + _SLACK_S:
             return  # the first window is not full yet
-        whole = Figures.merged(each for _, each in self.spans)
-        if not objective.service:
+        whole, offered = self.sum.figures(objective), self.sum.offered
+        if objective.of_time and not objective.service:
             whole.latency = Distribution.merged((whole.latency, ages))
-        offered = sum(each.offered for each, _ in self.spans)
         count = _count(objective, whole, offered)
         self.fullest = max(self.fullest, count)
         judged, value, _ = _judge_once(objective, whole, offered, objective.window_s)
@@ -272,6 +309,8 @@ def share_in_words(share: float) -> str:
     if share in (0, 1):
         return f"{share:.0%}".replace("%", " %")
     percent = share * 100
+    if percent > 99.9:  # not everything is never 100 %
+        return f"{min(percent, 99.99):.2f} %"
     digits = 1 if percent >= 0.95 else 2 if percent >= 0.095 else 4 if percent < 0.001 else 3
     return f"{percent:.{digits}f} %"
 

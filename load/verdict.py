@@ -35,7 +35,7 @@ def decide(
     worthless = _worthless(health, books, dead_workers, obstacle)
     reasons = [*worthless, *([f"the run ended before its time: {stopped}"] if stopped else [])]
     if worthless:
-        reasons += [f"missed, but it may be the generator's doing: {_named(each)}" for each in missed]
+        reasons += [f"missed, {_blamed(each)}: {_named(each)}" for each in missed]
         return Decision(INCONCLUSIVE, _sentence(worthless), INCONCLUSIVE_CODE, reasons)
     reasons = [_named(each) for each in missed] + reasons + [f"not judgeable: {_named(each)}" for each in open_]
     if missed:
@@ -64,6 +64,11 @@ def _worthless(health: HealthJudged, books: Books, dead_workers: Sequence[str], 
     if not obstacle and books.sent:  # nobody asks how healthy a generator was that had nothing to do
         found += [f"the generator was the limit: {reason}" for reason in health.reasons if health.inconclusive]
     return found
+
+
+def _blamed(each: ObjectiveJudged) -> str:
+    """A slow generator can make a target look slow, and never makes it break its contract."""
+    return "whatever the generator did" if each.objective.startswith("violations") else "but it may not be the target"
 
 
 def _sentence(worthless: list[str]) -> str:

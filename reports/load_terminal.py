@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cdp.distribution import Distribution, in_words
+from cdp.distribution import Numbers, in_words, rank
 from cdp.load_results import INCONCLUSIVE, MET, MISSED, OMISSION, PERCENTILES, Figures, Judged, LoadRun, Span
 from reports import load_summary
 from reports.console import make_console
@@ -25,11 +26,20 @@ HEADLINE_STYLES = {MET: "bold green", MISSED: "bold bright_red", INCONCLUSIVE: "
 _STYLES = {Judged.MET: "green", Judged.MISSED: "bold bright_red", Judged.NOT_JUDGEABLE: "yellow"}
 _SIGNS = {Judged.MET: "✓", Judged.MISSED: "✗", Judged.NOT_JUDGEABLE: "?"}
 _ASCII_SIGNS = {Judged.MET: "+", Judged.MISSED: "x", Judged.NOT_JUDGEABLE: "?"}
-_WIDE = 140  # from here on counts and times stand on one line
+_COUNTED = ["offered", "sent", "unsent", "good", "failed", "good/s", "late p99"]
+_TIMED = [
+    f"{kind if name == 'p50' else ''}\n{name}"
+    for kind in ("latency", "service")
+    for name in (*(f"p{each:g}" for each in PERCENTILES), "max")
+]
+_LEAST_NAME = 14
+_WIDE = 150  # from here on counts and times stand on one line
 _OPERATIONS_SHOWN = 8
 _ERRORS_SHOWN = 4
 _REASONS_SHOWN = 5
 _TEXT_LIMIT = 300
+_PER_E = 100  # buckets for each factor of e
+_BUCKETS = 32 * _PER_E
 _NOW_S = 5.0  # what the progress line calls now
 
 
@@ -86,36 +96,38 @@ def _operations(run: LoadRun, console: Console) -> Iterator[RenderableType]:
     hidden = len(rows) - 1 - _OPERATIONS_SHOWN
     if hidden > 0:  # the last row is all of them together
         rows = [*rows[:_OPERATIONS_SHOWN], rows[-1]]
-    wide = console.width >= _WIDE
-    counts, times = _table(), _table()
-    if wide:
-        times = counts
-    for table in (counts,) if wide else (counts, times):
-        table.add_column("Operation", no_wrap=True)
-    for name in ("offered", "sent", "unsent", "good", "failed"):
-        counts.add_column(name, justify="right", no_wrap=True)
-    if not wide:
-        counts.add_column("good/s", justify="right", no_wrap=True)
-    for kind in ("latency", "service"):
-        for number, name in enumerate([*(f"p{each:g}" for each in PERCENTILES), "max"]):
-            times.add_column(f"{kind if number == 0 else ''}\n{name}", justify="right", no_wrap=True)
-    (times if wide else counts).add_column("late\np99" if wide else "late p99", justify="right", no_wrap=True)
-    for name, figures in rows:
-        style = "bold" if name == "all" else ""
-        if wide:
-            counts.add_row(
-                _operation(name, console.width - 112), *_counts(figures), *_times(figures), _late(figures), style=style
-            )
-        else:
-            rate = f"{figures.good / run.lasted_s:,.1f}" if run.lasted_s else "–"
-            counts.add_row(_operation(name, console.width - 50), *_counts(figures), rate, _late(figures), style=style)
-            times.add_row(_operation(name, console.width - 62), *_times(figures), style=style)
-    yield counts
-    if not wide:
-        yield times
+    names = [name for name, _ in rows]
+    counts = [(_COUNTED, [[*_counts(each), _rate(each, run.lasted_s), _late(each)] for _, each in rows])]
+    times = [(_TIMED, [_times(each) for _, each in rows])]
+    if console.width >= _WIDE:
+        yield _figures(names, counts + times, console.width)
+    else:
+        yield _figures(names, counts, console.width)
+        yield _figures(names, times, console.width)
     note = "times in ms; latency from the intended start, service time from the send"
     more = f"{plural(hidden, 'more operation')} on the page; " if hidden > 0 else ""
     yield Text(more + note, style="bright_black")
+
+
+def _figures(names: list[str], parts: list[tuple[list[str], list[list[str]]]], width: int) -> RenderableType:
+    """A table of numbers, none of which is ever cut: the names have what the numbers leave, but enough to know them."""
+    heads = [head for part, _ in parts for head in part]
+    rows = [[cell for _, cells in parts for cell in cells[number]] for number in range(len(names))]
+    widths = [
+        max(max(map(len, head.split("\n"))), *(len(row[column]) for row in rows)) for column, head in enumerate(heads)
+    ]
+    left = max(_LEAST_NAME, width - sum(widths) - len(widths))
+    table = _table()
+    table.add_column("Operation", no_wrap=True)
+    for head, needed in zip(heads, widths, strict=True):
+        table.add_column(head, justify="right", no_wrap=True, min_width=needed)
+    for name, row in zip(names, rows, strict=True):
+        table.add_row(_operation(name, left), *row, style="bold" if name == "all" else "")
+    return table
+
+
+def _rate(figures: Figures, lasted_s: float) -> str:
+    return f"{figures.good / lasted_s:,.1f}" if lasted_s else "–"
 
 
 def _counts(figures: Figures) -> list[str]:
@@ -195,7 +207,8 @@ class LoadProgress:
     """One line on how a load run goes: time, rates, p99 of the last five seconds, errors, backlog.
 
     Use it as a context manager and `update` it with each span. On a terminal the line is written over, elsewhere a new
-    one comes every few seconds. It costs some 0.1 ms a second, and starts no thread: it runs where requests are sent.
+    one comes every few seconds. It starts no thread and costs a fraction of a millisecond a second, because it runs
+    where requests are sent; for that its p99 is one of buckets of 1 %.
     """
 
     def __init__(
@@ -211,7 +224,7 @@ class LoadProgress:
         self._interval_s = 1.0 if self._live else interval_s
         self._clock = clock
         self._spoke = clock()
-        self._recent: deque[Span] = deque()
+        self._recent: deque[tuple[Span, Numbers]] = deque()
         self._errors = 0
         self._shown = False
 
@@ -226,9 +239,9 @@ class LoadProgress:
 
     def update(self, span: Span) -> None:
         """Take in what came last."""
-        self._recent.append(span)
+        self._recent.append((span, _in_buckets(span)))
         self._errors += sum(each.bad for each in span.channels.values())
-        while self._recent[0].to_s <= span.to_s - _NOW_S:
+        while self._recent[0][0].to_s <= span.to_s - _NOW_S:
             self._recent.popleft()
         if self._clock() - self._spoke >= self._interval_s:
             self._spoke = self._clock()
@@ -244,20 +257,28 @@ class LoadProgress:
         """The state on one line."""
         if not self._recent:
             return "starting"
-        last = self._recent[-1]
-        seconds = max(last.to_s - self._recent[0].from_s, 1e-6)
-        figures = [each for span in self._recent for each in span.channels.values()]
-        latency = Distribution.merged(each.latency for each in figures)
-        offered = sum(span.offered for span in self._recent)
+        spans = [span for span, _ in self._recent]
+        last = spans[-1]
+        seconds = max(last.to_s - spans[0].from_s, 1e-6)
+        good = sum(each.good for span in spans for each in span.channels.values())
+        offered = sum(span.offered for span in spans)
+        counts = np.sum([counts for _, counts in self._recent], axis=0)
         parts = [
-            f"{max(0.0, last.to_s):.0f} s of {self._planned_s:.0f} s" if self._planned_s else f"{last.to_s:.0f} s",
+            self._elapsed(last.to_s),
             f"offered {offered / seconds:,.0f}/s" if offered else "",
-            f"good {sum(each.good for each in figures) / seconds:,.0f}/s",
-            f"p99 {in_words(latency.percentile(99))}" if latency.count else "no answers",
+            f"good {good / seconds:,.0f}/s",
+            f"p99 {in_words(_p99_of(counts))}" if counts.any() else "no answers",
             f"errors {self._errors:,}",
             f"backlog {last.waiting:,}",
         ]
         return "  ".join(part for part in parts if part)
+
+    def _elapsed(self, now_s: float) -> str:
+        if not self._planned_s:
+            return f"{now_s:.0f} s"
+        if now_s > self._planned_s + 1:
+            return f"{self._planned_s:.0f} s over, {now_s - self._planned_s:.0f} s of waiting for the last answers"
+        return f"{max(0.0, now_s):.0f} s of {self._planned_s:.0f} s"
 
     def _show(self, line: str) -> None:
         if not self._live:
@@ -272,3 +293,18 @@ class LoadProgress:
             self._console.file.write("\r\x1b[K")
             self._console.file.flush()
             self._shown = False
+
+
+def _in_buckets(span: Span) -> Numbers:
+    """How many latencies of a span there are in each bucket of 1 %."""
+    parts = [each.latency for each in span.channels.values()]
+    if not parts:
+        return np.zeros(_BUCKETS, dtype=np.int64)
+    values = np.concatenate([each.values_ns for each in parts])
+    places = np.minimum(np.log(np.maximum(values, 1)) * _PER_E, _BUCKETS - 1).astype(np.int64)
+    return np.bincount(places, np.concatenate([each.counts for each in parts]), _BUCKETS).astype(np.int64)
+
+
+def _p99_of(counts: Numbers) -> float:
+    sums = np.cumsum(counts)
+    return float(np.exp((np.searchsorted(sums, rank(99, int(sums[-1]))) + 0.5) / _PER_E))

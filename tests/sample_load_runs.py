@@ -142,7 +142,7 @@ def write_run(
         if finished:
             whole = Figures.merged(each.all for each in spans)
             judged, state = evaluator.judge(), judge(health, parsed, whole, warm_up_s=warm_up_s)
-            books = Books.of(whole, sum(each.offered for each in spans))
+            books = balanced(whole)
             writer.finish(decide(judged, state, books, **decided), judged, state, books, wall_s=20.0)
     return read_load_results(path)
 
@@ -153,6 +153,12 @@ def printed(run: LoadRun, width: int = 100, **options: Any) -> str:
     console = Console(file=file, width=width, highlight=False, markup=False, emoji=False, **options)
     print_load_run(run, console)
     return file.getvalue()
+
+
+def balanced(whole: Figures) -> Books:
+    """Books in which nothing is missing."""
+    counts = (whole.offered, whole.sent, whole.never_sent, whole.good, whole.failed, whole.unanswered)
+    return Books(*counts, balanced=True)
 
 
 HEALTHY = HealthJudged(False, [], [], "CPU 40 % of a core")

@@ -213,7 +213,8 @@ class _Health:
                 f"unsent: {self.figures.never_sent:,} of {offered:,} arrivals were never sent, though connections were "
                 "free; use more --processes, or another machine"
             ]
-        if not offered or found_full <= FULL_LIMIT * offered:
+        waited = found_full + self.figures.never_sent  # what is still in the queue at the end was never tried
+        if not offered or not found_full or waited <= FULL_LIMIT * offered:
             return []
         percentile, limit_ns = min(
             ((min(max(each.percentile, 99.0), 100.0), each.limit) for each in self.objectives),
@@ -224,7 +225,7 @@ class _Health:
         if service_ns > limit_ns:
             return []
         return [
-            f"connections: all were busy for {found_full:,} of {offered:,} arrivals, while the target answered in time "
+            f"connections: all were busy for {waited:,} of {offered:,} arrivals, while the target answered in time "
             f"(service time p{percentile:g} {in_words(service_ns)}); raise --connections"
         ]
 

@@ -1,8 +1,8 @@
 """Takes the samples of a generator's process.
 
-Whoever drives the load hands over what only it knows: `lateness.append(ns)` for each arrival when it is first tried,
-`take(answer)` for each answer, `found_full` counted up when an arrival finds every connection busy. All of that is
-cheap; the machine itself is read when a sample is taken, twice a second or less often.
+Whoever drives the load hands over what only it knows: `tried` when an arrival is first tried to be sent, `full` and
+`freed` when every connection is busy and when one is free again, `take` for each answer. All of that is cheap; the
+machine itself is read when a sample is taken, twice a second or less often.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from typing import Any, Protocol
 
 import gevent
+import numpy as np
 
 from cdp.distribution import Distribution
 from load.answer import Answer
@@ -21,6 +22,7 @@ from load.health.sample import HealthSample
 
 PROBE_NS = 20_000_000
 _LOOKED_AT = 2_000  # times of a sample at most
+_GOLDEN = 0.6180339887498949
 
 
 class Connections(Protocol):
@@ -85,6 +87,8 @@ class HealthSampler:
         self.read_lag: list[int] = []
         self.found_full = 0
         self.process = process or f"process {os.getpid()}"
+        self._full_until_ns = 0
+        self._queued = False
         self._connections = connections
         self._host = socket.gethostname()
         self._machine = machine or Machine()
@@ -99,6 +103,25 @@ class HealthSampler:
         self._reading = self._machine.read()
         self._take()
         self._probe.start()
+
+    def tried(self, intended_ns: int, now_ns: int) -> None:
+        """An arrival is tried for the first time. One that became due while every connection was busy stood in the
+        queue for the target, and its delay is not the generator's."""
+        self._queued = intended_ns < self._full_until_ns
+        if self._queued:
+            self.found_full += 1
+        else:
+            self.lateness.append(now_ns - intended_ns)
+
+    def full(self) -> None:
+        """The arrival that was tried last found every connection busy."""
+        if not self._queued:
+            self._queued = True
+            self.found_full += 1
+
+    def freed(self, now_ns: int) -> None:
+        """The arrival that had found every connection busy could be sent."""
+        self._full_until_ns = now_ns
 
     def take(self, answer: Answer) -> None:
         """Note how long an answer lay in the kernel, when that is known."""
@@ -146,10 +169,16 @@ class HealthSampler:
 
 
 def _thinned(times_ns: list[int]) -> Distribution:
-    """The distribution of every k-th time, each counted k times, so that tens of thousands cost no more than some."""
-    step = -(-len(times_ns) // _LOOKED_AT) or 1
-    found = Distribution.of(times_ns[::step])
-    return Distribution(found.values_ns, found.counts * step)
+    """The distribution of one in k times, each counted k times, so that tens of thousands cost no more than some.
+
+    Which ones: steps of the golden ratio spread evenly over the list and are in step with no pattern in it.
+    """
+    of = -(-len(times_ns) // _LOOKED_AT)
+    if of <= 1:
+        return Distribution.of(times_ns)
+    places = (np.arange(len(times_ns) // of) * _GOLDEN % 1 * len(times_ns)).astype(np.int64)
+    found = Distribution.of(np.array(times_ns, dtype=np.int64)[places])
+    return Distribution(found.values_ns, found.counts * of)
 
 
 def _shares(before: Reading, after: Reading, span_ns: int) -> dict[str, Any]:

@@ -68,6 +68,22 @@ def distribution_of(times_ns: Numbers) -> Distribution:
     return Distribution(value_of(buckets), counts)
 
 
+def counted(parts: Iterable[Distribution]) -> Numbers:
+    """How many times there are in each bucket, of all the distributions together. Such arrays add up and subtract."""
+    filled = [part for part in parts if part.count]
+    if not filled:
+        return np.zeros(BUCKETS, dtype=np.int64)
+    buckets = bucket_of(np.concatenate([part.values_ns for part in filled]))
+    counts = np.bincount(buckets, np.concatenate([part.counts for part in filled]), BUCKETS)
+    return counts.astype(np.int64)
+
+
+def uncounted(counts: Numbers) -> Distribution:
+    """The distribution of what `counted` counted."""
+    filled = np.flatnonzero(counts)
+    return Distribution(value_of(filled), counts[filled])
+
+
 def hdr_histogram(distribution: Distribution) -> HdrHistogram:
     """The same as an HdrHistogram, whose values are in units of 100 ns."""
     histogram = HdrHistogram(1, HIGHEST_UNITS, DIGITS)
