@@ -7,6 +7,8 @@ their unit and stand for the upper end of their bucket, so that no time is ever 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from hdrh.histogram import HdrHistogram
 
