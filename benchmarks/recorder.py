@@ -58,6 +58,19 @@ def cost_ns(lines: list[Line], rounds: int, tables: bool) -> float:
     return (cheapest(rounds, record) - cheapest(rounds, loop)) / len(lines)
 
 
+def empty_call_ns(lines: list[Line], rounds: int) -> float:
+    """CPU nanoseconds of a call with the same arguments that does nothing, with the loop around it."""
+
+    def nothing(intended_ns: int, sent_ns: int, done_ns: int, length: int, events: int = 0) -> None:
+        pass
+
+    def call() -> None:
+        for intended, sent, done in lines:
+            nothing(intended, sent, done, 512)
+
+    return cheapest(rounds, call) / len(lines)
+
+
 def pauses_ns(lines: list[Line], rounds: int) -> tuple[float, float]:
     """Nanoseconds that one `add` takes when it counts what came before, and that a fold takes."""
     recorder = Recorder(LocustTables(RequestStats(), closed_loop=False).take)
@@ -98,6 +111,7 @@ def main() -> None:
     rounds = max(1, parser.parse_args().rounds)
     measure_finely()
     lines = answers()
+    print(f"for scale, a call that does nothing: {empty_call_ns(lines, rounds):,.0f} ns of CPU")
     print(f"an answer, folded: {cost_ns(lines, rounds, tables=False):,.0f} ns of CPU")
     print(f"an answer, folded, in Locust's tables, too: {cost_ns(lines, rounds, tables=True):,.0f} ns of CPU")
     longest, fold = pauses_ns(lines, rounds)

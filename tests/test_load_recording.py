@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import os
 import random
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from hdrh.log import HistogramLogReader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-os.environ.setdefault("LOCUST_SKIP_MONKEY_PATCH", "1")  # this process is not Locust's
+import tests.locust_unpatched  # noqa: F401  # isort: skip
 import locust.stats
 from locust.env import Environment
 from locust.stats import PERCENTILES_TO_REPORT, RequestStats, StatsCSV
