@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import gevent
 
@@ -18,6 +18,7 @@ from load.answer import Answer, Done, Failure
 from load.arrivals.dispatcher import Dispatcher
 from load.arrivals.schedule import Schedule, steady
 from load.engine import OpenLoop
+from load.health.sampler import HealthSampler
 from load.recording.locust_stats import LocustTables, measure_finely
 from load.recording.recorder import Recorder
 from load.scenario import GOOD, Shot
@@ -72,7 +73,7 @@ def begin(scenario: Asking, places: Places, due: int, **options: Any) -> tuple[O
     measure_finely()
     environment = Environment()
     recorder = Recorder(LocustTables(environment.stats, closed_loop=False).take)
-    sampler: Any = SimpleNamespace(lateness=[], found_full=0, take=lambda answer: None)
+    sampler: Any = Mock(spec=HealthSampler)
     pool: Any = places
     engine = OpenLoop(scenario, pool, recorder, sampler, Witness(environment, Secrets()))
     schedule = Schedule(steady(due, 1), poisson=False)
