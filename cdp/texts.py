@@ -20,5 +20,7 @@ def timestamp(value: Any) -> datetime | None:
 
 def folded(text: Any) -> str:
     """A text without what a search may leave open: case, accents, and the form in which letters are composed."""
+    if isinstance(text, str) and text.isascii():
+        return text.casefold()
     decomposed = unicodedata.normalize("NFKD", str(text)).casefold()
     return "".join(c for c in unicodedata.normalize("NFKD", decomposed) if not unicodedata.combining(c))

@@ -77,12 +77,11 @@ class Decoder:
                 return msgspec.convert(_whole(value), self.type)
         raise WrongShape(_without_values(refusal))
 
-    def problem(self, body: bytes) -> str:
-        """What the full validator has against a body, in one line without any of its values; empty when nothing."""
-        try:
-            value = json.loads(body)
-        except (ValueError, RecursionError):
-            return "the body is no JSON"
+    def problem(self, value: Any) -> str:
+        """What the full validator has against a body, decoded by a JSON parser, in one line without any of its values;
+        empty when nothing."""
+        if self._validator.is_valid(value):
+            return ""
         error = next(iter(self._validator.iter_errors(value)), None)
         if error is None:
             return ""

@@ -60,8 +60,8 @@ class Generator:
         self.secrets = Secrets()
         self.ended = Event()
         self.witness = Witness(environment, self.secrets)
-        tables = LocustTables(environment.stats, closed_loop=not options.open_loop)
-        self.recorder = Recorder(None if self.witness.wants_all else tables.take, self.secrets.redact)
+        tables = LocustTables(environment.stats, closed_loop=not options.open_loop, good_too=not self.witness.wants_all)
+        self.recorder = Recorder(tables.take, self.secrets.redact)
         if not options.open_loop:
             attach(environment, self.recorder)
         self._send_report = send_report
@@ -126,7 +126,8 @@ class Generator:
             self.witness,
             on_burst=None if keep_going else self._on_burst,
         )
-        dispatcher = Dispatcher(schedule.times(self.plan.stripe, self.plan.stripes), start_ns, engine.fire)
+        arrivals = schedule.times(self.plan.stripe, self.plan.stripes)
+        dispatcher = Dispatcher(arrivals, start_ns, engine.fire, on_error=self._on_error)
         self._engine, self._dispatcher = engine, dispatcher
         try:
             engine.start(dispatcher)
@@ -139,6 +140,10 @@ class Generator:
                 drained.kill()
         finally:
             engine.stop()
+
+    def _on_error(self, error: Exception) -> None:
+        text = self.secrets.redact(" ".join(str(error).split()))
+        self.stop(f"the scenario made no request of an arrival: {type(error).__name__}: {text}")
 
     def _on_burst(self) -> None:
         self.stop("server errors or broken connections were more than half of all answers of five seconds")

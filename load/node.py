@@ -156,7 +156,7 @@ class Node:
         workers = [client.id for client in self.runner.clients.all] if self.is_master else [LOCAL]
         self.coordinator = Coordinator(options, self._target(options), workers, self.show)
         if not self.coordinator.begin():
-            self._end_run()
+            gevent.spawn(self._end_run)  # Locust is in the middle of starting
             return
         plans = {
             worker: Plan(self.coordinator.prefix, stripe, len(workers), options.as_record())

@@ -59,9 +59,9 @@ class Conventions:
             return NOT_JSON_TYPE
         if strictness(answer.body):
             return NOT_STRICT
-        if decoder.left_out and (problem := decoder.problem(answer.body)):
-            return Outcome(problem, "SHAPE-01")
         body = orjson.loads(answer.body)
+        if decoder.left_out and (problem := decoder.problem(body)):
+            return Outcome(problem, "SHAPE-01")
         outcome = self._settings(body, asked)
         if outcome is not GOOD:
             return outcome

@@ -11,7 +11,8 @@ from load.generator import Report
 
 @dataclass
 class Worker:
-    """One process. `stripe`: which part of the schedule it has; `offered`: arrivals of it that became due so far."""
+    """One process. `stripe`: which part of the schedule it has; `offered`: arrivals of it that became due so far;
+    `recorded`: how many requests it gave an account of."""
 
     name: str
     stripe: int
@@ -23,6 +24,7 @@ class Worker:
     in_flight: int = 0
     unfollowed: int = 0
     follow_ups: int = 0
+    recorded: int = 0
     final: bool = False
     dead: bool = False
     error: str = ""
@@ -42,9 +44,9 @@ class Worker:
         self.heard_s = time.monotonic()
         self.offered, self.waiting, self.in_flight = report["offered"], report["waiting"], report["in_flight"]
         self.unfollowed, self.follow_ups, self.final = report["unfollowed"], report["follow_ups"], report["final"]
-        self._figures.append(
-            {ChannelKey(*each["key"]): Figures.from_record(each["figures"]) for each in report["channels"]}
-        )
+        figures = {ChannelKey(*each["key"]): Figures.from_record(each["figures"]) for each in report["channels"]}
+        self.recorded += sum(each.offered for each in figures.values())
+        self._figures.append(figures)
         return True
 
     def taken(self) -> list[dict[ChannelKey, Figures]]:

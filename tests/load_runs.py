@@ -18,7 +18,7 @@ from tests.running_instance import ROOT, RunningInstance
 
 LOCUSTFILE = str(ROOT / "load" / "locustfile.py")
 DEADLINE_S = 120
-PATIENT = "p99<60s"  # a machine that is busy with other tests is slow, and that says nothing here
+PATIENT = "p90<60s"  # a machine that is busy with other tests is slow, and that says nothing here
 _GENERATOR = re.compile("the generator was the limit")
 
 

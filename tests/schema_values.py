@@ -11,7 +11,7 @@ from typing import Any
 from cdp.contract import Contract
 
 _DEEPEST = 6
-_OF_PATTERN = (
+_OF_PATTERN: tuple[str, ...] = (
     "2022-09-05 09:35:25.949395",
     "2017-01-01 15:35:00",
     "2018-11-07T10:19:48Z",

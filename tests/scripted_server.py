@@ -66,6 +66,11 @@ class Exchange:
     def plain(self) -> None:
         self.send(_PLAIN.replace(NONCE, self.nonce))
 
+    def plain_and_close(self) -> None:
+        """A plain answer and the end of the connection in one segment, without a word about it in the head."""
+        self.connection.send(_PLAIN.replace(NONCE, self.nonce), socket.MSG_MORE)
+        self.close()
+
     def wait(self, seconds: float = LONGEST_S) -> None:
         self.stopped.wait(seconds)
 

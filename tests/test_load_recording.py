@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import os
 import random
@@ -15,15 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 os.environ.setdefault("LOCUST_SKIP_MONKEY_PATCH", "1")  # this process is not Locust's
-from locust.stats import RequestStats
+import locust.stats
+from locust.env import Environment
+from locust.stats import PERCENTILES_TO_REPORT, RequestStats, StatsCSV
 
 from cdp.distribution import Distribution
-from cdp.load_results import ChannelKey, Figures, LoadRun, Span
+from cdp.load_results import ChannelKey, Error, Figures, LoadRun, Span
 from load.answer import Failure
 from load.recording.hdr_log import write_hdr_log
 from load.recording.histogram import DIGITS, HIGHEST_UNITS, bucket_of, distribution_of, hdr_histogram, value_of
-from load.recording.locust_stats import LocustTables, fine_bucket, measure_finely
-from load.recording.recorder import OTHER, Recorder, merged
+from load.recording.locust_stats import LocustTables, fine_bucket, measure_finely, nearest_rank
+from load.recording.recorder import NEVER_SENT, OTHER, Recorder, merged
 
 KEY = ChannelKey("search", "GET", "/api/customers")
 times_ns = st.integers(0, 200_000_000_000)
@@ -99,6 +103,37 @@ def test_texts_of_errors_are_bounded_and_redacted() -> None:
     assert len(errors) == 201 and sum(errors.values()) == 1000
     assert max(errors, key=lambda e: errors[e]).text == OTHER
     assert not any("secret" in error.text for error in errors)
+
+
+def test_a_text_that_differs_by_a_secret_only_is_one_text() -> None:
+    recorder = Recorder(redact=lambda text: text.split(" token")[0])
+    channel = recorder.channel("GET", "/", "search")
+    for number in range(5000):
+        channel.fail(0, 1, 2, 0, f"refused token {number}")
+    for number in range(300):
+        channel.fail(0, 1, 2, 0, f"text {number}")
+    channel.fail(0, 1, 2, 0, "refused token again")
+    channel.fail(0, 1, 2, 0, "x" * 10_000)
+    errors = recorder.fold()[ChannelKey("search", "GET", "/")].errors
+    assert errors[Error("refused")] == 5001
+    assert errors[Error(OTHER)] == 300 - 199 + 1
+    assert max(len(error.text) for error in errors) <= 300
+
+
+def test_nothing_is_lost_or_kept_when_nobody_folds_for_long() -> None:
+    """More lines than are kept: they are counted on the way, and what is held stays bounded."""
+    recorder = Recorder()
+    channel = recorder.channel("GET", "/api/customers", "search")
+    for number in range(5000):
+        channel.add(number, number + 1_000, number + 1_000_000 * (1 + number % 7), 10, 2)
+        channel.fail(number, 0, number + 500_000, 1, "connection refused", failure=Failure.REFUSED)
+        channel.never_sent(number, number + 3_000_000)
+        assert len(channel._lines) < 5 * 1024 and len(channel._ages) < 3 * 1024 and len(channel._unsent_ages) < 1024
+    figures = recorder.fold()[KEY]
+    assert (figures.good, figures.failed, figures.never_sent, figures.offered) == (5000, 5000, 5000, 15_000)
+    assert (figures.bytes, figures.events) == (55_000, 10_000)
+    assert (figures.latency.count, figures.service.count, figures.lateness.count) == (15_000, 5000, 5000)
+    assert figures.latency.above(999_000_000) == 0
 
 
 Event = tuple[str, int, int, int]  # what became of it, when it was due, how late it went, how long it took
@@ -190,6 +225,85 @@ def test_locust_shows_the_same_figures(closed_loop: bool) -> None:
         assert entry.avg_response_time * 1e6 == pytest.approx(ours.mean_ns, rel=0.01)
         assert entry.max_response_time * 1e6 == pytest.approx(ours.max_ns, rel=0.01)
         assert sum(entry.num_reqs_per_sec.values()) == 5000
+
+
+def test_all_that_locust_shows_of_a_run_with_failures(tmp_path: Path) -> None:
+    """Good answers from the recorder, failures by Locust's events, and what was never sent: one table, one truth."""
+    measure_finely()
+    environment = Environment()
+    runner = environment.create_local_runner()
+    tables = LocustTables(environment.stats, closed_loop=False)
+    recorder = Recorder(tables.take)
+    rng = np.random.default_rng(8)
+    for name, count in (("/api/customers", 1000), ("/api/events", 37)):
+        channel = recorder.channel("GET", name, "search")
+        for number, took in enumerate((10 ** rng.uniform(4.7, 9.3, count)).astype(np.int64).tolist()):
+            if number % 10 == 3:
+                channel.fail(0, 1, took, 20, "500 Internal Server Error")
+                environment.events.request.fire(
+                    request_type="GET",
+                    name=name,
+                    response_time=took / 1e6,
+                    response_length=20,
+                    exception=RuntimeError("500 Internal Server Error"),
+                )
+            elif number % 50 == 7:
+                channel.never_sent(0, took)
+            else:
+                channel.add(0, 1, took, 300)
+        if name == "/api/customers":
+            recorder_first = recorder.fold()
+    figures = merged([recorder_first, recorder.fold()])
+    runner.quit()
+    written = io.StringIO()
+    StatsCSV(environment, PERCENTILES_TO_REPORT).requests_csv(csv.writer(written))
+    rows = {row["Name"]: row for row in csv.DictReader(io.StringIO(written.getvalue()))}
+    ours = {key.name: each for key, each in figures.items()} | {"Aggregated": Figures.merged(figures.values())}
+    assert rows.keys() == ours.keys()
+    for name, row in rows.items():
+        mine = ours[name]
+        assert int(row["Request Count"]) == mine.offered
+        assert int(row["Failure Count"]) == mine.bad
+        assert float(row["Average Content Size"]) == pytest.approx(mine.bytes / mine.offered)
+        shares = [0.5, *PERCENTILES_TO_REPORT]
+        texts = [row["Median Response Time"], *(row[t] for t in locust.stats.get_readable_percentiles(shares[1:]))]
+        for share, text in zip(shares, texts, strict=True):
+            assert float(text) * 1e6 == pytest.approx(mine.latency.percentile(share * 100), rel=0.01)
+        assert float(row["Average Response Time"]) * 1e6 == pytest.approx(mine.latency.mean_ns, rel=0.01)
+        assert float(row["Max Response Time"]) * 1e6 == pytest.approx(mine.latency.max_ns, rel=0.01)
+        assert float(row["Min Response Time"]) * 1e6 == pytest.approx(int(mine.latency.values_ns[0]), rel=0.01)
+    errors = {(e.name, e.to_name().split(": ", 1)[1]): e.occurrences for e in environment.stats.errors.values()}
+    assert sum(errors.values()) == ours["Aggregated"].bad
+    assert errors["/api/customers", NEVER_SENT] == ours["/api/customers"].never_sent > 0
+    total = environment.stats.total
+    assert sum(total.num_reqs_per_sec.values()) == total.num_requests
+    assert sum(total.num_fail_per_sec.values()) == total.num_failures
+
+
+def test_good_answers_count_once_when_events_tell_of_them() -> None:
+    stats = RequestStats()
+    recorder = Recorder(LocustTables(stats, closed_loop=False, good_too=False).take)
+    channel = recorder.channel("GET", "/", "search")
+    channel.add(0, 1, 5_000_000, 10)
+    channel.never_sent(0, 7_000_000)
+    assert recorder.fold()[ChannelKey("search", "GET", "/")].offered == 2
+    assert (stats.total.num_requests, stats.total.num_failures) == (1, 1)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=200), st.sampled_from([0.0, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0]))
+def test_percentiles_of_locust_take_the_same_rank_as_ours(times: list[int], share: float) -> None:
+    values, counts = np.unique(times, return_counts=True)
+    found = nearest_rank(dict(zip(values.tolist(), counts.tolist(), strict=True)), len(times), share)
+    assert found == Distribution(values, counts).percentile(share * 100)
+
+
+def test_a_slow_one_in_a_hundred_is_not_the_99th_percentile() -> None:
+    measure_finely()
+    stats = RequestStats()
+    for number in range(1000):
+        stats.log_request("GET", "/", 900 if number < 10 else 5, 1)
+    assert stats.total.get_response_time_percentile(0.99) == 5
+    assert stats.total.get_response_time_percentile(0.991) == 900
 
 
 @given(st.floats(0.01, 1e6))

@@ -82,9 +82,10 @@ def test_events_can_be_recognised_later(instance: RunningInstance, known: Known)
     marks = [verify(row["payload"], {name: row[name] for name in ingest.fields}) for row in own]
     assert sorted(m.seq for m in marks if isinstance(m, Mark)) == list(range(120))
     assert {(m.run, m.worker) for m in marks if isinstance(m, Mark)} == {(run, 7)}
-    assert [
-        verify(ingest.event(seq)["payload"], {n: ingest.event(seq)[n] for n in ingest.fields}) for seq in range(120)
-    ] == [Mark(run, 7, seq) for seq in range(120)]
+    for seq in range(120):
+        sent = ingest.events.fields(seq)
+        assert verify(sent["payload"], {name: sent[name] for name in ingest.fields}) == Mark(run, 7, seq)
+        assert json.loads(ingest.events.json(seq)) == {**sent, "payload": json.loads(sent["payload"])}
 
 
 # --- draws
@@ -244,7 +245,7 @@ def test_only_new_customers_need_no_search(instance: RunningInstance) -> None:
     ingest = IngestScenario(context_of(instance), new_customers=1.0)
     ingest.prepare()
     assert ingest.known.requests <= 5 and not ingest.known.customers
-    identifiers = {ingest.event(seq)["user_identifier"] for seq in range(50)}
+    identifiers = {ingest.events.fields(seq)["user_identifier"] for seq in range(50)}
     assert len(identifiers) == 50 and all(text.startswith(RUN) for text in identifiers)
 
 

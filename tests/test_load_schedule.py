@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,26 @@ def test_gaps_of_a_poisson_stream_are_exponential() -> None:
     counts = np.bincount((times // 1_000_000_000).astype(int))
     assert 0.7 < counts.var() / counts.mean() < 1.4  # the index of dispersion of a Poisson process is 1
     assert abs(len(times) - 40_000) < 4 * math.sqrt(40_000)
+
+
+def test_a_changing_rate_stays_a_poisson_process() -> None:
+    """Rescaled by its own integral, a Poisson process of any rate is one of rate 1."""
+    schedule = Schedule((*ramp(300, 60), Piece(60, 90, 20, 20), Piece(90, 120, 0, 250)), seed=11)
+    _, times = all_of(schedule)
+    units = np.array([schedule.expected(0, t) for t in (times / 1e9).tolist()])
+    gaps = np.sort(np.diff(units))
+    observed = np.arange(1, len(gaps) + 1) / len(gaps)
+    assert np.abs(observed - (1 - np.exp(-gaps))).max() < 1.63 / math.sqrt(len(gaps))
+    for begin, end in ((0, 20), (20, 60), (60, 90), (90, 120)):
+        found = np.count_nonzero((times >= begin * 1e9) & (times < end * 1e9))
+        expected = schedule.expected(begin, end)
+        assert abs(found - expected) < 4 * math.sqrt(expected)
+
+
+def test_stripes_of_a_poisson_stream_are_not_copies_of_each_other() -> None:
+    schedule = Schedule(steady(500, 20), seed=2)
+    first, second = (all_of(schedule, stripe, 2)[1] for stripe in (0, 1))
+    assert not set(first.tolist()) & set(second.tolist())
 
 
 def test_uniform_arrivals_are_even() -> None:
@@ -125,12 +146,21 @@ def test_a_trace_is_followed(tmp_path: Path, text: str) -> None:
         ("0,10\n5\n", "line 2: two numbers"),
         ("0,10\n5,fast\n", "line 2: two numbers"),
         ("a,b\nc,d\n", "line 2: two numbers"),
-        ("0,10,3\n5,10,3\n9,1,1\n", "line 2: two numbers"),
+        ("0,10,3\n5,10,3\n9,1,1\n", "line 1: two numbers"),
+        ("0,1O\n5,20\n10,30\n", "line 1: two numbers.*'0,1O'"),  # no header: one of the two is a number
+        ("0;10\n5;20\n", "line 1: two numbers"),
+        ("time_s,rate_per_s\n0,10\n\n5,1_0\n", "line 4: two numbers"),
+        ("0,10\n5,１\n", "line 2: two numbers"),
+        ("0,10\n5,1\x002\n", "line 2: two numbers"),
+        ('0,10\n"5,20\n', "line 2: unexpected end of data"),
+        ("0,10\n5," + "9" * 200_000 + "\n", "line 2: field larger"),
+        ("0,10\n5,1e999\n", "line 2: times and rates"),
         ("0,10\n5,-1\n", "line 2: times and rates"),
-        ("0,10\n5,nan\n", "line 2: times and rates"),
+        ("0,10\n5,nan\n", "line 2: two numbers"),
         ("0,10\n5,20\n5,30\n", "line 3: the time 5 does not come after 5"),
         ("0,10\n5,20\n3,30\n", "line 3: the time 3 does not come after 5"),
-        (b"\xff\xfe\x00,1\n", "no CSV"),
+        (b"\xff\xfe\x00,1\n", "line 1: no text in UTF-8"),
+        (b"0,10\n5,20\n6,\xff\n", "line 3: no text in UTF-8"),
     ],
 )
 def test_a_broken_trace_is_named_by_its_line(tmp_path: Path, text: str | bytes, words: str) -> None:
@@ -140,6 +170,23 @@ def test_a_broken_trace_is_named_by_its_line(tmp_path: Path, text: str | bytes, 
     assert "\n" not in str(told.value)
 
 
-def test_a_trace_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ScheduleError, match="cannot read the trace"):
-        trace(tmp_path / "nothing.csv")
+def test_a_trace_that_cannot_be_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)  # reading it would wait for somebody to write
+    for path, why in ((tmp_path / "nothing.csv", "No such file"), (tmp_path, "no file"), (pipe, "no file")):
+        with pytest.raises(ScheduleError, match=f"cannot read the trace.*{why}"):
+            trace(path)
+
+
+def test_a_trace_without_any_rate_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScheduleError, match="about 0 arrivals"):
+        Schedule(trace(write(tmp_path, "0,0\n10,0\n")))
+
+
+def test_a_long_trace_is_followed_second_by_second() -> None:
+    """A day of seconds; each has the arrivals that its rate says."""
+    rates = [float(1 + second % 5) for second in range(86_400)]
+    pieces = tuple(Piece(second, second + 1, rate, rate) for second, rate in enumerate(rates))
+    _, times = all_of(Schedule(pieces, poisson=False))
+    assert np.abs(np.bincount(times // 10**9, minlength=86_400) - np.array(rates)).max() <= 1
+    assert len(times) == pytest.approx(sum(rates), abs=1)

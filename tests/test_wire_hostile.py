@@ -3,8 +3,10 @@ pool has to get its own answer: every request carries a nonce that its answer gi
 
 from __future__ import annotations
 
+import errno
 import itertools
 import random
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -63,7 +65,7 @@ class Stage:
 
 
 @contextmanager
-def stage(max_body: int = MAX_BODY, max_connections: int = 64) -> Iterator[Stage]:
+def stage(max_connections: int = 1) -> Iterator[Stage]:
     plays: dict[bytes, Callable[[Exchange], None]] = {}
 
     def play(exchange: Exchange) -> None:
@@ -74,7 +76,7 @@ def stage(max_body: int = MAX_BODY, max_connections: int = 64) -> Iterator[Stage
             exchange.plain()
 
     with scripted(play) as server:
-        pool = Pool(server.url, timeout_s=TIMEOUT_S, max_connections=max_connections, max_body=max_body)
+        pool = Pool(server.url, timeout_s=TIMEOUT_S, max_connections=max_connections, max_body=MAX_BODY)
         try:
             yield Stage(pool, server, plays)
         finally:
@@ -83,7 +85,14 @@ def stage(max_body: int = MAX_BODY, max_connections: int = 64) -> Iterator[Stage
 
 @pytest.fixture
 def odd() -> Iterator[Stage]:
+    """One connection at a time, so that the next request goes over the same one whenever that is allowed."""
     with stage() as one:
+        yield one
+
+
+@pytest.fixture
+def wide() -> Iterator[Stage]:
+    with stage(64) as one:
         yield one
 
 
@@ -154,7 +163,7 @@ def test_in_any_pieces(odd: Stage, case: Case, places: list[int]) -> None:
     odd.ask_plainly()
 
 
-def test_many_at_once_never_get_each_others_answers(odd: Stage) -> None:
+def test_many_at_once_never_get_each_others_answers(wide: Stage) -> None:
     """Good, bad and cut answers over the same pool, while others wait for theirs."""
 
     def person(seed: int) -> None:
@@ -162,13 +171,13 @@ def test_many_at_once_never_get_each_others_answers(odd: Stage) -> None:
         for _ in range(40):
             case = drawn.choice([*GOOD, *SURPLUS, *BAD])
             ends = [] if case.surplus else [drawn.randrange(len(case.raw)) for _ in range(3)]
-            check(odd.ask(sending(case, ends), case.method), case)
-            odd.ask_plainly()
+            check(wide.ask(sending(case, ends), case.method), case)
+            wide.ask_plainly()
 
     people = [gevent.spawn(person, seed) for seed in range(16)]
     gevent.joinall(people, timeout=60, raise_error=True)
     assert all(one.successful() for one in people)
-    assert odd.pool.in_flight == 0
+    assert wide.pool.in_flight == 0
 
 
 # Time
@@ -177,7 +186,6 @@ def test_many_at_once_never_get_each_others_answers(odd: Stage) -> None:
 def test_no_answer(odd: Stage) -> None:
     answer = odd.ask(lambda exchange: exchange.wait(), timeout_s=0.2)
     assert (answer.status, answer.failure, answer.indeterminate) == (0, Failure.TIMEOUT, True)
-    assert answer.done_ns - answer.sent_ns >= 200_000_000
     odd.ask_plainly()
 
 
@@ -229,6 +237,25 @@ def test_an_early_answer_and_a_reset(odd: Stage) -> None:
         answer = odd.ask(play, "POST", LARGE)
         assert answer.status == 413 or (answer.failure is Failure.RESET and answer.indeterminate)
         odd.ask_plainly()
+
+
+def test_an_early_answer_is_read_after_the_sending_failed() -> None:
+    """The server answered and was gone before the hub had a turn: what it said lies in the kernel yet."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        pool = Pool(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout_s=TIMEOUT_S, max_connections=1)
+        answers: list[Answer] = []
+        pool.start(RequestTemplate(pool.origin.authority).encode("POST", "/", LARGE), answers.append)
+        server = listener.accept()[0]
+        with gevent.Timeout(TIMEOUT_S):
+            while not pool.opened:
+                gevent.sleep(0.001)
+        (connection,) = pool._connections
+        server.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+        connection._broken(BrokenPipeError(errno.EPIPE, "gone"), connection.done)
+        server.close()
+        assert [(answer.status, answer.body) for answer in answers] == [(413, b"no")]
+        assert (pool.idle, pool.in_flight) == (0, 0)
+        pool.close()
 
 
 def test_a_server_that_goes_while_the_request_is_being_sent(odd: Stage) -> None:
@@ -285,6 +312,15 @@ def test_a_connection_closed_while_idle_costs_nothing(odd: Stage, rude: bool) ->
     assert odd.pool.refused_reuse == 0
 
 
+@pytest.mark.parametrize("connections", [1, 64])
+def test_a_server_that_closes_after_each_answer_and_does_not_say_so(connections: int) -> None:
+    with stage(connections) as one:
+        for _ in range(300):
+            answer = one.ask(lambda exchange: exchange.plain_and_close())
+            assert (answer.status, answer.failure) == (200, None)
+        assert len(one.server.asked) == one.pool.opened == 300
+
+
 def test_a_close_that_the_hub_has_not_told_of_is_seen_before_a_late_reuse(odd: Stage) -> None:
     waiting: list[Exchange] = []
 
@@ -292,8 +328,10 @@ def test_a_close_that_the_hub_has_not_told_of_is_seen_before_a_late_reuse(odd: S
         exchange.plain()
         waiting.append(exchange)
 
+    odd.ask_plainly()
     assert odd.ask(play).status == 200
     odd.until(lambda: bool(waiting))
+    assert odd.pool.idle_connections
     waiting[0].close()  # between here and the next request the hub has no turn
     assert odd.pool.idle == 1
     for connection in odd.pool.idle_connections:

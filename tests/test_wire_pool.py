@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import gevent
 import gevent.event
@@ -76,10 +77,27 @@ def pooled(
 
 
 def test_a_connection_is_used_again() -> None:
-    with pooled() as (pool, server):
+    with pooled(max_connections=1) as (pool, server):
         for _ in range(50):
             assert pool.perform(request(pool)).status == 200
         assert (pool.opened, pool.idle, pool.in_flight, server.connections) == (1, 1, 0, 1)
+
+
+@pytest.mark.parametrize(("most", "age_ns", "opened"), [(8, -(10**12), 2), (8, 10**9, 1), (1, -(10**12), 1)])
+def test_the_first_answer_has_to_be_some_time_ago(most: int, age_ns: int, opened: int) -> None:
+    """Else a new connection is opened, if there may be one more. Once it has been used again, it is trusted."""
+    with pooled(max_connections=most) as (pool, _):
+        assert pool.perform(request(pool)).status == 200
+        (connection,) = pool.unproven_connections
+        connection.freed_ns -= age_ns
+        assert pool.perform(request(pool)).status == 200
+        assert pool.opened == opened
+        assert (pool.idle, pool.in_flight) == (opened, 0)
+        if opened == 1:
+            assert list(pool.idle_connections) == [connection]
+            for _ in range(20):
+                assert pool.perform(request(pool)).status == 200
+            assert pool.opened == 1
 
 
 def test_start_says_no_when_all_are_busy_and_on_free_says_when_one_is_not() -> None:
@@ -255,6 +273,21 @@ def test_the_next_address_is_tried_when_one_refuses() -> None:
             *pool.addresses,
         )
         assert pool.perform(request(pool)).status == 200
+
+
+def test_a_port_that_connects_to_itself_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that draws the port it wants to reach speaks to itself."""
+
+    class Unlucky(socket.socket):
+        def connect_ex(self, address: Any) -> int:
+            self.bind(address)
+            return super().connect_ex(address)
+
+    monkeypatch.setattr(connection, "_Socket", Unlucky)
+    pool = Pool(f"http://127.0.0.1:{free_port()}", timeout_s=TIMEOUT_S, max_connections=2)
+    answer = pool.perform(request(pool))
+    assert (answer.failure, answer.indeterminate) == (Failure.REFUSED, False)
+    pool.close()
 
 
 def test_no_descriptor_left() -> None:
@@ -466,7 +499,7 @@ def trusting(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_tls(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
-    with pooled(well, trusting, server_context(authority)) as (pool, server):
+    with pooled(well, trusting, server_context(authority), max_connections=1) as (pool, server):
         for _ in range(20):
             assert pool.perform(request(pool)).status == 200
         assert (pool.opened, pool.idle, server.connections) == (1, 1, 1)
@@ -563,12 +596,27 @@ def test_odd_answers_over_tls(authority: trustme.CA, trusting: ssl.SSLContext, c
         if case.until_close:
             exchange.end_tls()
 
-    with pooled(play, trusting, server_context(authority), max_body=MAX_BODY) as (pool, _):
+    with pooled(play, trusting, server_context(authority), max_body=MAX_BODY, max_connections=1) as (pool, _):
         answer = pool.perform(request(pool, "/odd/00000007", case.method))
         assert (answer.status, answer.body, answer.failure) == (case.status, case.body, case.failure)
         answer = pool.perform(request(pool, "/plain/00000008"))
         assert (answer.status, answer.body) == (200, b"00000008")
         assert pool.opened == (1 if case.reusable else 2)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_CORK"), reason="needs a way to send two things at once")
+def test_an_end_of_tls_right_after_the_answer(authority: trustme.CA, trusting: ssl.SSLContext) -> None:
+    """The connection stays open below, but nothing may be sent over it any more."""
+
+    def play(exchange: Exchange) -> None:
+        exchange.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        exchange.plain()
+        exchange.end_tls()
+
+    with pooled(play, trusting, server_context(authority), max_connections=1) as (pool, server):
+        for _ in range(5):
+            assert pool.perform(request(pool)).status == 200
+        assert (pool.opened, len(server.asked)) == (5, 5)
 
 
 @pytest.mark.parametrize("politely", [False, True])

@@ -11,7 +11,9 @@ the number of processes that share it.
 from __future__ import annotations
 
 import csv
+import io
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +30,8 @@ _MOST = 2_000_000_000
 _STEPS = 5
 _FROM = 0.01  # of the rate, where a ramp begins
 _SPIKE_BASE, _SPIKE_LENGTH = 0.2, 0.1
+_LONGEST_TRACE, _LARGEST_TRACE = 1_000_000, 100_000_000  # lines; bytes
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 class ScheduleError(ValueError):
@@ -130,13 +134,17 @@ class Schedule:
     def _borders(self) -> Floats:
         return np.cumsum([0.0] + [piece.expected for piece in self.pieces])
 
+    @cached_property
+    def _table(self) -> Floats:
+        """Of each piece its begin, its length, and the rates at its ends: a row for each of the four."""
+        return np.array([[p.from_s, p.to_s - p.from_s, p.from_rate, p.to_rate] for p in self.pieces]).T
+
     def _when_s(self, units: Floats) -> Floats:
         """The times at which so many arrivals are expected to have come."""
         borders = self._borders
         # A piece without arrivals is never the place of one: of equal borders the last is taken.
         place = np.clip(np.searchsorted(borders, units, side="right") - 1, 0, len(self.pieces) - 1)
-        table = np.array([[p.from_s, p.to_s - p.from_s, p.from_rate, p.to_rate] for p in self.pieces])
-        begin, length, rate, end_rate = table[place].T
+        begin, length, rate, end_rate = self._table[:, place]
         rest = units - borders[place]
         slope = (end_rate - rate) / length
         # The positive root of rate·t + slope·t²/2 = rest, in the form that is exact for small slopes, too.
@@ -186,33 +194,55 @@ def trace(path: Path, duration_s: float | None = None) -> tuple[Piece, ...]:
 
 
 def _points(path: Path) -> list[tuple[float, float]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file))
-    except OSError as error:
-        raise ScheduleError(f"cannot read the trace {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ScheduleError(f"the trace {path} is no CSV of time_s,rate_per_s: {error}") from None
+    """The points of a trace; their times count from the first line's, so that a trace may have times of day."""
     points: list[tuple[float, float]] = []
-    for number, row in enumerate(rows, start=1):
-        if not row or not "".join(row).strip():
-            continue
-        try:
-            time_s, rate = (float(text) for text in row)
-        except ValueError:
-            if not points and number == 1:
-                continue  # the header
-            raise ScheduleError(f"{path}, line {number}: two numbers were expected, time_s,rate_per_s") from None
-        _check_point(path, number, points, time_s, rate)
-        points.append((time_s, rate))
+    rows = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    try:
+        for row in rows:
+            if not "".join(row).strip() or (not points and rows.line_num == 1 and _is_header(row)):
+                continue
+            points.append(_point(row, points[-1] if points else None))
+            if len(points) > _LONGEST_TRACE:
+                raise ValueError(f"a trace has {_LONGEST_TRACE:,} lines at most")
+    except (ValueError, csv.Error) as error:
+        raise ScheduleError(f"{path}, line {rows.line_num}: {error}") from None
     if len(points) < 2:
         raise ScheduleError(f"the trace {path} needs at least two lines of time_s,rate_per_s")
     begin = points[0][0]
     return [(time_s - begin, rate) for time_s, rate in points]
 
 
-def _check_point(path: Path, number: int, points: Sequence[tuple[float, float]], time_s: float, rate: float) -> None:
+def _text(path: Path) -> str:
+    """A file as text. Only a plain file is read: a pipe might never end."""
+    try:
+        if path.exists() and not path.is_file():
+            raise ScheduleError(f"cannot read the trace {path}: it is no file")
+        if path.stat().st_size > _LARGEST_TRACE:
+            raise ScheduleError(f"the trace {path} is larger than {_LARGEST_TRACE // 10**6} MB")
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        if isinstance(error, ScheduleError):
+            raise
+        raise ScheduleError(f"cannot read the trace {path}: {getattr(error, 'strerror', None) or error}") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ScheduleError(f"{path}, line {line}: no text in UTF-8, so no CSV of time_s,rate_per_s") from None
+
+
+def _is_header(row: Sequence[str]) -> bool:
+    """Two names. A line with one number in it is no header but a broken line, which must not be passed over."""
+    return len(row) == 2 and not any(map(_NUMBER.fullmatch, map(str.strip, row)))
+
+
+def _point(row: Sequence[str], before: tuple[float, float] | None) -> tuple[float, float]:
+    """Time and rate of a line. Raises ValueError, which says what is wrong with it."""
+    if len(row) != 2 or not all(map(_NUMBER.fullmatch, map(str.strip, row))):
+        raise ValueError(f"two numbers were expected, time_s,rate_per_s, not {','.join(row)[:60]!r}")
+    time_s, rate = map(float, row)
     if not math.isfinite(time_s) or not math.isfinite(rate) or rate < 0 or time_s < 0:
-        raise ScheduleError(f"{path}, line {number}: times and rates are finite numbers from 0 on")
-    if points and time_s <= points[-1][0]:
-        raise ScheduleError(f"{path}, line {number}: the time {time_s:g} does not come after {points[-1][0]:g}")
+        raise ValueError("times and rates are finite numbers from 0 on")
+    if before is not None and time_s <= before[0]:
+        raise ValueError(f"the time {time_s:g} does not come after {before[0]:g}")
+    return time_s, rate

@@ -1,8 +1,9 @@
 """A timer for points in time, in the gevent hub.
 
 On Linux it is a timerfd on the monotonic clock (timerfd_create(2)) that the hub's event loop watches like a socket: it
-wakes some hundredths of a millisecond after its time. Elsewhere the loop's own timer serves, which libev rounds to
-about a millisecond.
+wakes some hundredths of a millisecond after its time. Elsewhere the loop's own timer serves. Where libev waits with
+epoll that is half a millisecond late in the middle, because epoll_wait(2) counts in whole milliseconds
+(`python -m benchmarks.arrivals` measures both).
 """
 
 from __future__ import annotations
@@ -16,8 +17,6 @@ from typing import Any, Protocol
 
 import gevent
 
-_CLOCK_MONOTONIC = 1
-_TFD_FLAGS = 0o2004000  # TFD_NONBLOCK | TFD_CLOEXEC
 _TFD_TIMER_ABSTIME = 1
 _READ = 1  # of libev
 
@@ -38,37 +37,69 @@ class _Itimerspec(ctypes.Structure):
     _fields_ = (("it_interval", _Timespec), ("it_value", _Timespec))
 
 
+class _Timerfd:
+    """A timerfd by way of libc, for a Python that has none in `os` (before 3.13). Raises OSError."""
+
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        # TFD_NONBLOCK and TFD_CLOEXEC are O_NONBLOCK and O_CLOEXEC (timerfd_create(2)).
+        self.descriptor = self._checked(self._libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC))
+        self._spec = _Itimerspec()
+        self._reference = ctypes.byref(self._spec)
+
+    def set(self, when_ns: int) -> None:
+        value = self._spec.it_value
+        value.tv_sec, value.tv_nsec = divmod(when_ns, 1_000_000_000)
+        self._checked(self._libc.timerfd_settime(self.descriptor, _TFD_TIMER_ABSTIME, self._reference, None))
+
+    @staticmethod
+    def _checked(result: int) -> int:
+        if result < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        return result
+
+
+if sys.version_info >= (3, 13):
+
+    class _PythonTimerfd:
+        """A timerfd by way of `os`. Raises OSError."""
+
+        def __init__(self) -> None:
+            self.descriptor = os.timerfd_create(time.CLOCK_MONOTONIC, flags=os.TFD_NONBLOCK | os.TFD_CLOEXEC)
+
+        def set(self, when_ns: int) -> None:
+            os.timerfd_settime_ns(self.descriptor, flags=os.TFD_TIMER_ABSTIME, initial=when_ns)
+
+    _make_timerfd = _PythonTimerfd if hasattr(os, "timerfd_create") else _Timerfd
+else:
+    _make_timerfd = _Timerfd
+
+
 class DescriptorTimer:
-    """A timerfd. Raises OSError where the system has none."""
+    """A timerfd. Raises OSError where the system has none, or no descriptor is left."""
 
     def __init__(self, callback: Callable[[], None]) -> None:
         if not sys.platform.startswith("linux"):
             raise OSError("this system has no timerfd")
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self._descriptor = self._libc.timerfd_create(_CLOCK_MONOTONIC, _TFD_FLAGS)
-        if self._descriptor < 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-        self._spec = _Itimerspec()
-        self._reference = ctypes.byref(self._spec)
+        self._timer = _make_timerfd()
         self._callback = callback
-        self._watcher: Any = gevent.get_hub().loop.io(self._descriptor, _READ)
+        self._watcher: Any = gevent.get_hub().loop.io(self._timer.descriptor, _READ)
         self._watcher.start(self._fired)
 
     def at(self, when_ns: int) -> None:
         """Set the time, on the monotonic clock; one that has passed fires at once."""
-        self._spec.it_value.tv_sec, self._spec.it_value.tv_nsec = divmod(max(1, when_ns), 1_000_000_000)
-        self._libc.timerfd_settime(self._descriptor, _TFD_TIMER_ABSTIME, self._reference, None)
+        self._timer.set(max(1, when_ns))  # 0 would disarm it
 
     def close(self) -> None:
         if self._watcher is not None:
             self._watcher.stop()
             self._watcher.close()
             self._watcher = None
-            os.close(self._descriptor)
+            os.close(self._timer.descriptor)
 
     def _fired(self) -> None:
         try:
-            os.read(self._descriptor, 8)
+            os.read(self._timer.descriptor, 8)
         except BlockingIOError:
             return  # it was set anew meanwhile
         self._callback()
@@ -84,7 +115,7 @@ class LoopTimer:
     def at(self, when_ns: int) -> None:
         self.close()
         self._watcher = gevent.get_hub().loop.timer(max(0.0, (when_ns - time.monotonic_ns()) / 1e9))
-        self._watcher.start(self._fired)
+        self._watcher.start(self._fired, update=True)  # from now, not from when the loop last looked at the clock
 
     def close(self) -> None:
         if self._watcher is not None:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any, NamedTuple
-from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
 from cdp.contract import Operation
 from cdp.contract.model import Ingestion, UploadState
 from cdp.uploads import csv_table
 from load.answer import Answer
-from load.marks import MARK, SUM, TEXT, Corrupt, Mark, verify
-from load.scenario import GOOD, Outcome, ScenarioError, Shot
-from load.scenarios.data import CHUNK, SCRIPTS, Draws, Floats, Integers, Sizes, Zipf
-from load.scenarios.discovery import Known, discover, reference_fields
+from load.marks import Corrupt, Mark, verify
+from load.scenario import GOOD, Outcome, Shot
+from load.scenarios.data import Draws, Floats, Integers, Sizes
+from load.scenarios.discovery import Known, discover
+from load.scenarios.events import EventWriter, row_fields
 from load.scenarios.hot import Context, Step, field_of, ingesting, searching
 from load.scenarios.judging import Judge
 
@@ -31,9 +29,6 @@ UPLOAD_OPEN = Outcome("an upload did not reach an end state in time", "EVENT-04"
 UPLOAD_COUNT = Outcome("an upload that is finished counts other rows than were sent", "EVENT-04")
 UPLOAD_DEADLINE_S = 60.0
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.2, 2.0
-_LEAST_TEXT, _MOST_TEXT = 20, 400  # characters of filling in a payload
-_POOL = 4000
-_DAY_S = 86_400
 _COMPRESSION = 1  # fast: what is measured is the target
 
 
@@ -44,15 +39,6 @@ class Batch(NamedTuple):
     size: int
     upload: bool
     sampled: bool
-
-
-class Event(NamedTuple):
-    """What an event is about: the rank of its kind, that of its customer (-1: a new one), and which filling it has."""
-
-    kind: int
-    customer: int
-    start: int
-    end: int
 
 
 class Batches:
@@ -119,7 +105,7 @@ class BatchAnswer:
             return outcome if outcome is not GOOD else self._in_full(listed)
         for place in (0, -1):
             payload = ingest.payload_of(listed[place])
-            if isinstance(payload, str) and ingest.mark(batch.first + place % batch.size) not in payload:
+            if isinstance(payload, str) and ingest.events.mark(batch.first + place % batch.size) not in payload:
                 return ORDER
         return GOOD
 
@@ -206,12 +192,11 @@ class IngestScenario:
         self.upload_deadline_s = UPLOAD_DEADLINE_S
         self._zipf = zipf
         self._batches = Batches(context.seed, Sizes(sizes), uploads, context.check_every, active)
+        self._people = Batches(context.seed, Sizes(sizes), uploads, context.check_every)
         self.listed_of, self.count_of = field_of(self.ingestion.key), field_of(self.ingestion.count)
         self.payload_of = field_of(self.ingestion.payload)
-        self._prefix = f"{context.run}-{context.worker}-"
-        self._columns = self._row_fields()
-        self._sorted = sorted(name for name in self._columns if name != self.ingestion.payload)
-        self.fields = {name: field_of(name) for name in self._columns if name != self.ingestion.payload}
+        columns = row_fields(context.contract, self.parts)
+        self.fields = {name: field_of(name) for name in columns if name != self.ingestion.payload}
 
     def prepare(self, known: Known | None = None) -> None:
         """Read kinds of events and identifiers, unless they are `known`. Raises ScenarioError in one line."""
@@ -228,80 +213,10 @@ class IngestScenario:
             self.state: UploadState = self.parts.upload.ingestion.state
         taking = [operation for operation in (self.parts.batch, self.parts.upload) if operation is not None]
         self._paths = {operation.id: self.context.path(operation) for operation in taking}
-        self._kinds = [self._kind(definition) for definition in known.definitions]
-        self._identifiers = [(text, orjson.dumps(text).decode()) for text in known.identifiers]
-        self._kind_popularity = Zipf(len(self._kinds), self._zipf)
-        self._popularity = Zipf(len(self._identifiers), self._zipf) if self._identifiers else None
-        self._pool = _filling(self.context.seed)
-        self._events = Draws(self.context.seed, "events", 5, self._plan)
+        self.events = EventWriter(self.context, self.parts, known, new_customers=self.new_customers, zipf=self._zipf)
 
-    def _row_fields(self) -> dict[str, str]:
-        """The fields of an event in the contract's order, each with its value where it is always the same."""
-        contract, own = self.context.contract, self.ingestion
-        schema = contract.resolved({"$ref": f"#/components/schemas/{own.rows}"})
-        told = reference_fields(contract, self.parts)
-        fields = {}
-        for name, described in schema.get("properties", {}).items():
-            described = contract.resolved(described)
-            fixed = next((described[k] for k in ("const", "default") if k in described), None)
-            fixed = (
-                fixed if fixed is not None else next(iter(described.get("enum") or described.get("examples", ())), None)
-            )
-            if name in told or name in (own.identifier, own.payload, own.time):
-                fields[name] = ""
-            elif name in schema.get("required", ()):
-                if not isinstance(fixed, str):
-                    raise ScenarioError(f"{own.rows} needs {name}, and the contract gives no example of it")
-                fields[name] = fixed
-        return fields
-
-    def _kind(self, definition: dict[str, str]) -> tuple[str, dict[str, str]]:
-        """The beginning of an event of this kind as JSON, and its fixed fields."""
-        own = (self.ingestion.identifier, self.ingestion.payload, self.ingestion.time)
-        fixed = {n: definition.get(n, value) for n, value in self._columns.items() if n not in own}
-        return orjson.dumps(fixed).decode()[:-1] + ("," if fixed else ""), fixed
-
-    def _plan(self, chunk: int, uniform: Floats) -> list[Event]:
-        kinds = self._kind_popularity.ranks(uniform[:, 0])
-        customers = np.full(CHUNK, -1, dtype=np.int64)
-        if self._popularity is not None:
-            known = uniform[:, 1] >= self.new_customers
-            customers[known] = self._popularity.ranks(uniform[known, 2])
-        lengths = _LEAST_TEXT + np.floor((_MOST_TEXT - _LEAST_TEXT) * uniform[:, 3] ** 2).astype(np.int64)
-        starts = np.floor((_POOL - _MOST_TEXT) * uniform[:, 4]).astype(np.int64)
-        columns = (kinds, customers, starts, starts + lengths)
-        return list(map(Event._make, zip(*(column.tolist() for column in columns), strict=True)))
-
-    # --- events
-
-    def mark(self, seq: int) -> str:
-        """The mark of event number `seq`, as it stands in its payload's JSON."""
-        return f'"{self._prefix}{seq}"'
-
-    def event(self, seq: int) -> dict[str, str]:
-        """Event number `seq` of the run as it is sent from here; its payload as a JSON text."""
-        fixed, identifier, _, moment, payload = self._event(seq)
-        own = {self.ingestion.identifier: identifier, self.ingestion.time: moment, self.ingestion.payload: payload}
-        return {name: own[name] if name in own else fixed[1][name] for name in self._columns}
-
-    def _event(self, seq: int) -> tuple[tuple[str, dict[str, str]], str, str, str, str]:
-        """Its kind, its identifier as a text and as JSON, its time, and its payload as JSON."""
-        kind, customer, start, end = self._events[seq]
-        known = self._kinds[kind]
-        if customer < 0:
-            identifier = f"{self._prefix}customer-{seq}"
-            quoted = f'"{identifier}"'
-        else:
-            identifier, quoted = self._identifiers[customer]
-        days, second = divmod(seq, _DAY_S)
-        day = (self.context.day - timedelta(days=days % 7)).isoformat()
-        moment = f"{day} {second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
-        mark, text = f"{self._prefix}{seq}", self._pool[start:end]
-        digits = moment.translate(_NO_SIGNS)
-        own = {**known[1], self.ingestion.identifier: identifier, self.ingestion.time: digits}
-        head = "\x1f".join([own[name] for name in self._sorted]) + "\x1f"
-        total = crc32(f'{{"{MARK}":"{mark}","{TEXT}":"{text}"}}'.encode(), crc32(head.encode()))
-        return known, identifier, quoted, moment, f'{{"{MARK}":"{mark}","{SUM}":"{total:08x}","{TEXT}":"{text}"}}'
+    def _rows_of(self, batch: Batch) -> range:
+        return range(batch.first, batch.first + batch.size)
 
     # --- requests
 
@@ -311,22 +226,24 @@ class IngestScenario:
 
     def step(self, arrival: int) -> Step:
         """The same before it is encoded."""
-        batch = self._batches[arrival]
+        return self._send(self._batches[arrival])
+
+    def sending(self, number: int) -> Step:
+        """What a loader sends as number `number` of this process, from 0, where users and no arrivals send."""
+        return self._send(self._people[number])
+
+    def _send(self, batch: Batch) -> Step:
         return self._upload(batch) if batch.upload else self._batch(batch)
 
     def _batch(self, batch: Batch) -> Step:
-        own = self.ingestion
-        rows = []
-        for seq in range(batch.first, batch.first + batch.size):
-            kind, _, identifier, moment, payload = self._event(seq)
-            rows.append(f'{kind[0]}"{own.identifier}":{identifier},"{own.time}":"{moment}","{own.payload}":{payload}}}')
-        body = f'{{"{own.key}":[{",".join(rows)}]}}'.encode()
+        rows = b",".join([self.events.json(seq) for seq in self._rows_of(batch)])
+        body = b'{"%b":[%b]}' % (self.ingestion.key.encode(), rows)
         return self.request(self.parts.batch, BatchAnswer(self, batch), body, batch.size)
 
     def _upload(self, batch: Batch) -> Step:
         operation = self.parts.upload
         assert operation is not None
-        rows = (self.event(seq).values() for seq in range(batch.first, batch.first + batch.size))
+        rows = (self.events.fields(seq).values() for seq in self._rows_of(batch))
         body = gzip.compress(csv_table(rows), _COMPRESSION, mtime=0)
         upload = Upload(self, batch.size)
         return self.request(operation, upload.begun, body, batch.size, upload.next)
@@ -361,13 +278,3 @@ class IngestScenario:
         if any(values.get(p.name) in (None, "") for p in state.path_parameters):
             return ""
         return self.context.path(state, values)
-
-
-_NO_SIGNS = str.maketrans("", "", "- :")
-
-
-def _filling(seed: int) -> str:
-    """A long text that payloads hold pieces of: letters of several scripts, nothing that JSON or CSV would escape."""
-    generator = np.random.Generator(np.random.Philox(key=np.array([seed & (2**64 - 1), crc32(b"filling")], np.uint64)))
-    letters = np.array(list("abcdefghijklmnopqrstuvwxyz    0123456789.-" + SCRIPTS))
-    return "".join(letters[np.floor(generator.random(_POOL) * len(letters)).astype(np.int64)])

@@ -81,7 +81,9 @@ class Person(WireUser):
     _numbers = itertools.count()
 
     def on_start(self) -> None:
-        """Wait for the scenario; without one in time the user stops."""
+        """Wait for the scenario. Whoever gets none in time stops, and so does whom the tags leave nothing to do."""
+        if not self.tasks:
+            raise gevent.GreenletExit  # StopUser would be shown with a traceback
         try:
             self.scenario = scenario_of(self.environment)
         except gevent.Timeout:
@@ -179,7 +181,7 @@ class EventLoader(Person):
         ingest = self.scenario.ingest if isinstance(self.scenario, MixedScenario) else self.scenario
         if not isinstance(ingest, IngestScenario):
             raise StopUser
-        self.follow(ingest.step(next(EventLoader._batches)))
+        self.follow(ingest.sending(next(EventLoader._batches)))
 
 
 class ListReader(Person):

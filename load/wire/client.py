@@ -68,6 +68,7 @@ class WireClient:
         self.request_name: str | None = None
         self.pool = pool
         self._origin = parse_origin(base_url)
+        self._origin_url = str(self._origin)
         self._base_path = urlsplit(self.base_url).path
         self._reporter = reporter
         self._timeout_s = timeout_s
@@ -114,7 +115,7 @@ class WireClient:
         response = WireResponse(
             method,
             name or self.request_name or url,
-            f"{self._origin}{target}",
+            self._origin_url + target,
             answer,
             started_ns,
             (lambda: {**self._context(), **context}) if context else self._context,

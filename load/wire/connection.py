@@ -69,6 +69,7 @@ class Connection:
         "deadline_ns",
         "done",
         "freed_ns",
+        "proven",
         "sent_ns",
     )
 
@@ -88,6 +89,7 @@ class Connection:
         self.deadline_ns = deadline_ns
         self.sent_ns = 0
         self.freed_ns = 0
+        self.proven = False  # the server is known to keep it open after an answer
 
     # Opening
 
@@ -165,6 +167,7 @@ class Connection:
         """Send a request over this idle connection."""
         self.done = done
         self.deadline_ns = deadline_ns
+        self.proven = True
         self._request = request
         self._begin(now_ns)
 
@@ -356,7 +359,10 @@ class Connection:
         if parser.reusable and not self._unsent and not self._spent and not pool.closed:
             self.deadline_ns = NEVER
             self.freed_ns = now_ns
-            pool.idle_connections[self] = None
+            if self.proven:
+                pool.idle_connections[self] = None
+            else:
+                pool.unproven_connections[self] = None
         else:
             if parser.surplus:
                 pool.refused_reuse += 1

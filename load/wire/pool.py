@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import ssl
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,9 @@ from load.wire.tls import check_context, make_context
 SWEEP_S = 0.05  # how often deadlines are looked at: a timeout is told at most this much late
 MAX_BODY = 32 * 1024 * 1024  # bytes of one answer's body, before and after its content coding
 _LOOK_AFTER_NS = 10_000_000  # a connection that was idle for longer is looked at before it is used
+# Some servers close a connection right after its answer and do not say so. The end arrives a moment after the answer,
+# and a request sent at once would be lost: the first time, a connection rests for this long if there is another way.
+_PROOF_NS = 5_000_000
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +82,7 @@ class Pool:
         self.broken_receivers = 0
         self.closed = False
         self.idle_connections: dict[Connection, None] = {}  # the one that was used last is used first
+        self.unproven_connections: OrderedDict[Connection, None] = OrderedDict()  # after their first answer
         self._hub: Hub = gevent.get_hub()
         self.loop: Any = self._hub.loop
         self._timeout_ns = int(timeout_s * 1e9)
@@ -91,12 +95,12 @@ class Pool:
     @property
     def in_flight(self) -> int:
         """Requests that were begun and are not answered yet."""
-        return len(self._connections) - len(self.idle_connections)
+        return len(self._connections) - self.idle
 
     @property
     def idle(self) -> int:
         """Open connections that wait for a request."""
-        return len(self.idle_connections)
+        return len(self.idle_connections) + len(self.unproven_connections)
 
     def start(self, request: bytes, done: Done, timeout_s: float | None = None) -> bool:
         """Send a request, over an idle connection or a new one. False, and nothing else happens, when
@@ -119,7 +123,17 @@ class Pool:
                 return True
         if self.closed:
             raise WireError("the pool is closed")
-        if len(self._connections) >= self._max_connections:
+        full = len(self._connections) >= self._max_connections
+        while self.unproven_connections:
+            oldest = next(iter(self.unproven_connections))
+            if now_ns - oldest.freed_ns < _PROOF_NS and not full:
+                break
+            del self.unproven_connections[oldest]
+            if oldest.look():
+                oldest.send(request, done, now_ns, deadline_ns)
+                return True
+            full = len(self._connections) >= self._max_connections
+        if full:
             return False
         connection = Connection(self, request, done, deadline_ns)
         self._connections.add(connection)
@@ -151,7 +165,7 @@ class Pool:
         a connection, gets Failure.ABANDONED at once; else they may end first. When it returns in a greenlet, every
         `done` of an abandoned request has been called; called in the hub itself, they are called before it returns."""
         self.closed = True
-        for connection in list(self.idle_connections):
+        for connection in [*self.idle_connections, *self.unproven_connections]:
             connection.close()
         if not abandon:
             return
@@ -178,6 +192,7 @@ class Pool:
         """A connection was closed."""
         self._connections.discard(connection)
         self.idle_connections.pop(connection, None)
+        self.unproven_connections.pop(connection, None)
         if not self._connections and not self._waiting:
             self._sweeper.stop()
 
@@ -199,7 +214,7 @@ class Pool:
 
     @property
     def _room(self) -> bool:
-        return not self.closed and (bool(self.idle_connections) or len(self._connections) < self._max_connections)
+        return not self.closed and (self.idle > 0 or len(self._connections) < self._max_connections)
 
     def _sweep(self) -> None:
         """End what is beyond its deadline."""

@@ -72,7 +72,10 @@ class TlsLayer:
         try:
             while piece := self._read(65536):
                 pieces.append(piece)
-            self.ended = True
+                if not self._incoming.pending and not self._object.pending():
+                    break  # one more try would cost an exception
+            else:
+                self.ended = True
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
