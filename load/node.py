@@ -85,7 +85,7 @@ class Node:
         self.is_worker = isinstance(runner, WorkerRunner)
         self.coordinator: Coordinator | None = None
         self.generator: Generator | None = None
-        self._time_s = self.parsed.run_time
+        self._time_s: int | None = getattr(environment.parsed_options, "run_time", None)
         self._plan: Plan | None = None
         self._go = Event()
         self._interrupted = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -137,8 +138,16 @@ def _command(options: LoadOptions, target: Target, users: int | None, processes:
         if not options.duration_s:
             command += ["--run-time", "60s"]
     if processes and processes > 1:
-        command += ["--processes", str(processes)]
+        port = str(_free_port())  # Locust's own one may be another run's
+        command += ["--processes", str(processes), "--master-bind-host", "127.0.0.1"]
+        command += ["--master-bind-port", port, "--master-port", port]
     return command
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
