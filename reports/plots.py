@@ -41,7 +41,7 @@ class Axis:
         return min(1.0, max(0.0, (value - low) / (high - low))) if high > low else 0.0
 
 
-def linear_axis(name: str, values: Sequence[float], form: Callable[[float], str] = "{:,g}".format) -> Axis:
+def linear_axis(name: str, values: Sequence[float], form: Callable[[float], str] = "{:,.10g}".format) -> Axis:
     """An axis from 0 to a round number above all values, with four to six ticks."""
     high = max((value for value in values if math.isfinite(value)), default=0.0) or 1.0
     step = 10 ** math.floor(math.log10(high / 4))
@@ -50,14 +50,15 @@ def linear_axis(name: str, values: Sequence[float], form: Callable[[float], str]
     return Axis(name, 0.0, step * count, [(step * i, form(round(step * i, 12))) for i in range(count + 1)])
 
 
-def log_axis(name: str, values: Sequence[float], form: Callable[[float], str] = "{:,g}".format) -> Axis:
+def log_axis(name: str, values: Sequence[float], form: Callable[[float], str] = "{:,.10g}".format) -> Axis:
     """A logarithmic axis over all values above 0, with ticks at 1, 2 and 5 (at whole powers of ten when it is long)."""
     found = [value for value in values if value > 0 and math.isfinite(value)] or [1.0]
     factors = (1, 2, 5) if math.log10(max(found) / min(found)) < 3 else (1,)
     powers = range(math.floor(math.log10(min(found))), math.ceil(math.log10(max(found))) + 2)
     marks = [factor * 10.0**power for power in powers for factor in factors]
-    low = max((mark for mark in marks if mark <= min(found)), default=marks[0])
-    high = min((mark for mark in marks if mark >= max(found) and mark > low), default=marks[-1])
+    least, most = min(found) * (1 + 1e-9), max(found) * (1 - 1e-9)  # a mark that is missed by rounding is met
+    low = max((mark for mark in marks if mark <= least), default=marks[0])
+    high = min((mark for mark in marks if mark >= most and mark > low), default=marks[-1])
     return Axis(name, low, high, [(mark, form(mark)) for mark in marks if low <= mark <= high], log=True)
 
 

@@ -204,6 +204,9 @@ class ReadMachine(Machine):
     def read(self) -> Reading:
         return self.readings.pop(0)
 
+    def close(self) -> None:
+        pass
+
 
 class TestSampler:
     def test_shares_are_of_the_time_between_two_samples(self) -> None:
@@ -339,6 +342,35 @@ class TestMachine:
         assert found.memory_bytes > 0
         assert found.memory_free is not None
         assert 0 < found.memory_free < 1
+
+    def test_it_reads_when_no_descriptor_is_left(self) -> None:
+        code = """
+import os, resource
+from load.health.machine import Machine
+machine = Machine()
+machine.read()
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+taken = []
+try:
+    while True:
+        taken.append(os.dup(0))
+except OSError:
+    found = machine.read()
+print(found.descriptors, found.memory_bytes > 0, found.memory_free is not None, found.cpu_wait_ns is not None)
+"""
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        known = str(Path("/proc/self/schedstat").exists())
+        assert done.stdout.split() in ([count, "True", "True", known] for count in ("64", "0")), done.stderr
+
+    def test_counters_are_read_again_each_time(self, root: Path) -> None:
+        machine = Machine(root)
+        first = machine.read()
+        self.put(root, "proc/self/schedstat", "5000 9900 3\n")
+        self.put(root, "proc/stat", "cpu  200 20 30 800 5 0 5 90 7 0\n")
+        second = machine.read()
+        machine.close()
+        assert (first.cpu_wait_ns, second.cpu_wait_ns) == (700, 9900)
+        assert (first.steal_ticks, second.steal_ticks) == (40, 90)
 
     def test_this_machine(self) -> None:
         found = Machine().read()

@@ -157,6 +157,7 @@ class HealthSampler:
     def close(self) -> None:
         """Look no more."""
         self._probe.stop()
+        self._machine.close()
 
     def _take(self) -> tuple[list[int], list[int], list[int], int]:
         # The lists are emptied in place: whoever appends may hold on to them.
