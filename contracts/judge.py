@@ -6,7 +6,7 @@ import time
 import traceback
 from pathlib import Path
 
-from cdp.http import curl_line, describe
+from cdp.evidence import curl_line, describe
 from cdp.verdicts import Cell, Result, Verdict
 from contracts.catalogue import Requirement
 from contracts.checks import CHECKS, Broken, NotExercised, TargetLost, Unconfirmed

@@ -15,7 +15,7 @@ import click
 
 from cdp.baseline import Accepted, BaselineError, load_baseline
 from cdp.cli.spec import read_contract
-from cdp.cli.targeting import Choice, target_options
+from cdp.cli.targeting import Choice, contract_option, overlay_option, profile_option, target_options
 from cdp.contract import Contract, ContractError
 from cdp.results import ResultsError, read_results
 from cdp.targets import Target, TargetError
@@ -36,28 +36,16 @@ NOT_JUDGED = 3
 )
 @click.option("--operation", "operations", multiple=True, help="Only this operation.")
 @click.option("--cell", "cells", multiple=True, help="Only this cell, by its address REQUIREMENT/operation[/role].")
-@click.option(
-    "--profile",
-    type=click.Choice(["quick", "release", "nightly"]),
-    default="quick",
-    show_default=True,
-    help="How thoroughly to look.",
-)
+@profile_option("How thoroughly to look.")
 @click.option("--strict", is_flag=True, help="A broken SHOULD fails the run as well.")
 @click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
 @click.option("--dry-run", is_flag=True, help="Print the cells and send nothing.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
 @click.option("--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where run directories are made.")
-@click.option("--contract", "contract_path", default=None, help="Root file of another contract.")
-@click.option("--overlay", default=None, help="Overlay over the contract.  [default: that of the target's entry]")
+@contract_option
+@overlay_option
 def contract(
-    target_name: str | None,
-    targets_file: str | None,
-    url: str | None,
-    allow: str,
-    only_reading: bool,
-    production_is_known: bool,
-    timeout_s: float | None,
+    choice: Choice,
     sections: tuple[str, ...],
     requirements: tuple[str, ...],
     operations: tuple[str, ...],
@@ -76,7 +64,6 @@ def contract(
     Without --target and --url it is the embedded instance. With --url the credentials come from the environment:
     CDP_TOKEN, or CDP_EMAIL and CDP_PASSWORD.
     """
-    choice = Choice(target_name, targets_file, url, allow, timeout_s, only_reading, production_is_known)
     try:
         known = read_contract(contract_path, overlay or choice.overlay())
     except TargetError as error:

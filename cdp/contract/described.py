@@ -66,8 +66,10 @@ def features_in(text: str) -> Features | None:
     names = tuple(dict.fromkeys(_FEATURE.findall(text)))
     if not names:
         return Features() if re.search(r"\b(none|no feature)\b", text, re.IGNORECASE) else None
-    if len(names) > 1 and re.search(r"\b(all of|all|and|both)\b", text, re.IGNORECASE) and not re.search(
-        r"\b(one of|any of|or|either)\b", text, re.IGNORECASE
+    if (
+        len(names) > 1
+        and re.search(r"\b(all of|all|and|both)\b", text, re.IGNORECASE)
+        and not re.search(r"\b(one of|any of|or|either)\b", text, re.IGNORECASE)
     ):
         return Features(all_of=names)
     return Features(any_of=names)
