@@ -6,7 +6,8 @@ import itertools
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -181,16 +182,20 @@ class Pool:
 
     def _stop(self) -> None:
         """End every process: the idle ones at once, the others after the request under way."""
-        for worker in self.workers:
-            worker.process.terminate()
         deadline = time.monotonic() + self.run.target.timeout_s + _END_S
-        for worker in self.workers:
-            worker.process.join(max(0.0, deadline - time.monotonic()))
-            if worker.process.is_alive():
+        try:
+            for worker in self.workers:
+                worker.process.terminate()
+                with suppress(OSError):
+                    worker.connection.send(None)
+            for worker in self.workers:
+                worker.process.join(max(0.0, deadline - time.monotonic()))
+        finally:  # a second Ctrl-C ends the waiting
+            for worker in self.workers:
                 worker.process.kill()
                 worker.process.join(_END_S)
-            worker.connection.close()
-        self.workers = []
+                worker.connection.close()
+            self.workers = []
 
 
 __all__ = ["Pool", "Watcher"]
