@@ -50,7 +50,7 @@ NOT_JUDGED = 3
 @click.option("--dry-run", is_flag=True, help="Print the cells and send nothing.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
 @click.option(
-    "-n", "--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that judge at a time."
+    "-n", "--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="How many judge at a time."
 )
 @click.option("--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where run directories are made.")
 @click.option("--contract", "contract_path", default=None, help="Root file of another contract.")
@@ -82,6 +82,8 @@ def contract(
     Without --target and --url it is the embedded instance. With --url the credentials come from the environment:
     CDP_TOKEN, or CDP_EMAIL and CDP_PASSWORD.
     """
+    if processes > 1 and not _locks_are_there():
+        raise click.ClickException("this system has no file locks (flock), which -n needs; run one process")
     choice = Choice(target_name, targets_file, url, allow, timeout_s, only_reading, production_is_known)
     try:
         known = read_contract(contract_path, overlay or choice.overlay())
@@ -104,6 +106,12 @@ def contract(
         click.echo(f"cdp contract: {error}", err=True)
         sys.exit(NOT_JUDGED)
     sys.exit(code)
+
+
+def _locks_are_there() -> bool:
+    from contracts.parallel.claims import possible
+
+    return possible()
 
 
 def _baseline(path: str) -> list[Accepted]:
