@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets as randomness
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +50,19 @@ class Session:
     operation."""
 
     def __init__(
-        self, contract: Contract, target: Target, profile: Profile, seed: int, ledger: Ledger, secrets: Secrets
+        self,
+        contract: Contract,
+        target: Target,
+        profile: Profile,
+        seed: int,
+        ledger: Ledger,
+        secrets: Secrets,
+        *,
+        prefix: str = "",
+        share: int = 0,
     ) -> None:
+        """`prefix`: that of the run, where other processes have a part in it; `share`: whose part this is, 0 where
+        there is one process only."""
         self.contract = contract
         self.target = target
         self.profile = profile
@@ -58,9 +70,11 @@ class Session:
         self.ledger = ledger
         self.secrets = secrets
         self.client = Client(target, secrets)
-        self.prefix = "cdp-" + randomness.token_hex(4)
+        self.prefix = prefix or "cdp-" + randomness.token_hex(4)
+        self.share = share
         self.books = Books(contract, target, ledger, self.prefix)
         self.admin = Identity("admin")
+        self.beat: Callable[[], None] = lambda: None  # called before every request: the process is at work
         self.stopping = False  # set from outside: no request is sent any more
         self.about = ""  # the operation whose cells are being judged
         self.requests_by_cell: dict[tuple[str, str], int] = {}
@@ -89,6 +103,7 @@ class Session:
         operation = call.operation
         if self.stopping:
             raise KeyboardInterrupt
+        self.beat()
         if self._lost[operation.id] >= MUTE_AFTER:
             raise TargetLost(
                 f"{operation.method} {operation.id} did not answer {MUTE_AFTER} times and is not asked again"
