@@ -99,6 +99,7 @@ class Ledger:
     """Append-only; without a path nothing is written. Several processes of a run may append to one file."""
 
     def __init__(self, path: Path | None, redact: Callable[[str], str] = str) -> None:
+        self._path = path
         self._redact = redact  # a target may say that a secret is the id of a record
         self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600) if path else None
         self._numbers = itertools.count(1)
@@ -106,6 +107,11 @@ class Ledger:
         if self._descriptor is not None and fcntl is not None:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def catch_up(self) -> None:
+        """Take in what other processes of the run have noted."""
+        if self._path is not None:
+            self._entries = _entries(self._path)
 
     def intend(self, intent: Intent) -> str:
         """Note that a record is about to be created. Answers the number by which the outcome is noted."""
@@ -170,13 +176,8 @@ class LeftLedger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.entries = Entries()
         self.alive = _locked(path)
-        for line in path.read_bytes().split(b"\n"):
-            with suppress(orjson.JSONDecodeError):  # a last line without its end is what a killed run leaves
-                entry = orjson.loads(line)
-                if isinstance(entry, dict):
-                    self.entries.take(entry)
+        self.entries = _entries(path)
 
     @property
     def started(self) -> datetime | None:
@@ -200,6 +201,16 @@ class LeftLedger:
             file.write(text)
         for line in lines:
             self.entries.take(line)
+
+
+def _entries(path: Path) -> Entries:
+    entries = Entries()
+    for line in path.read_bytes().split(b"\n"):
+        with suppress(orjson.JSONDecodeError):  # a last line without its end is what a killed run leaves
+            entry = orjson.loads(line)
+            if isinstance(entry, dict):
+                entries.take(entry)
+    return entries
 
 
 def _locked(path: Path) -> bool:

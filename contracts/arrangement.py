@@ -45,7 +45,7 @@ class Arrangement:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.contract = session.contract
-        self.sampler = Sampler(session.contract, session.prefix, self._reference, session.seed)
+        self.sampler = Sampler(session.contract, session.prefix, self._reference, session.seed, session.share)
         self._parents: dict[str, OwnRecord] = {}
         self.finder = Finder(session, self.sampler, self.own)
         self.credentials: Mapping[str, str] = {}

@@ -39,6 +39,15 @@ class Finder:
         self._paths: dict[str, dict[str, str]] = {}
         self._finding: set[str] = set()
 
+    @property
+    def found(self) -> Mapping[str, Mapping[str, str]]:
+        """The path parameters that have been found so far, by operation."""
+        return {name: dict(path) for name, path in self._paths.items()}
+
+    def take_over(self, found: Mapping[str, Mapping[str, str]]) -> None:
+        """Use what another process has found."""
+        self._paths.update({name: dict(path) for name, path in found.items()})
+
     def find_ids(self, operations: list[Operation]) -> None:
         """Find the records that reads will be about, before the run creates any: its own must not be taken for the
         target's."""

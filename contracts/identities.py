@@ -4,7 +4,8 @@ and again."""
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from cdp.contract import Operation
 from cdp.contract.model import is_pattern
@@ -23,6 +24,18 @@ def gives_access(operation: Operation, feature: str) -> bool:
     return bool(operation.extra_access) and feature.startswith("foreign_segments/")
 
 
+@dataclass(frozen=True)
+class Callers:
+    """The callers of a run as they are handed to another process of it. `changeable` is for that process alone."""
+
+    holding: Mapping[frozenset[str], Identity]
+    ended: Sequence[tuple[str, Identity]] | None
+    logged_out: Identity | None
+    renewed: Identity | None
+    changeable: Identity | None
+    unavailable: str
+
+
 class Identities:
     """Makes and keeps callers. Everything made is in the ledger and removed at the end."""
 
@@ -34,6 +47,7 @@ class Identities:
         self._unavailable = ""
         self._ended: list[tuple[str, Identity]] | None = None
         self._changeable: Identity | None = None
+        self._changeable_elsewhere: list[Identity] = []
         self._logged_out: Identity | None = None
         self._renewed: Identity | None = None
         contract = session.contract
@@ -187,9 +201,9 @@ class Identities:
         }
         return frozenset(close - self._features)
 
-    def prepare(self, operations: list[Operation], roles_wanted: bool) -> None:
+    def prepare(self, operations: list[Operation], roles_wanted: bool, processes: int = 1) -> None:
         """Make every caller that the cells will need before anything is read, so that lists of users and roles hold
-        still meanwhile."""
+        still meanwhile. `processes`: how many of them judge, each with a changeable caller of its own."""
         if not roles_wanted:
             return
         sets = {
@@ -207,7 +221,31 @@ class Identities:
             for features, label in sets.items():
                 self.holding(features, label)
             self.changeable()
+            for _ in range(processes - 1):
+                self._changeable_elsewhere.append(self.make(frozenset(), "changed-role"))
             self.logged_out()
             self.ended()
         except NotExercised:
             return  # each cell that needs a caller will say so itself
+
+    def handed_over(self, place: int) -> Callers:
+        """What has been prepared, for the process at this place."""
+        changeable = [c for c in (self._changeable, *self._changeable_elsewhere) if c is not None]
+        return Callers(
+            dict(self._holding),
+            self._ended,
+            self._logged_out,
+            self._renewed,
+            changeable[place] if place < len(changeable) else None,
+            self._unavailable,
+        )
+
+    def take_over(self, callers: Callers) -> None:
+        """Use what another process has prepared."""
+        self._holding = dict(callers.holding)
+        self._ended = None if callers.ended is None else list(callers.ended)
+        self._logged_out, self._renewed = callers.logged_out, callers.renewed
+        self._changeable, self._unavailable = callers.changeable, callers.unavailable
+        for caller in (*self._holding.values(), self._logged_out, self._renewed, self._changeable):
+            if caller is not None:
+                self.session.secrets.add(caller.token)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from cdp.baseline import Accepted
 from cdp.contract import Contract, Operation
 from cdp.http import TOKEN_HEADER
 from cdp.ledger import LEDGER_FILE, Ledger
-from cdp.results import RESULTS_FILE, ResultsError, ResultsWriter
+from cdp.results import RESULTS_FILE, ResultsError, ResultsWriter, read_results
 from cdp.secrets import Secrets
 from cdp.targets import Target
 from cdp.verdicts import Cell, Result
@@ -117,14 +117,24 @@ class ContractRun:
     leftovers: list[str] = field(default_factory=list)
     stays: list[str] = field(default_factory=list)
     obstacle: str = ""
+    processes: int = 1  # that judge: with more than one this process only prepares and cleans up
+    secrets: Secrets = field(default_factory=Secrets)
+    prefix: str = ""
+    share: int = 0
 
     def __post_init__(self) -> None:
-        self.secrets = Secrets()
         for secret in (self.target.credentials.token, self.target.credentials.password):
             self.secrets.add(secret)
         self.ledger = Ledger(self.directory / LEDGER_FILE, self.secrets.redact)
         self.session = Session(
-            self.plan.contract, self.target, self.plan.profile, self.plan.seed, self.ledger, self.secrets
+            self.plan.contract,
+            self.target,
+            self.plan.profile,
+            self.plan.seed,
+            self.ledger,
+            self.secrets,
+            prefix=self.prefix,
+            share=self.share,
         )
         self.bench = Workbench(self.session)
         self.writer = ResultsWriter(self.directory / RESULTS_FILE)
@@ -160,7 +170,7 @@ class ContractRun:
             roles = any(
                 cell.requirement.startswith(("ROLE", "AUTH-06")) or cell.role not in ("", ADMIN) for cell in plan.cells
             )
-            self.bench.identities.prepare(plan.operations, roles)
+            self.bench.identities.prepare(plan.operations, roles, self.processes)
         except TargetLost as lost:
             raise Obstacle(f"{self.target.base_url} cannot be reached: {lost}") from None
 
@@ -210,6 +220,12 @@ class ContractRun:
         self.counts[result.verdict.name] += 1
         return result
 
+    def take(self, operation: str, asked: Mapping[str, int]) -> None:
+        """Note how often another process of the run has asked an operation, by role."""
+        for role, number in asked.items():
+            known = self.session.requests_by_cell
+            known[operation, role] = max(number, known.get((operation, role), 0))
+
     def judge_all(self) -> Iterator[Result]:
         for cell in self.plan.cells:
             yield self.judge(cell)
@@ -221,15 +237,17 @@ class ContractRun:
         self._finished = True
         self.obstacle = obstacle = self.secrets.redact(obstacle)
         try:
+            self.ledger.catch_up()
             self._clean(reachable=not obstacle or self._alive())
+            counts, requests = self._figures()
             busiest = self._busiest()
             self.writer.footer(
                 ended=datetime.now(UTC).isoformat(timespec="seconds"),
                 wall_s=round(time.monotonic() - self._started, 3),
-                requests=self.session.client.sent,
+                requests=requests,
                 interrupted=interrupted,
                 obstacle=obstacle,
-                counts=dict(self.counts),
+                counts=dict(counts),
                 leftovers=self.leftovers,
                 stays=self.stays,
                 most_requests_per_list_and_role=busiest[1],
@@ -239,6 +257,14 @@ class ContractRun:
             self.writer.close()
             self.ledger.close()
             self.session.client.close()
+
+    def _figures(self) -> tuple[Counter[str], int]:
+        """Verdicts, and requests of all processes that had a part in the run."""
+        if self.processes == 1:
+            return self.counts, self.session.client.sent
+        results = read_results(self.directory / RESULTS_FILE).results
+        counts = Counter(result.verdict.name for result in results)
+        return counts, self.session.client.sent + sum(result.requests for result in results)
 
     def _busiest(self) -> tuple[str, int]:
         lists = {

@@ -49,8 +49,19 @@ class Session:
     operation."""
 
     def __init__(
-        self, contract: Contract, target: Target, profile: Profile, seed: int, ledger: Ledger, secrets: Secrets
+        self,
+        contract: Contract,
+        target: Target,
+        profile: Profile,
+        seed: int,
+        ledger: Ledger,
+        secrets: Secrets,
+        *,
+        prefix: str = "",
+        share: int = 0,
     ) -> None:
+        """`prefix`: that of the run, where other processes have a part in it; `share`: whose part this is, 0 where
+        there is one process only."""
         self.contract = contract
         self.target = target
         self.profile = profile
@@ -58,7 +69,8 @@ class Session:
         self.ledger = ledger
         self.secrets = secrets
         self.client = Client(target, secrets)
-        self.prefix = "cdp-" + randomness.token_hex(4)
+        self.prefix = prefix or "cdp-" + randomness.token_hex(4)
+        self.share = share
         self.books = Books(contract, target, ledger, self.prefix)
         self.admin = Identity("admin")
         self.stopping = False  # set from outside: no request is sent any more

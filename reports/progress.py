@@ -70,7 +70,11 @@ class Progress:
 
     def done(self, result: Result) -> None:
         """Count one result."""
-        self.counts[result.verdict] += 1
+        self.judged(result.verdict)
+
+    def judged(self, verdict: Verdict) -> None:
+        """Count one verdict."""
+        self.counts[verdict] += 1
         self._speak()
 
     def say(self, sentence: str) -> None:

@@ -22,7 +22,9 @@ from cdp.targets import Target, TargetError
 from cdp.verdicts import exit_code
 
 if TYPE_CHECKING:
+    from contracts.parallel.pool import Pool
     from contracts.run import ContractRun, Plan
+    from reports.progress import Progress
 
 RUNS = Path("reports") / "runs"
 NOT_JUDGED = 3
@@ -41,6 +43,9 @@ NOT_JUDGED = 3
 @click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
 @click.option("--dry-run", is_flag=True, help="Print the cells and send nothing.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
+@click.option(
+    "-n", "--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that judge at a time."
+)
 @click.option("--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where run directories are made.")
 @contract_option
 @overlay_option
@@ -55,6 +60,7 @@ def contract(
     baseline_path: str | None,
     dry_run: bool,
     seed: int,
+    processes: int,
     runs_directory: str,
     contract_path: str | None,
     overlay: str | None,
@@ -78,7 +84,7 @@ def contract(
         return
     try:
         with choice.open() as target:
-            code = _run(plan, target, Path(runs_directory))
+            code = _run(plan, target, Path(runs_directory), processes)
     except TargetError as error:
         raise click.ClickException(str(error)) from None
     except ResultsError as error:
@@ -119,7 +125,7 @@ def _plan(
     return plan
 
 
-def _run(plan: Plan, target: Target, runs_directory: Path) -> int:
+def _run(plan: Plan, target: Target, runs_directory: Path, processes: int) -> int:
     """Run the plan, keep and print its results, return the exit code."""
     from contracts.run import ContractRun, run_directory
     from reports import write_reports
@@ -127,7 +133,7 @@ def _run(plan: Plan, target: Target, runs_directory: Path) -> int:
     from reports.terminal import print_run
 
     directory = run_directory(runs_directory, target)
-    run = ContractRun(plan, target, directory)
+    run = ContractRun(plan, target, directory, processes=processes)
     lost = ""
     try:
         _execute(run)
@@ -157,13 +163,13 @@ def _execute(run: ContractRun) -> None:
     interrupted, obstacle = False, ""
     with _stopping_in_good_order(run):
         try:
-            run.start()
-            with Progress(len(run.plan.cells), make_console(sys.stderr)) as progress:
-                for cell in run.plan.cells:
-                    if run.session.stopping:  # whoever got the interrupt may have swallowed it
-                        raise KeyboardInterrupt
-                    progress.doing(cell.operation)
-                    progress.done(run.judge(cell))
+            with _processes(run) as pool:
+                run.start()
+                with Progress(len(run.plan.cells), make_console(sys.stderr)) as progress:
+                    if pool is not None:
+                        pool.judge_all(progress)
+                    else:
+                        _judge_here(run, progress)
         except Obstacle as error:
             obstacle = str(error)
         except KeyboardInterrupt:
@@ -174,6 +180,26 @@ def _execute(run: ContractRun) -> None:
                 run.finish(interrupted=interrupted, obstacle=obstacle)
             except KeyboardInterrupt:
                 click.echo(f"what is left on the target stands in {run.directory / 'ledger.jsonl'}", err=True)
+
+
+def _judge_here(run: ContractRun, progress: Progress) -> None:
+    for cell in run.plan.cells:
+        if run.session.stopping:  # whoever got the interrupt may have swallowed it
+            raise KeyboardInterrupt
+        progress.doing(cell.operation)
+        progress.done(run.judge(cell))
+
+
+@contextmanager
+def _processes(run: ContractRun) -> Iterator[Pool | None]:
+    """The processes that judge the run; None when it is this one alone."""
+    if run.processes == 1:
+        yield None
+        return
+    from contracts.parallel.pool import Pool
+
+    with Pool(run) as pool:
+        yield pool
 
 
 @contextmanager
