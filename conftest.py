@@ -1,15 +1,16 @@
 """`pytest contracts`: the same run as `cdp contract`, one test a cell, with pytest's own selection and reporting on
 top.
 
-Options start with --cdp. Results, JUnit and HTML go to the same place, and the exit code is that of the run.
+Options start with --cdp. Results, JUnit and HTML go to the same place, and the exit code is that of the run. With -n
+(pytest-xdist) several processes judge; what keeps them apart is in `contracts.parallel`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -23,6 +24,7 @@ _PLAN = pytest.StashKey["Plan"]()
 _RUN = pytest.StashKey["ContractRun"]()
 _USAGE = pytest.ExitCode.USAGE_ERROR
 _NOT_JUDGED = 3
+_DISTRIBUTION = "cdp-distribution"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,6 +47,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--cdp-strict", action="store_true", help="a broken SHOULD fails as well")
     group.addoption("--cdp-seed", type=int, default=1, help="seed of everything that is drawn")
     group.addoption("--cdp-runs", default=str(Path("reports") / "runs"), help="where run directories are made")
+
+
+@pytest.hookimpl(trylast=True)  # pytest-xdist has said by then whether it distributes
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.pluginmanager.hasplugin("dsession") or not _asks_for_cells(config):
+        return
+    from contracts.parallel.distribution import Distribution
+
+    option: Any = config.option
+    runs, processes = Path(option.cdp_runs), len(option.tx)
+    distribution = Distribution(_plan(config), _choice(option).open, runs, processes)
+    config.pluginmanager.register(distribution, _DISTRIBUTION)
+
+
+def _asks_for_cells(config: pytest.Config) -> bool:
+    """Whether the tests that were asked for on the command line may be cells."""
+    cells = Path(__file__).parent / "contracts"
+    for argument in config.args:
+        path = Path(config.invocation_params.dir, argument.partition("::")[0]).resolve()
+        if path == cells or cells in path.parents or path in cells.parents:
+            return True
+    return False
+
+
+def _run_of(config: pytest.Config) -> ContractRun | None:
+    """The run that this process keeps together."""
+    distribution: Any = config.pluginmanager.getplugin(_DISTRIBUTION)
+    run: ContractRun | None = distribution.run if distribution else config.stash.get(_RUN, None)
+    return run
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -97,6 +128,9 @@ def contract_run(request: pytest.FixtureRequest) -> Iterator[ContractRun]:
 
     config = request.config
     option: Any = config.option
+    if hasattr(config, "workerinput"):
+        yield from _share(request.session)
+        return
     with ExitStack() as stack:
         try:
             target = stack.enter_context(_choice(option).open())
@@ -120,13 +154,56 @@ def contract_run(request: pytest.FixtureRequest) -> Iterator[ContractRun]:
             run.finish(interrupted=bool(request.session.shouldstop), obstacle=obstacle or run.obstacle)
 
 
+def _share(session: pytest.Session) -> Iterator[ContractRun]:
+    """The part of the run that a process of pytest-xdist has."""
+    from contracts.parallel.distributed import open_share, stop
+    from contracts.session import Obstacle
+
+    config: Any = session.config
+    try:
+        share = open_share(config.workerinput["cdp_desk"])
+    except (Obstacle, OSError) as error:
+        stop(session, str(error))
+    try:
+        yield share
+    finally:
+        if share.obstacle:
+            config.workeroutput["cdp_obstacle"] = share.secrets.redact(share.obstacle)
+        share.close()
+
+
+@pytest.fixture
+def stop_run(request: pytest.FixtureRequest) -> Callable[[str], NoReturn]:
+    """Ends the session because nothing more can be judged."""
+    if hasattr(request.config, "workerinput"):
+        from contracts.parallel.distributed import stop
+
+        return lambda reason: stop(request.session, reason)
+    return lambda reason: pytest.exit(reason, _NOT_JUDGED)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: Any, call: Any) -> Generator[None, Any, Any]:
+    """A process of pytest-xdist tells with each report what its cell took."""
+    report = yield
+    latest = getattr(getattr(item, "funcargs", {}).get("contract_run"), "latest", None)
+    if call.when == "call" and latest is not None:
+        report.cdp_told = latest.as_record()
+    return report
+
+
+@pytest.hookimpl(trylast=True)  # pytest-xdist ends its processes first
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """The exit code is the run's; an interrupted one could not be judged."""
     from cdp.results import read_results
     from cdp.verdicts import exit_code
 
-    run = session.config.stash.get(_RUN, None)
-    if run is not None and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+    distribution: Any = session.config.pluginmanager.getplugin(_DISTRIBUTION)
+    if distribution is not None:
+        distribution.finish(session)
+    run = _run_of(session.config)
+    judged = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
+    if run is not None and session.exitstatus in judged:
         session.exitstatus = exit_code(read_results(run.directory / "results.jsonl"), run.plan.strict)
 
 
@@ -137,7 +214,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     from reports.console import make_console
     from reports.terminal import print_run
 
-    run = terminalreporter.config.stash.get(_RUN, None)
+    run = _run_of(terminalreporter.config)
     if run is None:
         return
     results = run.directory / "results.jsonl"

@@ -1,4 +1,6 @@
-"""How long a contract run takes in one process and in several, with a network in between: `python -m benchmarks.parallel`.
+"""How long a contract run takes in one process and in several, with a network in between.
+
+`python -m benchmarks.parallel [--latency MS] [--processes 1 2] [-- options of cdp contract]`
 
 Every run has an instance of its own. What is compared, beside the times, are the verdicts: they have to be the same.
 """

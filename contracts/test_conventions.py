@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 
@@ -11,12 +13,12 @@ from contracts.run import ContractRun
 from contracts.session import Obstacle
 
 
-def test_cell(cell: Cell, contract_run: ContractRun) -> None:
+def test_cell(cell: Cell, contract_run: ContractRun, stop_run: Callable[[str], NoReturn]) -> None:
     try:
         result = contract_run.judge(cell)
     except Obstacle as obstacle:
         contract_run.obstacle = str(obstacle)
-        pytest.exit(str(obstacle), 3)
+        stop_run(str(obstacle))
     if result.verdict in (Verdict.FAIL, Verdict.ERROR):
         example = f"\n  example  {result.example}" if result.example else ""
         pytest.fail(

@@ -44,7 +44,7 @@ NOT_JUDGED = 3
 @click.option("--dry-run", is_flag=True, help="Print the cells and send nothing.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
 @click.option(
-    "-n", "--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that judge at a time."
+    "-n", "--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="How many judge at a time."
 )
 @click.option("--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where run directories are made.")
 @contract_option
@@ -70,6 +70,8 @@ def contract(
     Without --target and --url it is the embedded instance. With --url the credentials come from the environment:
     CDP_TOKEN, or CDP_EMAIL and CDP_PASSWORD.
     """
+    if processes > 1 and not _locks_are_there():
+        raise click.ClickException("this system has no file locks (flock), which -n needs; run one process")
     try:
         known = read_contract(contract_path, overlay or choice.overlay())
     except TargetError as error:
@@ -91,6 +93,12 @@ def contract(
         click.echo(f"cdp contract: {error}", err=True)
         sys.exit(NOT_JUDGED)
     sys.exit(code)
+
+
+def _locks_are_there() -> bool:
+    from contracts.parallel.claims import possible
+
+    return possible()
 
 
 def _baseline(path: str) -> list[Accepted]:
