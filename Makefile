@@ -43,7 +43,7 @@ run: $(INSTALLED)
 	@$(BIN)/cdp contract --profile quick $(ARGS)
 
 test: lint
-	@$(BIN)/python -m pytest tests -q
+	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check $(SOURCES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets as randomness
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +74,7 @@ class Session:
         self.share = share
         self.books = Books(contract, target, ledger, self.prefix)
         self.admin = Identity("admin")
+        self.beat: Callable[[], None] = lambda: None  # called before every request: the process is at work
         self.stopping = False  # set from outside: no request is sent any more
         self.about = ""  # the operation whose cells are being judged
         self.requests_by_cell: dict[tuple[str, str], int] = {}
@@ -101,6 +103,7 @@ class Session:
         operation = call.operation
         if self.stopping:
             raise KeyboardInterrupt
+        self.beat()
         if self._lost[operation.id] >= MUTE_AFTER:
             raise TargetLost(
                 f"{operation.method} {operation.id} did not answer {MUTE_AFTER} times and is not asked again"

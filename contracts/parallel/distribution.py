@@ -108,7 +108,7 @@ class Distribution:
         self._stack.close()
 
 
-class CellScheduling(LoadScopeScheduling):  # type: ignore[misc, unused-ignore]
+class CellScheduling(LoadScopeScheduling):
     """Hands out units of cells, and other tests file by file.
 
     A process of pytest-xdist runs its last test only once it knows the next one. Until then it keeps its claims; so

@@ -123,9 +123,8 @@ class Pool:
 
     def _hear(self, watcher: Watcher) -> None:
         """Take in what the processes tell."""
-        known = {worker.connection: worker for worker in self.workers}
-        for connection in wait(list(known), _POLL_S):
-            worker = known[connection]  # type: ignore[index]
+        ready = wait([worker.connection for worker in self.workers], _POLL_S)
+        for worker in [worker for worker in self.workers if worker.connection in ready]:
             try:
                 message = worker.connection.recv()
             except (EOFError, OSError):

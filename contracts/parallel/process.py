@@ -13,7 +13,6 @@ from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import Any
 
-from cdp.http import Exchange
 from cdp.results import ResultsError
 from cdp.verdicts import Cell
 from contracts.parallel.share import Kit, Share
@@ -102,13 +101,7 @@ class _BeatingShare(Share):
         super().__init__(given)
         self._connection = connection
         self._beaten = time.monotonic()
-        send = self.session.client.send
-
-        def beating(*arguments: Any, **more: Any) -> Exchange:
-            self._beat()
-            return send(*arguments, **more)
-
-        self.session.client.send = beating  # type: ignore[method-assign]
+        self.session.beat = self._beat
 
     def waiting(self) -> None:
         super().waiting()
