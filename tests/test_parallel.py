@@ -354,6 +354,35 @@ def test_no_process_outlives_a_killed_run(own_instance: RunningInstance, tmp_pat
     assert names_left(own_instance) == []
 
 
+def test_a_process_that_hangs_is_ended(own_instance: RunningInstance, tmp_path: Path) -> None:
+    credentials = {"CDP_EMAIL": own_instance.email, "CDP_PASSWORD": own_instance.password}
+    target = target_from_url(own_instance.base_url, credentials, {"writes", "destructive"})
+    plan = make_plan(CONTRACT, CATALOGUE, Selection(sections=FEW), PROFILES["quick"], seed=1)
+    run = ContractRun(plan, target, tmp_path, processes=2)
+
+    class Stopping(Silent):
+        stopped = 0
+
+        def doing(self, operation: str) -> None:
+            if not self.stopped:
+                self.stopped = pool.workers[0].process.pid or 0
+                os.kill(self.stopped, signal.SIGSTOP)
+
+    watcher = Stopping()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Pool, "silence_s", 20.0)
+        with Pool(run) as pool:
+            run.start()
+            pool.judge_all(watcher)
+    run.finish()
+    assert not psutil.pid_exists(watcher.stopped)
+    found = read_results(tmp_path / "results.jsonl")
+    lost = {result.sentence for result in found.results if result.verdict is Verdict.ERROR}
+    # On a busy machine another process may be silent for as long: it is ended, too, and nothing is lost by that.
+    assert f"process {watcher.stopped} of the run was silent for 20 s and was ended" in lost
+    assert found.complete and len(verdicts(found)) == found.planned
+
+
 # --- the parts -------------------------------------------------------------------------------------------------------
 
 

@@ -129,9 +129,8 @@ class Pool:
                 message = worker.connection.recv()
             except (EOFError, OSError):
                 worker.process.join(_END_S)
-                code = worker.process.exitcode
-                how = f"by signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"with {code}"
-                self._died(worker, f"{worker} of the run ended {how} while it judged this operation", watcher)
+                why = f"{worker} of the run ended {_ending(worker.process.exitcode)} while it judged this operation"
+                self._died(worker, why, watcher)
                 continue
             worker.heard = time.monotonic()
             self._take(worker, message, watcher)
@@ -149,7 +148,7 @@ class Pool:
 
     def _watch_silence(self, watcher: Watcher) -> None:
         """End a process that has been silent for longer than any request can take."""
-        limit = self._silence_s
+        limit = self.silence_s
         for worker in self._busy:
             if time.monotonic() - worker.heard > limit:
                 worker.process.kill()
@@ -157,7 +156,8 @@ class Pool:
                 self._died(worker, f"{worker} of the run was silent for {limit:.0f} s and was ended", watcher)
 
     @property
-    def _silence_s(self) -> float:
+    def silence_s(self) -> float:
+        """Seconds after which a process that says nothing is taken for dead."""
         target = self.run.target
         a_try = target.timeout_s + (self.run.processes / target.max_rps if target.max_rps else 0)
         return 60 + 2 * (PAUSES_AFTER_429 + 1) * (2 * a_try + LONGEST_PAUSE_S)
@@ -197,4 +197,9 @@ class Pool:
             self.workers = []
 
 
-__all__ = ["Pool", "Watcher"]
+def _ending(code: int | None) -> str:
+    """How a process ended, by its exit code; a negative one names the signal."""
+    if code is None or code >= 0:
+        return f"with exit code {code}"
+    known = {int(number): number.name for number in signal.Signals}
+    return f"by {known.get(-code, f'signal {-code}')}"

@@ -50,10 +50,12 @@ def judge_share(connection: Connection[Any, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        given: Kit = connection.recv()
-        share = _BeatingShare(given, connection)
+        given: Kit | None = connection.recv()
     except EOFError:
         return
+    if given is None:
+        return
+    share = _BeatingShare(given, connection)
 
     def stop(signum: int, frame: FrameType | None) -> None:
         share.session.stopping = True
