@@ -205,11 +205,11 @@ def ended_token(s: Subject) -> None:
 @check("AUTH-07")
 def refusal_tells_nothing(s: Subject) -> None:
     s.control()
-    for exchange in s.session.seen(s.operation):
-        if exchange.status == 401:
-            tells_nothing(s, exchange)
-    if not s.evidence:
-        raise NotExercised("no refusal with 401 was seen on this operation")
+    refusals = [e for e in s.session.seen(s.operation) if e.status == 401]
+    for exchange in refusals or [_try(s)]:
+        if exchange.status != 401:
+            raise NotExercised(f"the call without a token got {exchange.outcome()} instead of 401")
+        tells_nothing(s, exchange)
 
 
 def tells_nothing(s: Subject, exchange: Exchange) -> None:
