@@ -163,7 +163,7 @@ def needing_change(s: Subject, call: Call, before: State) -> None:
     if not done.ok or s.bench.state(call, now=True) == before:
         raise NotExercised(
             f"the write answers {done.outcome()} when it is allowed, and changes nothing that {s.operation.observe} "
-            "shows"
+            "shows; records on which it has something to change would make it checkable"
         )
 
 
