@@ -142,6 +142,8 @@ def decide(run: Run, strict: bool | None = None) -> Decision:
     passed = sum(1 for result in counted if result.level == "MUST" and result.verdict is Verdict.PASS)
     if excused:
         return Decision(0, GO, f"No MUST is broken beyond the baseline: {passed:,} passed{rest}.")
+    if not passed:
+        return Decision(0, GO, f"No MUST was exercised; {counts[Verdict.PASS]:,} cells of other levels passed{rest}.")
     return Decision(0, GO, f"No MUST is broken: all {passed:,} that were exercised passed{rest}.")
 
 

@@ -22,7 +22,7 @@ from cdp.http import Exchange
 from cdp.secrets import new_password
 from contracts.books import recognise
 from contracts.calls import Call
-from contracts.finding import Finder, Unavailable
+from contracts.finding import Finder, Unavailable, refused
 from contracts.samples import Sampler, multipart
 from contracts.session import Session
 
@@ -75,7 +75,7 @@ class Arrangement:
             first = first.sending({**first.sent, **{k: v for k, v in call.sent.items() if k in first.sent}})
         exchange = self.session.send(first, self.session.admin, judged=False)
         if not exchange.ok:
-            raise Unavailable(f"{required.id}, which has to come first, answered {exchange.outcome()}")
+            raise refused(required, exchange, "; it has to come first")
 
     def body_of(self, operation: Operation, *, optional: bool = False) -> dict[str, Any]:
         """A valid JSON body of an operation that creates."""
@@ -147,7 +147,7 @@ class Arrangement:
         exchange = self.session.send(call, self.session.admin)
         own = self.recognise(call, exchange)
         if own is None:
-            raise Unavailable(f"{operation.id} answered {exchange.outcome()} to a valid body")
+            raise refused(operation, exchange, " to a valid body")
         wanted = {name for link in operation.links.values() for name in link.get("parameters", {})}
         untold = sorted(wanted - set(own.path)) or ([] if "id" in own.record else ["id"])
         if untold:

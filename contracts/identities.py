@@ -17,6 +17,8 @@ from contracts.checks import NotExercised
 from contracts.finding import Unavailable
 from contracts.session import Identity, Obstacle, Session
 
+_FEW = 2  # more features than that are no role that anybody has ready
+
 
 def gives_access(operation: Operation, feature: str) -> bool:
     """Whether a feature that the operation does not name may open it by another way, because it gives access to
@@ -34,6 +36,14 @@ class Callers:
     renewed: Identity | None
     changeable: Identity | None
     unavailable: str
+
+
+def _ready_made(features: frozenset[str]) -> str:
+    """What would serve in place of a caller that cannot be made; a role of many features is not worth asking for."""
+    if len(features) > _FEW:
+        return ""
+    held = "with just what the operation needs" if features else "without features"
+    return f"; a ready-made token of a role {held} (roles in targets.toml) would do as well"
 
 
 class Identities:
@@ -80,9 +90,10 @@ class Identities:
         known = self._holding.get(features)
         if known is None:
             ready = self._ready.get(features)
-            if ready is None and self._unavailable:
-                raise NotExercised(self._unavailable)
-            known = self._admitted(ready) if ready else self.make(features, label)
+            try:
+                known = self._admitted(ready) if ready else self.make(features, label)
+            except NotExercised as error:
+                raise NotExercised(f"{error}{_ready_made(features)}") from None
             self._holding[features] = known
         if not known.token:
             raise NotExercised(f"the ready-made token of the role {known.role} is refused with 401; renew it")
@@ -100,6 +111,8 @@ class Identities:
 
     def make(self, features: frozenset[str], label: str) -> Identity:
         """A new caller, shared with nobody. Raises NotExercised when roles or users cannot be created."""
+        if self._unavailable:
+            raise NotExercised(self._unavailable)
         try:
             role = self.arrangement.create(
                 "user_role", {"features": sorted(features), "invisible_attributes_tag_ids": []}
@@ -151,11 +164,12 @@ class Identities:
     def ended(self) -> list[tuple[str, Identity]]:
         """Callers that must be refused: of a disabled and of a deleted user. Each with what was done to it."""
         if self._ended is None:
-            self._ended = []
+            ended = []
             for what, end in (("disabled", self._disable), ("deleted", self._delete)):
                 caller = self.make(self._features, "ended-user")
                 if end(caller):
-                    self._ended.append((what, caller))
+                    ended.append((what, caller))
+            self._ended = ended
         if not self._ended:
             raise NotExercised("no user could be disabled or deleted on this target")
         return self._ended

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -221,10 +220,9 @@ def _moment(text: Any) -> datetime | None:
 
 def in_trash(contract: Contract, removed: Collection[Record]) -> list[Kept]:
     """What of the removed lies in a trash that no operation empties."""
-    counts = Counter(record.delete.entity for record in removed)
     found = []
-    for entity, number in counts.items():
-        trash = contract.by_action(entity, "trash")
+    for record in removed:
+        trash = contract.by_action(record.delete.entity, "trash")
         if trash is not None:
-            found.append(Kept(trash.id, f"({number} removed)", "kept in the trash"))
+            found.append(Kept(trash.id, record.record_id, "kept in the trash"))
     return found
