@@ -36,6 +36,8 @@ class Identities:
         self._changeable: Identity | None = None
         self._logged_out: Identity | None = None
         self._renewed: Identity | None = None
+        self._shifting: Identity | None = None
+        self.made = 0  # callers, each with a user and a role of its own
         contract = session.contract
         self._features = frozenset(contract.feature_names)
         rng = random.Random(session.seed)
@@ -87,11 +89,13 @@ class Identities:
     def make(self, features: frozenset[str], label: str) -> Identity:
         """A new caller, shared with nobody. Raises NotExercised when roles or users cannot be created."""
         try:
-            role = self.arrangement.create(
-                "user_role", {"features": sorted(features), "invisible_attributes_tag_ids": []}
-            )
-            password = self.session.secrets.add(new_password())
-            user = self.arrangement.create("user", {"role_id": role.record["id"], "password": password})
+            with self.session.ledger.lasting():
+                role = self.arrangement.create(
+                    "user_role", {"features": sorted(features), "invisible_attributes_tag_ids": []}
+                )
+                password = self.session.secrets.add(new_password())
+                user = self.arrangement.create("user", {"role_id": role.record["id"], "password": password})
+            self.made += 1
         except Unavailable as error:
             self._unavailable = f"no callers with other roles can be made: {error}"
             raise NotExercised(self._unavailable) from None
@@ -104,6 +108,15 @@ class Identities:
         if self._changeable is None:
             self._changeable = self.make(frozenset(), "changed-role")
         return self._changeable
+
+    def shifted(self, features: frozenset[str]) -> Identity:
+        """The one caller whose role is given one set of features after the other. Raises NotExercised when there is
+        none, or the target does not take the set."""
+        if self._shifting is None:
+            self._shifting = self.make(frozenset(), "feature-sets")
+        if not self.grant(self._shifting, sorted(features)):
+            raise NotExercised("the features of a role cannot be changed on this target")
+        return self._shifting
 
     def logged_out(self) -> Identity:
         """A caller who held every feature until the token was ended by logout."""

@@ -7,6 +7,7 @@ import warnings
 import pytest
 
 from cdp.verdicts import Cell, Verdict
+from contracts.budget import OutOfTime
 from contracts.run import ContractRun
 from contracts.session import Obstacle
 
@@ -17,6 +18,8 @@ def test_cell(cell: Cell, contract_run: ContractRun) -> None:
     except Obstacle as obstacle:
         contract_run.obstacle = str(obstacle)
         pytest.exit(str(obstacle), 3)
+    except OutOfTime:
+        pytest.skip("the budget ended before this cell was judged")
     if result.verdict in (Verdict.FAIL, Verdict.ERROR):
         example = f"\n  example  {result.example}" if result.example else ""
         pytest.fail(

@@ -22,6 +22,7 @@ from cdp.targets import Target, TargetError
 from cdp.verdicts import exit_code
 
 if TYPE_CHECKING:
+    from contracts.budget import Depth
     from contracts.run import ContractRun, Plan
 
 RUNS = Path("reports") / "runs"
@@ -37,6 +38,21 @@ NOT_JUDGED = 3
 @click.option("--operation", "operations", multiple=True, help="Only this operation.")
 @click.option("--cell", "cells", multiple=True, help="Only this cell, by its address REQUIREMENT/operation[/role].")
 @profile_option("How thoroughly to look.")
+@click.option(
+    "--budget",
+    "budget_min",
+    type=float,
+    default=None,
+    metavar="MINUTES",
+    help="With nightly: how long the run may take, clean-up included; it looks deeper until the time is up.",
+)
+@click.option(
+    "--examples",
+    "examples_directory",
+    default=None,
+    help="With release and nightly: where examples that broke a rule are kept, to be tried first in the next run.  "
+    "[default: reports/examples]",
+)
 @click.option("--strict", is_flag=True, help="A broken SHOULD fails the run as well.")
 @click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
 @click.option("--dry-run", is_flag=True, help="Print the cells and send nothing.")
@@ -51,6 +67,8 @@ def contract(
     operations: tuple[str, ...],
     cells: tuple[str, ...],
     profile: str,
+    budget_min: float | None,
+    examples_directory: str | None,
     strict: bool,
     baseline_path: str | None,
     dry_run: bool,
@@ -64,6 +82,7 @@ def contract(
     Without --target and --url it is the embedded instance. With --url the credentials come from the environment:
     CDP_TOKEN, or CDP_EMAIL and CDP_PASSWORD.
     """
+    depth = _depth(profile, budget_min, examples_directory)
     try:
         known = read_contract(contract_path, overlay or choice.overlay())
     except TargetError as error:
@@ -78,13 +97,23 @@ def contract(
         return
     try:
         with choice.open() as target:
-            code = _run(plan, target, Path(runs_directory))
+            code = _run(plan, target, Path(runs_directory), depth)
     except TargetError as error:
         raise click.ClickException(str(error)) from None
     except ResultsError as error:
         click.echo(f"cdp contract: {error}", err=True)
         sys.exit(NOT_JUDGED)
     sys.exit(code)
+
+
+def _depth(profile: str, budget_min: float | None, examples_directory: str | None) -> Depth:
+    """What was asked for beside the profile; the clock of a budget runs from here on."""
+    from contracts.budget import DepthError, depth_of
+
+    try:
+        return depth_of(profile, budget_min, examples_directory)
+    except DepthError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _baseline(path: str) -> list[Accepted]:
@@ -119,15 +148,20 @@ def _plan(
     return plan
 
 
-def _run(plan: Plan, target: Target, runs_directory: Path) -> int:
+def _run(plan: Plan, target: Target, runs_directory: Path, depth: Depth) -> int:
     """Run the plan, keep and print its results, return the exit code."""
+    from contracts.examples import ExamplesError, examples_for
     from contracts.run import ContractRun, run_directory
     from reports import write_reports
     from reports.console import make_console
     from reports.terminal import print_run
 
+    try:
+        examples = examples_for(depth.examples, target.name)
+    except ExamplesError as error:
+        raise click.ClickException(str(error)) from None
     directory = run_directory(runs_directory, target)
-    run = ContractRun(plan, target, directory)
+    run = ContractRun(plan, target, directory, depth.budget, examples)
     lost = ""
     try:
         _execute(run)
@@ -150,6 +184,7 @@ def _run(plan: Plan, target: Target, runs_directory: Path) -> int:
 
 def _execute(run: ContractRun) -> None:
     """Start, judge and finish, whatever happens in between; Ctrl-C and SIGTERM stop it in good order."""
+    from contracts.budget import OutOfTime
     from contracts.session import Obstacle
     from reports.console import make_console
     from reports.progress import Progress
@@ -164,6 +199,13 @@ def _execute(run: ContractRun) -> None:
                         raise KeyboardInterrupt
                     progress.doing(cell.operation)
                     progress.done(run.judge(cell))
+                progress.deeper(run.budget_left_s)
+                for result in run.judge_deeper():
+                    if run.session.stopping:
+                        raise KeyboardInterrupt
+                    progress.again(result)
+        except OutOfTime:  # the results say which cells it left out
+            pass
         except Obstacle as error:
             obstacle = str(error)
         except KeyboardInterrupt:
