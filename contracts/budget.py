@@ -20,7 +20,7 @@ LONGEST_MIN = 24 * 60.0
 SHORTEST_MIN = 0.1
 CLOSING_S = 3.0  # the last lines, the reports, and stopping an instance of our own
 _CAUTION = 2.0  # removing a record takes this many times an average request
-_LOOKING = 40  # requests that look through the lists after a run
+_LOOKS = 3  # requests that look through a list after a run
 
 
 class DepthError(Exception):
@@ -43,9 +43,14 @@ class Budget:
         self.started = self.clock()
 
     @property
+    def spent_s(self) -> float:
+        """Seconds since the clock was started."""
+        return self.clock() - self.started
+
+    @property
     def left_s(self) -> float:
         """Seconds until the budget is spent; negative afterwards."""
-        return self.started + self.minutes * 60 - self.clock()
+        return self.minutes * 60 - self.spent_s
 
 
 def budget_of(minutes: float | None, profile: str) -> Budget | None:
@@ -80,6 +85,7 @@ def depth_of(profile: str, minutes: float | None = None, examples: str | None = 
     return Depth(budget_of(minutes, profile), place if PROFILES[profile].keeps else None)
 
 
-def clean_up_s(records: int, request_s: float, longest_s: float) -> float:
-    """Seconds to keep back for removing so many records, when a request takes `request_s`."""
-    return CLOSING_S + min(longest_s, _CAUTION * request_s * (records + _LOOKING))
+def clean_up_s(records: int, lists: int, request_s: float, longest_s: float) -> float:
+    """Seconds to keep back for removing so many records from so many lists, when a request takes
+    `request_s`."""
+    return CLOSING_S + min(longest_s, _CAUTION * request_s * (records + _LOOKS * lists))

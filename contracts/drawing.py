@@ -70,4 +70,5 @@ def _search(
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )
-    seed(number)(bounded(given(strategy)(hold)))()
+    # In this order: a seed by itself switches the database off.
+    bounded(seed(number)(given(strategy)(hold)))()

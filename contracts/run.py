@@ -20,7 +20,7 @@ from cdp.targets import Target
 from cdp.verdicts import Cell, Result, Verdict
 from contracts import conventions as _conventions  # noqa: F401 - registers the checks
 from contracts.applicability import PREDICATES
-from contracts.budget import Budget, OutOfTime, clean_up_s
+from contracts.budget import CLOSING_S, Budget, OutOfTime, clean_up_s
 from contracts.calls import Call
 from contracts.catalogue import Catalogue, gate
 from contracts.cells import ADMIN, Selection, build_cells
@@ -40,6 +40,7 @@ _FIRST = ("PAGE", "ORDER", "STRUCT")
 _WRITING = ("ROLE-06", "ORDER-02", "MEDIA-06", "SEARCH-03")
 _WRITING_FAMILIES = ("LIFE", "EVENT")
 _OBSERVING = ("CODE-01", "CODE-06", "CODE-07", "AUTH-07", "ROLE-08", "MEDIA-01", "MEDIA-02", "SHAPE-01")
+_ENOUGH = 20  # requests, before which their average says little
 
 
 class GateError(Exception):
@@ -144,7 +145,8 @@ class ContractRun:
         self._started = time.monotonic()
         self._judging = ""
         self._finished = False
-        self._kept_back_s = 0.0
+        self._kept_back_s = CLOSING_S
+        self._ready_s = self.budget.spent_s if self.budget else 0.0
         self._verdicts: dict[Cell, Verdict] = {}
         if self.budget is not None:
             self.session.time_is_up = self._time_is_up
@@ -289,9 +291,10 @@ class ContractRun:
 
     def _keep_back(self) -> None:
         """Reckon the time that the clean-up will need."""
-        sent = self.session.client.sent
-        request_s = (time.monotonic() - self._started) / sent if sent else 0.0
-        self._kept_back_s = clean_up_s(len(self.ledger.open_records), request_s, RUN_DEADLINE_S)
+        if self.budget is not None:
+            request_s = (self.budget.spent_s - self._ready_s) / max(self.session.client.sent, _ENOUGH)
+            records, lists = len(self.ledger.open_records), len(self.ledger.operations)
+            self._kept_back_s = clean_up_s(records, lists, request_s, RUN_DEADLINE_S)
 
     def _time_is_up(self) -> bool:
         assert self.budget is not None
