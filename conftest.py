@@ -17,11 +17,12 @@ from cdp.targets import TargetError
 
 if TYPE_CHECKING:
     from cdp.cli.targeting import Choice
+    from contracts.budget import Depth
     from contracts.run import ContractRun, Plan
 
 _PLAN = pytest.StashKey["Plan"]()
 _RUN = pytest.StashKey["ContractRun"]()
-_DEPTH = pytest.StashKey["Depth"]()
+_DEPTH: pytest.StashKey[Depth] = pytest.StashKey()
 _USAGE = pytest.ExitCode.USAGE_ERROR
 _NOT_JUDGED = 3
 
@@ -131,8 +132,8 @@ def contract_run(request: pytest.FixtureRequest) -> Iterator[ContractRun]:
             yield run
             if not (request.session.shouldstop or request.session.shouldfail or run.obstacle):
                 _judge_deeper(run)
-        except OutOfTime:  # the results say which cells it left out
-            pass
+        except OutOfTime:
+            pytest.exit("the budget ended before anything was judged", _NOT_JUDGED)
         except Obstacle as error:
             obstacle = str(error)
             pytest.exit(obstacle, _NOT_JUDGED)

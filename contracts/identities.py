@@ -109,14 +109,12 @@ class Identities:
             self._changeable = self.make(frozenset(), "changed-role")
         return self._changeable
 
-    def shifted(self, features: frozenset[str]) -> Identity:
-        """The one caller whose role is given one set of features after the other. Raises NotExercised when there is
-        none, or the target does not take the set."""
+    def shifted(self, features: frozenset[str]) -> Identity | None:
+        """The one caller whose role is given one set of features after the other; None where the target does not take
+        the set. Raises NotExercised when no caller can be made."""
         if self._shifting is None:
             self._shifting = self.make(frozenset(), "feature-sets")
-        if not self.grant(self._shifting, sorted(features)):
-            raise NotExercised("the features of a role cannot be changed on this target")
-        return self._shifting
+        return self._shifting if self.grant(self._shifting, sorted(features)) else None
 
     def logged_out(self) -> Identity:
         """A caller who held every feature until the token was ended by logout."""

@@ -354,6 +354,23 @@ def test_more_features_that_close_an_operation_are_found(
     assert {r.verdict for r in none.results} == {Verdict.PASS}
 
 
+def test_a_target_that_changes_no_role_is_asked_a_few_times(
+    server: BrokenServer, contract: Contract, tmp_path: Path
+) -> None:
+    refusals: list[Request] = []
+
+    async def refuse(request: Request, world: World) -> Answer:
+        if request.operation is not None and request.operation.id == "update_user_role":
+            refusals.append(request)
+            return refusal(400)
+        return await world.forward(request)
+
+    nights = Nights(server, contract, tmp_path, ROLES, refuse, through=("update_user_role",))
+    run, _ = nights.night(seed=1, profile=replace(NIGHTLY, lattice=40))
+    assert {r.verdict for r in run.results} == {Verdict.PASS}, "by the sets that have callers of their own"
+    assert len(refusals) == 5
+
+
 def test_a_target_that_is_slow_to_change_a_role_is_not_blamed(
     server: BrokenServer, contract: Contract, tmp_path: Path
 ) -> None:

@@ -21,6 +21,8 @@ from contracts.subject import Subject
 
 MOST_ADDED = 6
 MOST_CONFIRMED = 20  # callers made to ask again, in a whole run
+MOST_REFUSED = 5  # sets on end, before it is clear that no role can be changed
+_REFUSED = "the features of a role cannot be changed on this target"
 _LATE = "a change of a role's features takes its time on this target"
 
 Set = frozenset[str]
@@ -82,6 +84,11 @@ def explore(
         if not telling(held):
             return
         caller = identities.shifted(held)
+        refused = s.bench.memory[_REFUSED] = 0 if caller else s.bench.memory.get(_REFUSED, 0) + 1
+        if refused >= MOST_REFUSED:
+            raise NotExercised(_REFUSED)
+        if caller is None:
+            return
         exchange = s.session.send(call, Identity(s.cell.role, caller.token))
         fewer = next((len(held - smaller) for smaller in opened if smaller < held), 0)
         more = f"; without {fewer} of its features it opens" if fewer else ""
@@ -97,7 +104,7 @@ def explore(
             opened.append(held)
         s.exercised()
 
-    if _LATE in s.bench.memory:
+    if _LATE in s.bench.memory or s.bench.memory.get(_REFUSED, 0) >= MOST_REFUSED:
         return
     try:
         s.for_all(sets_around(features, known, elsewhere), rule, s.session.profile.lattice)
