@@ -18,10 +18,12 @@ from cdp.targets import TargetError
 
 if TYPE_CHECKING:
     from cdp.cli.targeting import Choice
+    from contracts.budget import Depth
     from contracts.run import ContractRun, Plan
 
 _PLAN = pytest.StashKey["Plan"]()
 _RUN = pytest.StashKey["ContractRun"]()
+_DEPTH: pytest.StashKey[Depth] = pytest.StashKey()
 _USAGE = pytest.ExitCode.USAGE_ERROR
 _NOT_JUDGED = 3
 _DISTRIBUTION = "cdp-distribution"
@@ -44,6 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--cdp-profile", default="quick", choices=["quick", "release", "nightly"], help="how thoroughly to look"
     )
+    group.addoption(
+        "--cdp-budget", type=float, default=None, help="with nightly: minutes that the run may take, clean-up included"
+    )
+    group.addoption(
+        "--cdp-examples", default=None, help="with release and nightly: where examples that broke a rule are kept"
+    )
     group.addoption("--cdp-strict", action="store_true", help="a broken SHOULD fails as well")
     group.addoption("--cdp-seed", type=int, default=1, help="seed of everything that is drawn")
     group.addoption("--cdp-runs", default=str(Path("reports") / "runs"), help="where run directories are made")
@@ -57,7 +65,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     option: Any = config.option
     runs, processes = Path(option.cdp_runs), len(option.tx)
-    distribution = Distribution(_plan(config), _choice(option).open, runs, processes)
+    plan = _plan(config)
+    distribution = Distribution(plan, _choice(option).open, runs, processes, config.stash[_DEPTH])
     config.pluginmanager.register(distribution, _DISTRIBUTION)
 
 
@@ -101,6 +110,7 @@ def _choice(option: Any) -> Choice:
 def _plan(config: pytest.Config) -> Plan:
     """The plan of this run, made once; what is asked for wrongly is a usage error in one line."""
     from cdp.contract import ContractError, load_contract
+    from contracts.budget import DepthError, depth_of
     from contracts.catalogue import load_catalogue
     from contracts.cells import Selection, SelectionError
     from contracts.profiles import PROFILES
@@ -111,10 +121,11 @@ def _plan(config: pytest.Config) -> Plan:
         try:
             selection = Selection(tuple(option.cdp_section), tuple(option.cdp_requirement), tuple(option.cdp_operation))
             profile = PROFILES[option.cdp_profile]
+            config.stash[_DEPTH] = depth_of(profile.name, option.cdp_budget, option.cdp_examples)
             overlay = _choice(option).overlay()
             contract = load_contract(overlay=Path(overlay) if overlay else None)
             plan = make_plan(contract, load_catalogue(), selection, profile, option.cdp_seed, option.cdp_strict)
-        except (ContractError, SelectionError, GateError, TargetError) as error:
+        except (ContractError, SelectionError, GateError, TargetError, DepthError) as error:
             raise pytest.UsageError(str(error)) from None
         config.stash[_PLAN] = plan
     return config.stash[_PLAN]
@@ -122,7 +133,12 @@ def _plan(config: pytest.Config) -> Plan:
 
 @pytest.fixture(scope="session")
 def contract_run(request: pytest.FixtureRequest) -> Iterator[ContractRun]:
-    """The run that every cell belongs to: its target is up, its token works, and it cleans up after itself."""
+    """The run that every cell belongs to: its target is up, its token works, and it cleans up after itself.
+
+    What has more to show is judged again once every cell has been judged, in each process for its own cells.
+    """
+    from contracts.budget import OutOfTime
+    from contracts.examples import ExamplesError, examples_for
     from contracts.run import ContractRun, run_directory
     from contracts.session import Obstacle
 
@@ -134,19 +150,25 @@ def contract_run(request: pytest.FixtureRequest) -> Iterator[ContractRun]:
     with ExitStack() as stack:
         try:
             target = stack.enter_context(_choice(option).open())
-        except TargetError as error:
+            examples = examples_for(config.stash[_DEPTH].examples, target.name)
+        except (TargetError, ExamplesError) as error:
             pytest.exit(str(error), _USAGE)
         chosen = {
             item.callspec.params["cell"]
             for item in request.session.items
             if hasattr(item, "callspec") and "cell" in item.callspec.params
         }
-        run = ContractRun(_plan(config).only(chosen), target, run_directory(Path(option.cdp_runs), target))
+        directory = run_directory(Path(option.cdp_runs), target)
+        run = ContractRun(_plan(config).only(chosen), target, directory, config.stash[_DEPTH].budget, examples)
         config.stash[_RUN] = run
         obstacle = ""
         try:
             run.start()
             yield run
+            if not (request.session.shouldstop or request.session.shouldfail or run.obstacle):
+                _judge_deeper(run)
+        except OutOfTime:
+            pytest.exit("the budget ended before anything was judged", _NOT_JUDGED)
         except Obstacle as error:
             obstacle = str(error)
             pytest.exit(obstacle, _NOT_JUDGED)
@@ -190,6 +212,16 @@ def pytest_runtest_makereport(item: Any, call: Any) -> Generator[None, Any, Any]
     if call.when == "call" and latest is not None:
         report.cdp_told = latest.as_record()
     return report
+
+
+def _judge_deeper(run: ContractRun) -> None:
+    """Judge again what has more to show; what breaks then is an error of the last test's teardown for pytest."""
+    from cdp.verdicts import Verdict
+
+    broken = [r for r in run.judge_deeper() if r.verdict in (Verdict.FAIL, Verdict.ERROR)]
+    if broken:
+        lines = [f"{r.verdict.name} {r.cell.address} in round {r.round}, seed {r.seed}: {r.sentence}" for r in broken]
+        pytest.fail("\n".join(["judged again:", *lines]), pytrace=False)
 
 
 @pytest.hookimpl(trylast=True)  # pytest-xdist ends its processes first

@@ -166,7 +166,8 @@ class Arrangement:
     def parent(self, entity: str) -> OwnRecord:
         """A record of our own that others are hung below; one per kind for the whole run."""
         if entity not in self._parents:
-            self._parents[entity] = self.own(entity)
+            with self.session.ledger.lasting():
+                self._parents[entity] = self.own(entity)
         return self._parents[entity]
 
     def _parent_path(self, operation: Operation) -> dict[str, str]:
@@ -238,8 +239,9 @@ class Arrangement:
             raise Unavailable("an authorization code comes from the identity provider of the instance only")
         if not self.credentials:
             password = self.session.secrets.add(new_password())
-            role = self.create("user_role", {"features": [], "invisible_attributes_tag_ids": []})
-            user = self.create("user", {"role_id": role.record["id"], "password": password})
+            with self.session.ledger.lasting():
+                role = self.create("user_role", {"features": [], "invisible_attributes_tag_ids": []})
+                user = self.create("user", {"role_id": role.record["id"], "password": password})
             self.credentials = {"email": user.sent["email"], "password": password}
         if kind == "token":
             operation = self.contract.operations["login_user"]

@@ -104,7 +104,8 @@ class Finder:
                 raise Unavailable(f"{operation.id} needs an id that only it could tell")
             self._finding.add(operation.id)
             try:
-                self._paths[operation.id] = self.find_path(operation)
+                with self.session.ledger.lasting():
+                    self._paths[operation.id] = self.find_path(operation)
             finally:
                 self._finding.discard(operation.id)
         return dict(self._paths[operation.id])

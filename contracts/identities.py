@@ -60,6 +60,8 @@ class Identities:
         self._changeable_elsewhere: list[Identity] = []
         self._logged_out: Identity | None = None
         self._renewed: Identity | None = None
+        self._shifting: Identity | None = None
+        self.made = 0  # callers, each with a user and a role of its own
         contract = session.contract
         self._features = frozenset(contract.feature_names)
         rng = random.Random(session.seed)
@@ -114,11 +116,13 @@ class Identities:
         if self._unavailable:
             raise NotExercised(self._unavailable)
         try:
-            role = self.arrangement.create(
-                "user_role", {"features": sorted(features), "invisible_attributes_tag_ids": []}
-            )
-            password = self.session.secrets.add(new_password())
-            user = self.arrangement.create("user", {"role_id": role.record["id"], "password": password})
+            with self.session.ledger.lasting():
+                role = self.arrangement.create(
+                    "user_role", {"features": sorted(features), "invisible_attributes_tag_ids": []}
+                )
+                password = self.session.secrets.add(new_password())
+                user = self.arrangement.create("user", {"role_id": role.record["id"], "password": password})
+            self.made += 1
         except Unavailable as error:
             self._unavailable = f"no callers with other roles can be made: {error}"
             raise NotExercised(self._unavailable) from None
@@ -131,6 +135,13 @@ class Identities:
         if self._changeable is None:
             self._changeable = self.make(frozenset(), "changed-role")
         return self._changeable
+
+    def shifted(self, features: frozenset[str]) -> Identity | None:
+        """The one caller whose role is given one set of features after the other; None where the target does not take
+        the set. Raises NotExercised when no caller can be made."""
+        if self._shifting is None:
+            self._shifting = self.make(frozenset(), "feature-sets")
+        return self._shifting if self.grant(self._shifting, sorted(features)) else None
 
     def logged_out(self) -> Identity:
         """A caller who held every feature until the token was ended by logout."""

@@ -18,7 +18,18 @@ from cdp.results import Run
 from cdp.verdicts import GO, NO_GO, Result, Verdict, decide, worst
 from reports import summary
 from reports.summary import RISING, Group, Matrix, Tally
-from reports.wording import MEANINGS, SYMBOLS, label, one_line, plural, pretty_json, shortened, visible, write_whole
+from reports.wording import (
+    MEANINGS,
+    SYMBOLS,
+    label,
+    one_line,
+    plural,
+    pretty_json,
+    repeating,
+    shortened,
+    visible,
+    write_whole,
+)
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -197,6 +208,7 @@ def _environment() -> Environment:
         "one_line": one_line,
         "visible": visible,
         "plural": plural,
+        "repeating": repeating,
         "exchange": _exchange,
         "example": lambda text: shortened(visible(text), _EXAMPLE_LIMIT),
         "sentence_case": lambda text: text[:1].upper() + text[1:],

@@ -21,9 +21,10 @@ import pytest
 from cdp.contract import load_contract
 from cdp.results import Run, read_results
 from cdp.targets import target_from_url
-from cdp.verdicts import Verdict
+from cdp.verdicts import Cell, Verdict
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
+from contracts.drawing import Draw
 from contracts.parallel.pool import Pool
 from contracts.parallel.share import Told, kit
 from contracts.profiles import PROFILES
@@ -51,7 +52,7 @@ class Silent:
     def doing(self, operation: str) -> None:
         pass
 
-    def judged(self, verdict: Verdict) -> None:
+    def judged(self, cell: Cell, verdict: Verdict) -> None:
         pass
 
 
@@ -196,6 +197,35 @@ def test_the_same_verdicts_as_one_process(front: Front, alone: dict[str, str], t
     assert len(alone) > 2000 and run.complete and run.planned == len(alone)
     assert run.footer is not None and run.footer["leftovers"] == []
     assert run.footer["most_requests_per_list_and_role"] > 5 and run.footer["busiest_list"]
+
+
+@both
+def test_a_night_goes_deeper_after_the_processes_as_it_does_alone(
+    front: Front, own_instance: RunningInstance, tmp_path: Path
+) -> None:
+    """The first round is judged by two processes, the others by the one that keeps the run together."""
+    found = {}
+    for name, more in (("alone", ("-n", "1") if front is CDP else ("-n", "0")), ("together", ())):
+        options = [*front.allowing("writes,destructive"), f"{front.option}profile", "nightly"]
+        options += [
+            f"{front.option}examples",
+            str(tmp_path / f"examples-{name}"),
+            f"{front.option}requirement",
+            "PAGE",
+            *more,
+        ]
+        with started(
+            front.run(own_instance.base_url, tmp_path / name, *options, sections=("tags",)), own_instance
+        ) as run:
+            said = ended(run)
+        assert run.returncode == 0, said
+        found[name] = results(tmp_path / name)
+    alone, together = found["alone"], found["together"]
+    assert verdicts(together) == verdicts(alone)
+    assert together.rounds == alone.rounds > 1
+    assert together.again == alone.again > 0
+    assert {r.cell: r.round for r in together.results} == {r.cell: r.round for r in alone.results}
+    assert together.footer is not None and together.footer["leftovers"] == []
 
 
 @both
@@ -404,7 +434,7 @@ def test_the_limit_of_the_target_is_shared(own_instance: RunningInstance, tmp_pa
 
 
 def test_what_is_told_survives_the_way() -> None:
-    told = Told("list_tags", Verdict.WARN, {"admin": 7, "minimal": 2})
+    told = Told(Cell("PAGE-01", "list_tags", "admin"), Verdict.WARN, 0.5, (Draw(6, 6, 9), Draw(2, 3)), {"admin": 7})
     assert Told.of_record(told.as_record()) == told
 
 

@@ -22,6 +22,7 @@ from cdp.targets import Target, TargetError
 from cdp.verdicts import exit_code
 
 if TYPE_CHECKING:
+    from contracts.budget import Depth
     from contracts.parallel.pool import Pool
     from contracts.run import ContractRun, Plan
     from reports.progress import Progress
@@ -39,6 +40,21 @@ NOT_JUDGED = 3
 @click.option("--operation", "operations", multiple=True, help="Only this operation.")
 @click.option("--cell", "cells", multiple=True, help="Only this cell, by its address REQUIREMENT/operation[/role].")
 @profile_option("How thoroughly to look.")
+@click.option(
+    "--budget",
+    "budget_min",
+    type=float,
+    default=None,
+    metavar="MINUTES",
+    help="With nightly: how long the run may take, clean-up included; it looks deeper until the time is up.",
+)
+@click.option(
+    "--examples",
+    "examples_directory",
+    default=None,
+    help="With release and nightly: where examples that broke a rule are kept, to be tried first in the next run.  "
+    "[default: reports/examples]",
+)
 @click.option("--strict", is_flag=True, help="A broken SHOULD fails the run as well.")
 @click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
 @click.option("--dry-run", is_flag=True, help="Print the cells and send nothing.")
@@ -56,6 +72,8 @@ def contract(
     operations: tuple[str, ...],
     cells: tuple[str, ...],
     profile: str,
+    budget_min: float | None,
+    examples_directory: str | None,
     strict: bool,
     baseline_path: str | None,
     dry_run: bool,
@@ -72,6 +90,7 @@ def contract(
     """
     if processes > 1 and not _locks_are_there():
         raise click.ClickException("this system has no file locks (flock), which -n needs; run one process")
+    depth = _depth(profile, budget_min, examples_directory)
     try:
         known = read_contract(contract_path, overlay or choice.overlay())
     except TargetError as error:
@@ -86,7 +105,7 @@ def contract(
         return
     try:
         with choice.open() as target:
-            code = _run(plan, target, Path(runs_directory), processes)
+            code = _run(plan, target, Path(runs_directory), depth, processes)
     except TargetError as error:
         raise click.ClickException(str(error)) from None
     except ResultsError as error:
@@ -99,6 +118,16 @@ def _locks_are_there() -> bool:
     from contracts.parallel.claims import possible
 
     return possible()
+
+
+def _depth(profile: str, budget_min: float | None, examples_directory: str | None) -> Depth:
+    """What was asked for beside the profile; the clock of a budget runs from here on."""
+    from contracts.budget import DepthError, depth_of
+
+    try:
+        return depth_of(profile, budget_min, examples_directory)
+    except DepthError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _baseline(path: str) -> list[Accepted]:
@@ -133,15 +162,20 @@ def _plan(
     return plan
 
 
-def _run(plan: Plan, target: Target, runs_directory: Path, processes: int) -> int:
+def _run(plan: Plan, target: Target, runs_directory: Path, depth: Depth, processes: int) -> int:
     """Run the plan, keep and print its results, return the exit code."""
+    from contracts.examples import ExamplesError, examples_for
     from contracts.run import ContractRun, run_directory
     from reports import write_reports
     from reports.console import make_console
     from reports.terminal import print_run
 
+    try:
+        examples = examples_for(depth.examples, target.name)
+    except ExamplesError as error:
+        raise click.ClickException(str(error)) from None
     directory = run_directory(runs_directory, target)
-    run = ContractRun(plan, target, directory, processes=processes)
+    run = ContractRun(plan, target, directory, depth.budget, examples, processes=processes)
     lost = ""
     try:
         _execute(run)
@@ -164,6 +198,7 @@ def _run(plan: Plan, target: Target, runs_directory: Path, processes: int) -> in
 
 def _execute(run: ContractRun) -> None:
     """Start, judge and finish, whatever happens in between; Ctrl-C and SIGTERM stop it in good order."""
+    from contracts.budget import OutOfTime
     from contracts.session import Obstacle
     from reports.console import make_console
     from reports.progress import Progress
@@ -174,10 +209,9 @@ def _execute(run: ContractRun) -> None:
             with _processes(run) as pool:
                 run.start()
                 with Progress(len(run.plan.cells), make_console(sys.stderr)) as progress:
-                    if pool is not None:
-                        pool.judge_all(progress)
-                    else:
-                        _judge_here(run, progress)
+                    _judge(run, pool, progress)
+        except OutOfTime:  # the results say which cells it left out
+            pass
         except Obstacle as error:
             obstacle = str(error)
         except KeyboardInterrupt:
@@ -190,12 +224,23 @@ def _execute(run: ContractRun) -> None:
                 click.echo(f"what is left on the target stands in {run.directory / 'ledger.jsonl'}", err=True)
 
 
-def _judge_here(run: ContractRun, progress: Progress) -> None:
-    for cell in run.plan.cells:
-        if run.session.stopping:  # whoever got the interrupt may have swallowed it
+def _judge(run: ContractRun, pool: Pool | None, progress: Progress) -> None:
+    """Judge every cell, then those again that have more to show. The others of a run share the first; what comes after
+    is judged by this process alone, so that it depends on nothing but the seed and what was found."""
+    if pool is not None:
+        pool.judge_all(progress)
+        pool.stop()
+    else:
+        for cell in run.plan.cells:
+            if run.session.stopping:  # whoever got the interrupt may have swallowed it
+                raise KeyboardInterrupt
+            progress.doing(cell.operation)
+            progress.done(run.judge(cell))
+    progress.deeper(run.budget_left_s)
+    for result in run.judge_deeper():
+        if run.session.stopping:
             raise KeyboardInterrupt
-        progress.doing(cell.operation)
-        progress.done(run.judge(cell))
+        progress.again(result)
 
 
 @contextmanager

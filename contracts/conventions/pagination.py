@@ -25,6 +25,7 @@ from contracts.subject import Subject, require
 
 DEFAULT_LIMIT = 20
 PAST_THE_END = 1_000_000_000
+LONGEST_PAGE = 60  # of those that are drawn
 INVALID = (
     (("limit", "-1"),),
     (("offset", "-1"),),
@@ -86,7 +87,7 @@ def limit_is_kept(s: Subject) -> None:
 
     rule(_tail(count))
     if s.session.profile.examples > 1:
-        s.for_all(_windows(count), rule)
+        s.for_all(_windows(count), rule, of=_pages_in(count))
 
 
 def _tail(count: int) -> tuple[int, int]:
@@ -98,10 +99,17 @@ def _can_offset(s: Subject) -> bool:
     return s.operation.query("offset") is not None
 
 
+def _pages_in(count: int) -> int:
+    """How many different pages `_windows` can draw."""
+    return sum(min(left, LONGEST_PAGE) for left in range(1, count + 1))
+
+
 def _windows(count: int) -> st.SearchStrategy[tuple[int, int]]:
     """Pages that lie in the walk: (limit, offset) with at least one record, never more than the walk holds."""
     return st.integers(min_value=0, max_value=max(0, count - 1)).flatmap(
-        lambda offset: st.tuples(st.integers(min_value=1, max_value=max(1, min(count - offset, 60))), st.just(offset))
+        lambda offset: st.tuples(
+            st.integers(min_value=1, max_value=max(1, min(count - offset, LONGEST_PAGE))), st.just(offset)
+        )
     )
 
 
@@ -126,7 +134,7 @@ def page_is_a_slice(s: Subject) -> None:
 
     rule(_tail(len(reference)))
     if s.session.profile.examples > 1:
-        s.for_all(_windows(len(reference)), rule)
+        s.for_all(_windows(len(reference)), rule, of=_pages_in(len(reference)))
 
 
 def _first_difference(got: list[Any], expected: list[Any]) -> str:

@@ -20,9 +20,9 @@ class DistributedShare(Share):
         self._visit = visit
         self.latest: Told | None = None
 
-    def judge(self, cell: Cell) -> Result:
+    def judge(self, cell: Cell, number: int = 1, seed: int | None = None) -> Result:
         self.waiting()
-        result = super().judge(cell)
+        result = super().judge(cell, number, seed)
         self.latest = self.told(result)
         return result
 

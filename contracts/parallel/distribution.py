@@ -17,6 +17,8 @@ from xdist.workermanage import WorkerController
 
 from cdp.targets import Target, TargetError
 from cdp.verdicts import Cell
+from contracts.budget import Depth
+from contracts.examples import ExamplesError, examples_for
 from contracts.parallel.deaths import left_by_the_dead
 from contracts.parallel.desk import Desk
 from contracts.parallel.schedule import Schedule
@@ -33,9 +35,15 @@ class Distribution:
     """The plugin of the process that keeps the run together. `open_target` is entered once, when the run starts."""
 
     def __init__(
-        self, plan: Plan, open_target: Callable[[], AbstractContextManager[Target]], runs: Path, processes: int
+        self,
+        plan: Plan,
+        open_target: Callable[[], AbstractContextManager[Target]],
+        runs: Path,
+        processes: int,
+        depth: Depth,
     ) -> None:
         self.plan = plan
+        self.depth = depth
         self.run: ContractRun | None = None
         self.obstacle = ""
         self.interrupted = False
@@ -58,15 +66,25 @@ class Distribution:
             return
         try:
             target = self._stack.enter_context(self._open_target())
-        except TargetError as error:
+            examples = examples_for(self.depth.examples, target.name)
+        except (TargetError, ExamplesError) as error:
             pytest.exit(str(error), pytest.ExitCode.USAGE_ERROR)
         plan = self.plan.only(chosen)
-        self.run = ContractRun(plan, target, run_directory(self._runs, target), processes=self._processes)
+        directory = run_directory(self._runs, target)
+        self.run = ContractRun(plan, target, directory, self.depth.budget, examples, processes=self._processes)
         try:
             self.run.start()
         except Obstacle as error:
             self.obstacle = str(error)
             pytest.exit(self.obstacle, NOT_JUDGED)
+
+    def _judge_deeper(self, run: ContractRun) -> None:
+        """Judge again what has more to show, in this process alone, once the others have ended."""
+        try:
+            for _ in run.judge_deeper():
+                continue
+        except Obstacle as error:
+            self.obstacle = str(error)
 
     def _kit(self, place: int, share: int) -> Kit:
         assert self.run is not None
@@ -86,8 +104,11 @@ class Distribution:
     def pytest_runtest_logreport(self, report: Any) -> None:
         record = getattr(report, TOLD, None)
         if record is not None and self.run is not None:
-            told = Told.of_record(record)
-            self.run.take(told.operation, told.asked)
+            self.run.take(Told.of_record(record))
+            left_s = self.run.budget_left_s()
+            if left_s is not None and left_s <= 0 and not self.obstacle:
+                self.obstacle = "the budget ended before every cell was judged"
+                self._desk.stop()
 
     def pytest_testnodedown(self, node: WorkerController, error: object | None) -> None:
         self._places.pop(node.gateway.id, None)
@@ -103,6 +124,8 @@ class Distribution:
         """Clean up and write the footer. The processes have to have ended: nobody may write any more."""
         self._desk.close()
         if self.run is not None:
+            if not (self.interrupted or self.obstacle or session.shouldstop or session.shouldfail):
+                self._judge_deeper(self.run)
             stopped = session.exitstatus == pytest.ExitCode.INTERRUPTED and not self.obstacle
             self.run.finish(interrupted=stopped, obstacle=self.obstacle)
         self._stack.close()

@@ -34,7 +34,7 @@ class Watcher(Protocol):
 
     def doing(self, operation: str) -> None: ...
 
-    def judged(self, verdict: Verdict) -> None: ...
+    def judged(self, cell: Cell, verdict: Verdict) -> None: ...
 
 
 @dataclass
@@ -73,7 +73,7 @@ class Pool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        self.stop()
 
     def judge_all(self, watcher: Watcher) -> None:
         """Have every cell judged. Raises Obstacle and ResultsError as `ContractRun.judge` does, KeyboardInterrupt when
@@ -83,8 +83,7 @@ class Pool:
             if not self._busy:
                 break
             self._hear(watcher)
-            if self.run.session.stopping:
-                raise KeyboardInterrupt
+            self.run.session.stop_in_time()
             self._watch_silence(watcher)
         left = [cell for name in list(self.schedule.waiting) for cell in self.schedule.take(name)]
         self._lost(store_errors(self.run, left, "no process of the run was left to judge it"), watcher)
@@ -139,8 +138,8 @@ class Pool:
         if isinstance(message, Doing):
             watcher.doing(message.operation)
         elif isinstance(message, Told):
-            self.run.take(message.operation, message.asked)
-            watcher.judged(message.verdict)
+            self.run.take(message)
+            watcher.judged(message.cell, message.verdict)
         elif isinstance(message, Finished):
             worker.unit, worker.cells = "", ()
         elif isinstance(message, Hindered):
@@ -177,9 +176,9 @@ class Pool:
     @staticmethod
     def _lost(results: Sequence[Any], watcher: Watcher) -> None:
         for result in results:
-            watcher.judged(result.verdict)
+            watcher.judged(result.cell, result.verdict)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         """End every process: the idle ones at once, the others after the request under way."""
         deadline = time.monotonic() + self.run.target.timeout_s + _END_S
         try:

@@ -4,7 +4,7 @@ own."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from cdp.secrets import Secrets
 from cdp.targets import Target
 from cdp.verdicts import Cell, Result, Verdict
 from contracts.calls import Call
+from contracts.drawing import Draw
+from contracts.examples import Examples
 from contracts.identities import Callers
 from contracts.parallel.claims import Claims, Unclaimed
 from contracts.parallel.schedule import Schedule
@@ -35,23 +37,37 @@ class Kit:
     callers: Callers
     found: Mapping[str, Mapping[str, str]]
     share: int
+    examples: Examples | None
 
 
 @dataclass(frozen=True)
 class Told:
-    """What the process that keeps the run together is told of a judged cell. `asked`: requests with the operation so
-    far, by role."""
+    """What the process that keeps the run together is told of a judged cell. `draws`: what its rules tried; `asked`:
+    requests with the operation so far, by role."""
 
-    operation: str
+    cell: Cell
     verdict: Verdict
+    duration_s: float
+    draws: tuple[Draw, ...]
     asked: Mapping[str, int]
 
+    @property
+    def operation(self) -> str:
+        return self.cell.operation
+
     def as_record(self) -> dict[str, Any]:
-        return {"operation": self.operation, "verdict": self.verdict.name, "asked": dict(self.asked)}
+        return {
+            "cell": self.cell.address,
+            "verdict": self.verdict.name,
+            "duration_s": self.duration_s,
+            "draws": [astuple(draw) for draw in self.draws],
+            "asked": dict(self.asked),
+        }
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Told:
-        return cls(record["operation"], Verdict[record["verdict"]], record["asked"])
+        draws = tuple(Draw(*draw) for draw in record["draws"])
+        return cls(Cell.parse(record["cell"]), Verdict[record["verdict"]], record["duration_s"], draws, record["asked"])
 
 
 def kit(run: ContractRun, place: int, share: int) -> Kit:
@@ -71,6 +87,7 @@ def kit(run: ContractRun, place: int, share: int) -> Kit:
         run.bench.identities.handed_over(place),
         run.bench.arrangement.finder.found,
         share,
+        run.examples,
     )
 
 
@@ -82,6 +99,7 @@ class Share(ContractRun):
             given.plan,
             given.target,
             given.directory,
+            examples=given.examples,
             secrets=given.secrets,
             prefix=given.prefix,
             share=given.share,
@@ -95,7 +113,7 @@ class Share(ContractRun):
         self._last = {self.schedule.unit_of(cell): cell for cell in given.plan.cells}
         self._unit = ""
 
-    def judge(self, cell: Cell) -> Result:
+    def judge(self, cell: Cell, number: int = 1, seed: int | None = None) -> Result:
         """Judge one cell while nobody disturbs it. Raises as `ContractRun.judge` does, and KeyboardInterrupt when the
         run is to stop."""
         unit = self.schedule.unit_of(cell)
@@ -106,7 +124,7 @@ class Share(ContractRun):
             except (Unclaimed, OSError) as error:
                 raise Obstacle(f"the processes of the run cannot be kept apart: {error}") from None
             self.session.forget_reads()  # others have written since
-        result = super().judge(cell)
+        result = super().judge(cell, number, seed)
         if cell == self._last[unit]:
             self.let_go()
         return result
@@ -127,7 +145,7 @@ class Share(ContractRun):
             for (operation, role), number in self.session.requests_by_cell.items()
             if operation == result.cell.operation
         }
-        return Told(result.cell.operation, result.verdict, asked)
+        return Told(result.cell, result.verdict, result.duration_s, tuple(self.bench.draws), asked)
 
     def close(self) -> None:
         """Let go of claims and files; nothing is removed."""
