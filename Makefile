@@ -13,13 +13,14 @@ INSTALLED := $(VENV)/installed-$(KEY)
 SOURCES := $(wildcard benchmarks cdp contracts instance load reports tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint serve bench-instance clean
+.PHONY: help install run test lint serve bench-instance bench-contract clean
 
 help:
 	@echo "make run             hold the embedded instance to its contract (about a minute) and write a report"
 	@echo "make test            check the suite itself: ruff, mypy, pytest"
 	@echo "make serve           start the embedded instance and keep it running"
 	@echo "make bench-instance  measure the embedded instance"
+	@echo "make bench-contract  measure contract runs by the rights that a target gives (takes an hour; see ARGS=--help)"
 	@echo "make install         build the environment in $(VENV)"
 	@echo "make clean           remove the environment, caches and builds; runs are kept"
 	@echo
@@ -43,7 +44,7 @@ run: $(INSTALLED)
 	@$(BIN)/cdp contract --profile quick $(ARGS)
 
 test: lint
-	@$(BIN)/python -m pytest tests -q
+	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check $(SOURCES)
@@ -54,6 +55,9 @@ serve: $(INSTALLED)
 
 bench-instance: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.instance $(ARGS)
+
+bench-contract: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.contract_runs $(ARGS)
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -9,38 +9,31 @@ from __future__ import annotations
 
 import http.client
 import json
-import shlex
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
+from cdp.connections import Adapter, Session, Watch
 from cdp.pacing import Limiter, Time, pause_before_next
-from cdp.secrets import REDACTED, Secrets
-from cdp.targets import TOKEN_VARIABLE, Target
+from cdp.secrets import Secrets
+from cdp.targets import Target
 
 TOKEN_HEADER = "X-Access-Token"
 MAX_BODY_BYTES = 32 * 1024 * 1024
 REFUSED, HUNG, DROPPED, TOO_LARGE, UNREADABLE = "refused", "hung", "dropped", "too large", "unreadable"
-_SHOWN_BYTES = 4_000
 _SHOWN_REASON = 300
 _MANY_VALUES = 2_000_000  # in one body: a list of empty lists takes a hundred times its size once it is decoded
 _KEPT_VALUES = 100_000
-_SECRET_HEADERS = ("x-access-token", "authorization", "proxy-authorization", "cookie", "set-cookie")
 _PROXY_WANTS_CREDENTIALS = 407
 _MISSING = object()
-_IDLE_S = 0.5
-_GRACE_S = 0.05  # the timeout of a single read comes first, because it says more
 
 
 @dataclass(slots=True)
@@ -119,99 +112,6 @@ def _lenient_json(body: bytes) -> Any:
         return None
 
 
-class _Watched:
-    """A connection that tells the watch which socket it reads from."""
-
-    watch: Watch
-
-    def getresponse(self) -> Any:
-        self.watch.reading(self.sock)  # type: ignore[attr-defined]
-        return super().getresponse()  # type: ignore[misc]
-
-
-class Watch:
-    """Ends the connection that is being read from when the deadline has passed: a server that sends a byte now and
-    then would never run into the timeout of a single read."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self.struck = False
-        self._idle_s = min(_IDLE_S, timeout_s / 4)  # how often it looks for a new deadline
-        self._socket: socket.socket | None = None
-        self._deadline: float | None = None
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
-
-    @contextmanager
-    def until(self, deadline: float) -> Iterator[None]:
-        """Watch over what is read in this context."""
-        with self._changed:
-            self.struck, self._socket, self._deadline = False, None, deadline
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, daemon=True, name="deadline")
-                self._thread.start()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._deadline = self._socket = None
-
-    def reading(self, connection: socket.socket | None) -> None:
-        with self._changed:
-            self._socket = connection
-
-    def close(self) -> None:
-        with self._changed:
-            self._deadline, self._thread = None, None
-            self._changed.notify()
-
-    def _run(self) -> None:
-        with self._changed:
-            while self._thread is threading.current_thread():
-                left = self._idle_s if self._deadline is None else self._deadline + _GRACE_S - time.perf_counter()
-                if left > 0:
-                    self._changed.wait(min(left, self._idle_s))
-                    continue
-                self.struck, self._deadline = True, None
-                if self._socket is not None:
-                    with suppress(OSError, ValueError):
-                        self._socket.shutdown(socket.SHUT_RDWR)
-
-
-class _Adapter(HTTPAdapter):
-    """Connections whose deadlines are watched."""
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-        super().__init__(pool_connections=2, pool_maxsize=2, max_retries=0)
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        super().init_poolmanager(*arguments, **options)
-        _watch_pools(self.poolmanager, self._watch)
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        known = proxy in self.proxy_manager
-        manager = super().proxy_manager_for(proxy, **options)
-        if not known:
-            _watch_pools(manager, self._watch)
-        return manager
-
-
-def _watch_pools(manager: Any, watch: Watch) -> None:
-    """Make a pool manager build its connections with the watch."""
-    pools = {}
-    for scheme, pool in manager.pool_classes_by_scheme.items():
-        connection = type("Connection", (_Watched, pool.ConnectionCls), {"watch": watch})
-        pools[scheme] = type(pool.__name__, (pool,), {"ConnectionCls": connection})
-    manager.pool_classes_by_scheme = pools
-
-
-class _Session(requests.Session):
-    """A session that takes no answer for a redirect: nothing is followed, not even looked at."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        return None
-
-
 class Client:
     """Sends requests to one target over kept-alive connections, as fast as the target allows. Not for use by several
     threads at once."""
@@ -225,7 +125,7 @@ class Client:
             secrets.add(secret)
         self._time = clock or Time()
         self._limiter = Limiter(target.max_rps, self._time)
-        self._session = _Session()
+        self._session = Session()
         # Proxies of the environment are for the outside only, and a target's own comes before them.
         self._session.trust_env = not target.loopback and not target.proxy
         if target.proxy:
@@ -235,7 +135,7 @@ class Client:
         if target.client_cert:
             self._session.cert = (target.client_cert, target.client_key) if target.client_key else target.client_cert
         self._watch = Watch(target.timeout_s)
-        adapter = _Adapter(self._watch)
+        adapter = Adapter(self._watch)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
@@ -391,78 +291,3 @@ def _tls_reason(error: BaseException) -> str:
     message = inner.verify_message.rstrip(".")
     help_ = "; name its authority with ca_file" if "self-signed" in message or "issuer" in message else ""
     return f"the certificate is not accepted: {message}{help_}"
-
-
-def curl_line(exchange: Exchange, secrets: Secrets) -> str:
-    """A command that repeats the request; the token stands as $CDP_TOKEN, so that the line can be shared."""
-    words = ["curl", "-sS", "-i"]
-    if exchange.method != "GET":
-        words += ["-X", exchange.method]
-    text = " ".join(shlex.quote(word) for word in words)
-    for name, value in exchange.request_headers.items():
-        shown = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-        if name.lower() in _SECRET_HEADERS and name.lower() not in exchange.extra_headers:
-            text += (
-                f' -H "{name}: ${TOKEN_VARIABLE}"'
-                if _is_real(shown, secrets)
-                else " -H " + shlex.quote(f"{name}: {_printable(shown)}")
-            )
-        else:
-            text += " -H " + shlex.quote(f"{name}: {secrets.redact(shown)}")
-    if exchange.request_body is not None:
-        try:
-            text += " --data-binary " + shlex.quote(secrets.redact(exchange.request_body.decode("utf-8")))
-        except UnicodeDecodeError:
-            text += " --data-binary @body.bin"
-    return text + " " + shlex.quote(secrets.redact(exchange.url))
-
-
-def _is_real(value: str, secrets: Secrets) -> bool:
-    return secrets.redact(value) != value
-
-
-def _printable(value: str) -> str:
-    """A made-up token as it may be shown: the start is enough to tell which kind it was."""
-    return "".join(c if c.isprintable() and ord(c) < 127 else "?" for c in value[:24])
-
-
-def describe(exchange: Exchange, secrets: Secrets) -> dict[str, Any]:
-    """The exchange as it is stored in results: redacted, and cut where it is long."""
-    headers = {
-        name: REDACTED
-        if name.lower() in _SECRET_HEADERS
-        else secrets.redact(value.decode("latin-1") if isinstance(value, bytes) else str(value))
-        for name, value in exchange.request_headers.items()
-    }
-    return {
-        "request": {
-            "method": exchange.method,
-            "url": secrets.redact(exchange.url),
-            "headers": headers,
-            "body": _shown(exchange.request_body, secrets) if exchange.request_body is not None else None,
-        },
-        "response": {
-            "status": exchange.status,
-            "failure": " ".join(filter(None, (exchange.failure, exchange.detail))),
-            "headers": {
-                n: REDACTED if n.lower() in _SECRET_HEADERS else secrets.redact(str(v))
-                for n, v in exchange.headers.items()
-            },
-            "body": _shown(exchange.body, secrets),
-            "duration_ms": round(exchange.duration_s * 1000, 1),
-        },
-    }
-
-
-def _shown(body: bytes, secrets: Secrets) -> str:
-    """The beginning of a body. More than that is read, so that a secret across the end is still found whole."""
-    margin = _SHOWN_BYTES + secrets.longest
-    text = body[: 2 * margin].decode("utf-8", "backslashreplace")
-    if len(body) <= _SHOWN_BYTES:
-        return secrets.redact(text)
-    cut = len(text) if len(body) <= 2 * margin else max(0, len(text) - secrets.longest)
-    shown = secrets.redact(text)[: min(_SHOWN_BYTES, cut)]
-    # What the redaction made shorter brings the end of the piece into view, where a secret may be cut in two.
-    lost = max(0, len(text) - len(secrets.redact(text)))
-    shown = shown if len(body) <= 2 * margin else shown[: max(0, cut - lost)]
-    return f"{shown} … ({len(body)} bytes)"

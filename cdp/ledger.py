@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -99,23 +99,37 @@ class Ledger:
     """Append-only; without a path nothing is written. Several processes of a run may append to one file."""
 
     def __init__(self, path: Path | None, redact: Callable[[str], str] = str) -> None:
+        self._path = path
         self._redact = redact  # a target may say that a secret is the id of a record
         self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600) if path else None
         self._numbers = itertools.count(1)
         self._entries = Entries()
+        self._lasting = 0
+        self._kept: set[str] = set()  # numbers of intents
+        self._passing: dict[tuple[str, str], Created] = {}
         if self._descriptor is not None and fcntl is not None:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def catch_up(self) -> None:
+        """Take in what other processes of the run have noted."""
+        if self._path is not None:
+            self._entries = _entries(self._path)
 
     def intend(self, intent: Intent) -> str:
         """Note that a record is about to be created. Answers the number by which the outcome is noted."""
         number = f"{os.getpid()}.{next(self._numbers)}"
         told = {name: getattr(intent, name) for name in _INTENT_FIELDS}
+        if self._lasting:
+            self._kept.add(number)
         self._note({"kind": "intent", "n": number, **told, "at": datetime.now(UTC).isoformat(timespec="seconds")})
         return number
 
     def created(self, number: str, record: Created) -> None:
         self._note({"kind": "created", "n": number, **_told(record)})
+        if record.delete_url and number not in self._kept:
+            self._passing[_key(record)] = record
+        self._kept.discard(number)
 
     def refused(self, number: str) -> None:
         """The target said that it created nothing."""
@@ -127,6 +141,25 @@ class Ledger:
 
     def removed(self, record: Created) -> None:
         self._note({"kind": "removed", **_told(record)})
+        self._passing.pop(_key(record), None)
+
+    @contextmanager
+    def lasting(self) -> Iterator[None]:
+        """What is created in this context is needed until the end of the run."""
+        self._lasting += 1
+        try:
+            yield
+        finally:
+            self._lasting -= 1
+
+    @property
+    def passing(self) -> list[Created]:
+        """Those of the open records that can be removed and need not last, the newest first."""
+        return list(reversed(self._passing.values()))
+
+    def leave(self, record: Created) -> None:
+        """Let a record last that could not be removed before the end."""
+        self._passing.pop(_key(record), None)
 
     @property
     def open_records(self) -> list[Created]:
@@ -170,13 +203,8 @@ class LeftLedger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.entries = Entries()
         self.alive = _locked(path)
-        for line in path.read_bytes().split(b"\n"):
-            with suppress(orjson.JSONDecodeError):  # a last line without its end is what a killed run leaves
-                entry = orjson.loads(line)
-                if isinstance(entry, dict):
-                    self.entries.take(entry)
+        self.entries = _entries(path)
 
     @property
     def started(self) -> datetime | None:
@@ -200,6 +228,16 @@ class LeftLedger:
             file.write(text)
         for line in lines:
             self.entries.take(line)
+
+
+def _entries(path: Path) -> Entries:
+    entries = Entries()
+    for line in path.read_bytes().split(b"\n"):
+        with suppress(orjson.JSONDecodeError):  # a last line without its end is what a killed run leaves
+            entry = orjson.loads(line)
+            if isinstance(entry, dict):
+                entries.take(entry)
+    return entries
 
 
 def _locked(path: Path) -> bool:

@@ -75,6 +75,8 @@ class Result:
     own sentence. ``sentence`` says in one line what was shown, or why nothing could be; a sentence that is equal
     on many operations is reported once. ``evidence`` counts the cases that exercised the rule.
     ``exchange`` is the redacted request and response of the smallest failing example.
+    ``round`` counts how often the cell has been judged in the run; ``seed`` is that of this round: a run of the cell
+    alone with it does the same in its first.
     """
 
     cell: Cell
@@ -91,6 +93,13 @@ class Result:
     exchange: dict[str, Any] | None = None
     curl: str = ""
     duration_s: float = 0.0
+    round: int = 1
+
+
+def kept_in(cases: int, rounds: int = 1) -> str:
+    """What a PASS says: how many cases kept the rule, and in how many rounds."""
+    told = f"kept in {cases} case{'s' if cases > 1 else ''}"
+    return f"{told}, in {rounds} rounds" if rounds > 1 else told
 
 
 @dataclass(frozen=True)
@@ -142,6 +151,8 @@ def decide(run: Run, strict: bool | None = None) -> Decision:
     passed = sum(1 for result in counted if result.level == "MUST" and result.verdict is Verdict.PASS)
     if excused:
         return Decision(0, GO, f"No MUST is broken beyond the baseline: {passed:,} passed{rest}.")
+    if not passed:
+        return Decision(0, GO, f"No MUST was exercised; {counts[Verdict.PASS]:,} cells of other levels passed{rest}.")
     return Decision(0, GO, f"No MUST is broken: all {passed:,} that were exercised passed{rest}.")
 
 
@@ -152,6 +163,12 @@ def exit_code(run: Run, strict: bool | None = None) -> int:
 
 def _incomplete_sentence(run: Run, broken: int) -> str:
     of_planned = f" of {run.planned:,}" if run.planned else ""
+    if run.out_of_time:
+        sentence = (
+            f"The budget of {run.budget} ended before every cell was judged once: {len(run.results):,}{of_planned} "
+            "cells have a verdict"
+        )
+        return f"{sentence}, {broken:,} of them broken so far." if broken else f"{sentence}."
     what = "was cut off" if run.footer is None or run.footer.get("interrupted") else "is not complete"
     sentence = f"The run {what}: {len(run.results):,}{of_planned} cells have a verdict"
     return f"{sentence}, {broken:,} of them broken so far." if broken else f"{sentence}."

@@ -22,7 +22,7 @@ from cdp.http import Exchange
 from cdp.secrets import new_password
 from contracts.books import recognise
 from contracts.calls import Call
-from contracts.finding import Finder, Unavailable
+from contracts.finding import Finder, Unavailable, refused
 from contracts.samples import Sampler, multipart
 from contracts.session import Session
 
@@ -45,7 +45,7 @@ class Arrangement:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.contract = session.contract
-        self.sampler = Sampler(session.contract, session.prefix, self._reference, session.seed)
+        self.sampler = Sampler(session.contract, session.prefix, self._reference, session.seed, session.share)
         self._parents: dict[str, OwnRecord] = {}
         self.finder = Finder(session, self.sampler, self.own)
         self.credentials: Mapping[str, str] = {}
@@ -75,7 +75,7 @@ class Arrangement:
             first = first.sending({**first.sent, **{k: v for k, v in call.sent.items() if k in first.sent}})
         exchange = self.session.send(first, self.session.admin, judged=False)
         if not exchange.ok:
-            raise Unavailable(f"{required.id}, which has to come first, answered {exchange.outcome()}")
+            raise refused(required, exchange, "; it has to come first")
 
     def body_of(self, operation: Operation, *, optional: bool = False) -> dict[str, Any]:
         """A valid JSON body of an operation that creates."""
@@ -147,7 +147,7 @@ class Arrangement:
         exchange = self.session.send(call, self.session.admin)
         own = self.recognise(call, exchange)
         if own is None:
-            raise Unavailable(f"{operation.id} answered {exchange.outcome()} to a valid body")
+            raise refused(operation, exchange, " to a valid body")
         wanted = {name for link in operation.links.values() for name in link.get("parameters", {})}
         untold = sorted(wanted - set(own.path)) or ([] if "id" in own.record else ["id"])
         if untold:
@@ -166,7 +166,8 @@ class Arrangement:
     def parent(self, entity: str) -> OwnRecord:
         """A record of our own that others are hung below; one per kind for the whole run."""
         if entity not in self._parents:
-            self._parents[entity] = self.own(entity)
+            with self.session.ledger.lasting():
+                self._parents[entity] = self.own(entity)
         return self._parents[entity]
 
     def _parent_path(self, operation: Operation) -> dict[str, str]:
@@ -238,8 +239,9 @@ class Arrangement:
             raise Unavailable("an authorization code comes from the identity provider of the instance only")
         if not self.credentials:
             password = self.session.secrets.add(new_password())
-            role = self.create("user_role", {"features": [], "invisible_attributes_tag_ids": []})
-            user = self.create("user", {"role_id": role.record["id"], "password": password})
+            with self.session.ledger.lasting():
+                role = self.create("user_role", {"features": [], "invisible_attributes_tag_ids": []})
+                user = self.create("user", {"role_id": role.record["id"], "password": password})
             self.credentials = {"email": user.sent["email"], "password": password}
         if kind == "token":
             operation = self.contract.operations["login_user"]

@@ -8,236 +8,21 @@ be another instance's by now.
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cache
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from cdp.contract import Contract, Operation
-from cdp.http import TOKEN_HEADER, Exchange
 from cdp.ledger import Created, Intent, Ledger, LeftLedger
 from cdp.prefixes import prefix_in
-from contracts.books import ledger_target, own_prefix
-from contracts.calls import Call
+from contracts.books import ledger_target
+from contracts.leftovers import ALL_PAGES, GONE, Kept, Lists, Outcome, Record, depth, in_trash
 from contracts.session import Obstacle, Session
 
 RUN_DEADLINE_S = 60.0  # a run cleans up after itself so long at most
 NEWEST_PAGES = 3  # after a run its records are among the newest
-ALL_PAGES = 500
-_PAGE = 100
-_ROUNDS = 3  # what others refer to can only be removed after them
-_SILENCE = 3  # so many requests without an answer: the target is gone
-_GONE = (404, 410)
-_FORBIDDEN = 403  # who may not read a list could not write to it either, unless a ledger says so
-_TOKEN_REFUSED = 401
-_NO_SUCH_OPERATION = (404, 405, 501)
-
-
-@dataclass(frozen=True)
-class Record:
-    """A record of the suite on the target."""
-
-    delete: Operation
-    record_id: str
-    url: str
-    prefix: str = ""
-    made: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A record that is still there: the operation, the id, and why."""
-
-    operation: str
-    record_id: str
-    why: str = ""
-    url: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.operation} {self.record_id}" + (f": {self.why}" if self.why else "")
-
-
-@dataclass
-class Outcome:
-    """What became of the records. `left`: could be removed and was not; `stays`: the API has no operation that removes
-    it; `notes`: what could not be looked through."""
-
-    removed: list[Record] = field(default_factory=list)
-    left: list[Kept] = field(default_factory=list)
-    stays: list[Kept] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    blind: bool = False  # a list that may hold records of ours could not be looked through
-
-    @property
-    def kept(self) -> set[str]:
-        """Addresses of the records that are still there."""
-        return {kept.url for kept in (*self.left, *self.stays) if kept.url}
-
-
-class Lists:
-    """The collections whose records can be created and deleted, and what the suite has in them."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.contract = session.contract
-        self._silent = 0
-
-    def entities(self) -> list[str]:
-        """Kinds of records that stand in a list of their own, those that refer to others first."""
-        names = [
-            operation.entity
-            for operation in self.contract.operations.values()
-            if operation.action == "delete" and self._list(operation.entity)
-        ]
-        return sorted(names, key=lambda name: -depth(self.contract, name))
-
-    def _list(self, entity: str) -> Operation | None:
-        listing = self.contract.by_action(entity, "list")
-        if listing is None or listing.collection is None or listing.path_parameters:
-            return None
-        return listing if self.contract.by_action(entity, "create") else None
-
-    def find(self, entity: str, pages: int, outcome: Outcome) -> Iterator[Record]:
-        """The suite's records of one kind, the newest first."""
-        listing, delete = self._list(entity), self.contract.by_action(entity, "delete")
-        create = self.contract.by_action(entity, "create")
-        assert listing is not None and delete is not None and create is not None
-        parameter = delete.path_parameters[-1]
-        for record in self._records(listing, pages, outcome):
-            prefix = own_prefix(self.contract, create, record)
-            record_id = record.get(parameter.field)
-            if prefix and record_id is not None:
-                url = Call(delete, {parameter.name: str(record_id)}).url(self.session.target)
-                collection = listing.collection
-                made = _moment(record.get(collection.timestamp or "")) if collection else None
-                yield Record(delete, str(record_id), url, prefix, made)
-
-    def _records(self, listing: Operation, pages: int, outcome: Outcome) -> Iterator[dict[str, Any]]:
-        collection = listing.collection
-        assert collection is not None
-        call = Call(listing).asking(*((("show_hidden", 1),) if listing.query("show_hidden") else ()))
-        seen: set[str] = set()
-        for _ in range(pages):
-            asked = call.asking(("limit", _PAGE), ("offset", len(seen))) if collection.paging else call
-            exchange = self.ask("GET", asked.url(self.session.target))
-            body = exchange.json
-            page = body if collection.key is None else body.get(collection.key) if isinstance(body, dict) else None
-            if not exchange.ok or not isinstance(page, list):
-                if not (listing.provenance == "assumed" and exchange.status in _NO_SUCH_OPERATION):
-                    outcome.notes.append(f"{listing.id} answered {exchange.outcome()} and was not looked through")
-                    outcome.blind |= exchange.status != _FORBIDDEN
-                return
-            fresh = [r for r in page if isinstance(r, dict) and str(r.get("id")) not in seen]
-            seen.update(str(r.get("id")) for r in fresh)
-            yield from fresh
-            if not collection.paging or not fresh:
-                return
-        if pages == ALL_PAGES:
-            outcome.notes.append(f"{listing.id} holds more than {len(seen)} records; the rest was not looked through")
-            outcome.blind = True
-
-    def reading_url(self, record: Record) -> str:
-        """Where one record can be read; empty when the API has no operation for that."""
-        read = self.contract.by_action(record.delete.entity, "read")
-        return record.url if read is not None and read.path == record.delete.path else ""
-
-    def ask(self, method: str, url: str) -> Exchange:
-        """Send one request as the run's own caller. Raises Obstacle when the target does not answer any more."""
-        headers = {"Accept": "application/json", TOKEN_HEADER: self.session.admin.token}
-        exchange = self.session.client.send(method, url, headers=headers, operation="clean")
-        self._silent = self._silent + 1 if exchange.failure else 0
-        if self._silent >= _SILENCE:
-            raise Obstacle(f"{self.session.target.base_url} does not answer: {exchange.detail}")
-        if exchange.status == _TOKEN_REFUSED:
-            raise Obstacle(f"{self.session.target.base_url} refused the token (401); check it, or log in again")
-        return exchange
-
-    def remove(
-        self, records: Iterable[Record], outcome: Outcome, deadline: float, done: Callable[[Record], None]
-    ) -> None:
-        """Delete records in the order given, and again what was refused, because something may have to go first."""
-        waiting = list(records)
-        why: dict[str, str] = {}
-        for _ in range(_ROUNDS):
-            refused = []
-            for record in waiting:
-                if time.monotonic() > deadline:
-                    why[record.url] = "there was no time left"
-                    refused.append(record)
-                    continue
-                exchange = self.ask("DELETE", record.url)
-                if exchange.ok or self._gone(record, exchange):
-                    outcome.removed.append(record)
-                    done(record)
-                else:
-                    why[record.url] = f"answered {exchange.outcome()}"
-                    refused.append(record)
-            if not refused or len(refused) == len(waiting):
-                waiting = refused
-                break
-            waiting = refused
-        for record in waiting:
-            self._keep(record, why[record.url], outcome)
-
-    def _gone(self, record: Record, exchange: Exchange) -> bool:
-        """Whether "not found" is about the record, and not about an operation that the target does not have."""
-        if exchange.status not in _GONE:
-            return False
-        url = self.reading_url(record)
-        return not url or not self.ask("GET", url).ok
-
-    def _keep(self, record: Record, why: str, outcome: Outcome) -> None:
-        missing = any(why == f"answered {status}" for status in _NO_SUCH_OPERATION)
-        if missing and record.delete.provenance == "assumed":
-            why = f"the target has no such operation ({why})"
-            outcome.stays.append(Kept(record.delete.id, record.record_id, why, record.url))
-        else:
-            outcome.left.append(Kept(record.delete.id, record.record_id, why, record.url))
-
-
-def depth(contract: Contract, entity: str) -> int:
-    """How many records stand above one of this kind: its parents, and those that it refers to when it is made."""
-
-    @cache
-    def of(name: str) -> int:
-        if name in busy:
-            return 0
-        busy.add(name)
-        create = contract.by_action(name, "create")
-        above = {p.entity for p in create.path_parameters} if create else set()
-        if create and create.body_schema:
-            fields = contract.resolved(create.body_schema).get("properties", {}).values()
-            above |= {contract.resolved(schema).get("x-entity", "") for schema in fields}
-        found = max((1 + of(other) for other in above if other and other != name), default=0)
-        busy.discard(name)
-        return found
-
-    busy: set[str] = set()
-    return of(entity)
-
-
-def _moment(text: Any) -> datetime | None:
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def in_trash(contract: Contract, removed: Collection[Record]) -> list[Kept]:
-    """What of the removed lies in a trash that no operation empties."""
-    counts = Counter(record.delete.entity for record in removed)
-    found = []
-    for entity, number in counts.items():
-        trash = contract.by_action(entity, "trash")
-        if trash is not None:
-            found.append(Kept(trash.id, f"({number} removed)", "kept in the trash"))
-    return found
 
 
 # --- after a run -----------------------------------------------------------------------------------------------------
@@ -379,7 +164,7 @@ class Cleaning:
         if not self.lists.reading_url(record):
             return
         exchange = self.lists.ask("GET", record.url)
-        if exchange.status in _GONE:
+        if exchange.status in GONE:
             self._gone.add(record.url)
         elif exchange.ok and prefix in _prefixes(exchange.json):
             found[record.url] = record

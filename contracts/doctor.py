@@ -6,19 +6,11 @@ and removed at once, because nothing else proves that callers can be made.
 
 from __future__ import annotations
 
-import socket
-import ssl
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from enum import StrEnum
-from urllib.parse import urlsplit
+from collections.abc import Callable
 
 from cdp.contract import Contract, Operation
 from cdp.contract.model import is_pattern
-from cdp.http import HUNG, Exchange
 from cdp.ledger import Ledger
 from cdp.secrets import Secrets
 from cdp.targets import Target
@@ -27,56 +19,19 @@ from contracts.calls import Call
 from contracts.catalogue import Catalogue
 from contracts.cells import ADMIN, Selection, build_cells
 from contracts.checks import TargetLost
+from contracts.connectivity import examine_clock, examine_tls, reach_target
+from contracts.diagnosis import Diagnosis, State, some
 from contracts.finding import Unavailable
 from contracts.identities import Identities
 from contracts.probing import Finding, Presence, Prober, Spent, known_list
 from contracts.profiles import PROFILES
-from contracts.reach import ABSENT, CALLERS, FEATURES, RECORDS, Known, Reach, reach
+from contracts.reach import CALLERS, Known, reach
 from contracts.session import Identity, Obstacle, Session
 
 MOST_REQUESTS = 240
 KEPT_REQUESTS = 6  # so many are kept for what comes after the probing
 DEADLINE_S = 180.0
-SKEW_S = 30.0
-CERTIFICATE_DAYS = 14
 PAGE, SEVERAL = 21, 2
-_SHOWN = 12
-
-
-class State(StrEnum):
-    """How a line of the diagnosis stands."""
-
-    OK = "ok"
-    GAP = "gap"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True)
-class Line:
-    """One thing that was looked at. `advice`: what to do about it; empty when nothing has to be."""
-
-    subject: str
-    state: State
-    text: str
-    advice: str = ""
-
-
-@dataclass
-class Diagnosis:
-    """All lines, and the reach of a run where it could be told. `requests`: how many were sent."""
-
-    lines: list[Line] = field(default_factory=list)
-    reach: Reach | None = None
-    requests: int = 0
-
-    def add(self, subject: str, state: State, text: str, advice: str = "") -> None:
-        self.lines.append(Line(subject, state, text, advice))
-
-    @property
-    def exit_code(self) -> int:
-        """0 ready, 1 usable with gaps, 3 not usable."""
-        states = {line.state for line in self.lines}
-        return 3 if State.PROBLEM in states else 1 if State.GAP in states else 0
 
 
 class _Stop(Exception):
@@ -127,9 +82,11 @@ class _Doctor:
         self._answered: set[str] = set()
 
     def examine(self) -> None:
-        first = self._reachable()
-        self._tls()
-        self._clock(first)
+        first = reach_target(self.session, self.found)
+        if first is None:
+            return
+        examine_tls(self.target, self.found)
+        examine_clock(first, self.found)
         self._token()
         self._bounded(self.prober.calibrate)
         identity = self._identity()
@@ -153,77 +110,6 @@ class _Doctor:
         except (TargetLost, Unavailable):
             return False
         return True
-
-    # --- the way there ---------------------------------------------------------------------------------------------
-
-    def _reachable(self) -> Exchange:
-        known = known_list(self.contract)
-        if known is None:
-            self.found.add("reachable", State.PROBLEM, "the contract has no list to ask for", "look at the overlay")
-            raise _Stop
-        exchange = self.session.client.send(
-            "GET", Call(known).url(self.target), headers={"Accept": "application/json"}, operation=known.id
-        )
-        if exchange.failure:
-            self.found.add("reachable", State.PROBLEM, f"no: {exchange.detail}", self._unreachable_advice(exchange))
-            raise _Stop
-        took = f"{exchange.duration_s * 1000:.0f} ms"
-        self.found.add("reachable", State.OK, f"{self.target.base_url} answers in {took}")
-        return exchange
-
-    def _unreachable_advice(self, exchange: Exchange) -> str:
-        detail = exchange.detail.lower()
-        if "certificate" in detail or detail.startswith("tls"):
-            return "name the certificate authority of the target with ca_file in targets.toml"
-        if "name or service not known" in detail or "resolve" in detail or "getaddrinfo" in detail:
-            return "check the host in the base URL; this machine cannot resolve it"
-        if "proxy" in detail:
-            return "check the proxy of the target, or of the environment (HTTPS_PROXY)"
-        if exchange.failure == HUNG:
-            return "check that this machine may connect (firewall, VPN), or give --timeout more seconds"
-        return "check host and port of the base URL, and that the instance runs"
-
-    def _tls(self) -> None:
-        parts = urlsplit(self.target.base_url)
-        if parts.scheme != "https":
-            if self.target.loopback:
-                self.found.add("TLS", State.OK, "none, which is well on this machine")
-            else:
-                self.found.add("TLS", State.GAP, "none: the token goes in the clear", "use an https URL")
-            return
-        if self.target.proxy:
-            self.found.add("TLS", State.OK, "the certificate is accepted (its days are not seen through the proxy)")
-            return
-        try:
-            days = _days_left(self.target, parts.hostname or "", parts.port or 443)
-        except (OSError, ValueError) as error:
-            self.found.add("TLS", State.OK, f"the certificate is accepted (its days could not be read: {error})")
-            return
-        if days < CERTIFICATE_DAYS:
-            self.found.add("TLS", State.GAP, f"the certificate ends in {days} days", "have it renewed before it ends")
-        else:
-            self.found.add("TLS", State.OK, f"the certificate is good for {days} days")
-
-    def _clock(self, exchange: Exchange) -> None:
-        now = datetime.now(UTC)
-        try:
-            theirs = parsedate_to_datetime(exchange.headers.get("Date", ""))
-        except (ValueError, TypeError):
-            self.found.add("clock", State.OK, "not told: the target sends no Date header")
-            return
-        if theirs.tzinfo is None:
-            theirs = theirs.replace(tzinfo=UTC)
-        skew = (theirs - now).total_seconds()
-        if abs(skew) <= SKEW_S:
-            self.found.add("clock", State.OK, f"within {max(1, abs(round(skew)))} s of this machine's")
-        else:
-            way = "ahead of" if skew > 0 else "behind"
-            self.found.add(
-                "clock",
-                State.GAP,
-                f"{abs(skew):.0f} s {way} this machine's",
-                "set both clocks by NTP; checks of new records and of tokens that end compare times",
-            )
 
     # --- the caller ------------------------------------------------------------------------------------------------
 
@@ -295,7 +181,7 @@ class _Doctor:
             self.found.add(
                 "features",
                 State.GAP,
-                f"{text}; not: {_some(sorted(lacking))}",
+                f"{text}; not: {some(sorted(lacking))}",
                 "use a token of a role that holds them, to judge the operations that need them",
             )
         else:
@@ -429,7 +315,7 @@ class _Doctor:
             self.found.add(
                 "records for PAGE",
                 State.GAP,
-                f"{text}; not {_some(short)}",
+                f"{text}; not {some(short)}",
                 "lists of more than 20 records show the default page",
             )
         elif paged:
@@ -438,7 +324,7 @@ class _Doctor:
         answering = sum(o.id in counts for o in lists)
         text = f"{enough} of {answering} lists that answer hold 2 records or more (ORDER)"
         if few:
-            self.found.add("records for ORDER", State.GAP, f"{text}; not {_some(few)}", "an order shows on 2 records")
+            self.found.add("records for ORDER", State.GAP, f"{text}; not {some(few)}", "an order shows on 2 records")
         elif counts:
             self.found.add("records for ORDER", State.OK, text)
 
@@ -460,7 +346,7 @@ class _Doctor:
             self.found.add(
                 "assumed operations",
                 State.GAP,
-                f"{text}; not there: {_some(missing)}",
+                f"{text}; not there: {some(missing)}",
                 "`cdp spec confirm` writes an overlay that confirms what exists and removes what does not",
             )
         else:
@@ -477,53 +363,3 @@ class _Doctor:
     def _share(self) -> None:
         cells = build_cells(self.contract, self.catalogue, Selection(), self.profile.listing_roles)
         self.found.reach = reach(self.known, cells)
-
-
-def describe_reach(found: Reach, profile: str) -> list[str]:
-    """The share of the cells that can be judged, in plain words: in all, by family, and what would bring more."""
-    total = len(found.blockers)
-    lines = [
-        f"About {found.judged:,} of the {total:,} cells of a {profile} run ({_percent(found.judged, total)}) can be "
-        "judged with this token and these permissions."
-    ]
-    lines += [
-        f"  {family:<8}{judged:>6,} of {count:>6,}  {_percent(judged, count):>5}"
-        for family, (judged, count) in found.by_family().items()
-    ]
-    steps = found.steps()
-    if steps:
-        lines.append("What would bring more, one after the other:")
-        lines += [f"  {_wording(remedy)}: +{gain:,} cells" for remedy, gain in steps]
-    return lines
-
-
-def _wording(remedy: str) -> str:
-    return {
-        FEATURES: "use a token whose role holds all features",
-        CALLERS: "give ready-made tokens for the roles",
-        RECORDS: "ask an instance with more records",
-        ABSENT: "ask an instance that has the missing operations (an overlay takes them out of the count)",
-    }.get(remedy, remedy)
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else "none"
-
-
-def _some(names: Iterable[str]) -> str:
-    names = list(names)
-    shown = ", ".join(names[:_SHOWN])
-    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-
-
-def _days_left(target: Target, host: str, port: int) -> int:
-    context = ssl.create_default_context(cafile=target.ca_file or None)
-    if target.client_cert:
-        context.load_cert_chain(target.client_cert, target.client_key or None)
-    with (
-        socket.create_connection((host, port), timeout=target.timeout_s) as raw,
-        context.wrap_socket(raw, server_hostname=host) as secured,
-    ):
-        certificate = secured.getpeercert()
-    ends = ssl.cert_time_to_seconds(str((certificate or {})["notAfter"]))
-    return int((ends - time.time()) // 86_400)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from cdp.contract import Operation, Parameter
+from cdp.http import Exchange
 from contracts.books import value_at
 from contracts.calls import Call, query_pairs
 from contracts.samples import Sampler
@@ -15,10 +16,21 @@ from contracts.session import Session
 
 _PARENT_CANDIDATES = 4
 _ENOUGH = 21
+FORBIDDEN = 403
 
 
 class Unavailable(Exception):
     """A valid call cannot be built; the message says what is missing and what would help."""
+
+
+def refused(operation: Operation, exchange: Exchange, to: str = "") -> Unavailable:
+    """What a call that should have succeeded got instead, and what would help where that is a matter of rights."""
+    if exchange.status != FORBIDDEN:
+        return Unavailable(f"{operation.id} answered {exchange.outcome()}{to}")
+    features = operation.features.text() if operation.features.needed else "more features"
+    return Unavailable(
+        f"the role of the run's own token may not call {operation.id}; a token with {features} would make it checkable"
+    )
 
 
 class Leads(Protocol):
@@ -38,6 +50,15 @@ class Finder:
         self.make = make
         self._paths: dict[str, dict[str, str]] = {}
         self._finding: set[str] = set()
+
+    @property
+    def found(self) -> Mapping[str, Mapping[str, str]]:
+        """The path parameters that have been found so far, by operation."""
+        return {name: dict(path) for name, path in self._paths.items()}
+
+    def take_over(self, found: Mapping[str, Mapping[str, str]]) -> None:
+        """Use what another process has found."""
+        self._paths.update({name: dict(path) for name, path in found.items()})
 
     def find_ids(self, operations: list[Operation]) -> None:
         """Find the records that reads will be about, before the run creates any: its own must not be taken for the
@@ -74,7 +95,7 @@ class Finder:
             else None
         )
         if not exchange.ok or not isinstance(found, list):
-            raise Unavailable(f"{operation.id} answered {exchange.outcome()}")
+            raise refused(operation, exchange)
         return found
 
     def existing_path(self, operation: Operation) -> dict[str, str]:
@@ -83,7 +104,8 @@ class Finder:
                 raise Unavailable(f"{operation.id} needs an id that only it could tell")
             self._finding.add(operation.id)
             try:
-                self._paths[operation.id] = self.find_path(operation)
+                with self.session.ledger.lasting():
+                    self._paths[operation.id] = self.find_path(operation)
             finally:
                 self._finding.discard(operation.id)
         return dict(self._paths[operation.id])

@@ -4,7 +4,8 @@ and again."""
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from cdp.contract import Operation
 from cdp.contract.model import is_pattern
@@ -16,11 +17,33 @@ from contracts.checks import NotExercised
 from contracts.finding import Unavailable
 from contracts.session import Identity, Obstacle, Session
 
+_FEW = 2  # more features than that are no role that anybody has ready
+
 
 def gives_access(operation: Operation, feature: str) -> bool:
     """Whether a feature that the operation does not name may open it by another way, because it gives access to
     segments."""
     return bool(operation.extra_access) and feature.startswith("foreign_segments/")
+
+
+@dataclass(frozen=True)
+class Callers:
+    """The callers of a run as they are handed to another process of it. `changeable` is for that process alone."""
+
+    holding: Mapping[frozenset[str], Identity]
+    ended: Sequence[tuple[str, Identity]] | None
+    logged_out: Identity | None
+    renewed: Identity | None
+    changeable: Identity | None
+    unavailable: str
+
+
+def _ready_made(features: frozenset[str]) -> str:
+    """What would serve in place of a caller that cannot be made; a role of many features is not worth asking for."""
+    if len(features) > _FEW:
+        return ""
+    held = "with just what the operation needs" if features else "without features"
+    return f"; a ready-made token of a role {held} (roles in targets.toml) would do as well"
 
 
 class Identities:
@@ -34,8 +57,11 @@ class Identities:
         self._unavailable = ""
         self._ended: list[tuple[str, Identity]] | None = None
         self._changeable: Identity | None = None
+        self._changeable_elsewhere: list[Identity] = []
         self._logged_out: Identity | None = None
         self._renewed: Identity | None = None
+        self._shifting: Identity | None = None
+        self.made = 0  # callers, each with a user and a role of its own
         contract = session.contract
         self._features = frozenset(contract.feature_names)
         rng = random.Random(session.seed)
@@ -66,9 +92,10 @@ class Identities:
         known = self._holding.get(features)
         if known is None:
             ready = self._ready.get(features)
-            if ready is None and self._unavailable:
-                raise NotExercised(self._unavailable)
-            known = self._admitted(ready) if ready else self.make(features, label)
+            try:
+                known = self._admitted(ready) if ready else self.make(features, label)
+            except NotExercised as error:
+                raise NotExercised(f"{error}{_ready_made(features)}") from None
             self._holding[features] = known
         if not known.token:
             raise NotExercised(f"the ready-made token of the role {known.role} is refused with 401; renew it")
@@ -86,12 +113,16 @@ class Identities:
 
     def make(self, features: frozenset[str], label: str) -> Identity:
         """A new caller, shared with nobody. Raises NotExercised when roles or users cannot be created."""
+        if self._unavailable:
+            raise NotExercised(self._unavailable)
         try:
-            role = self.arrangement.create(
-                "user_role", {"features": sorted(features), "invisible_attributes_tag_ids": []}
-            )
-            password = self.session.secrets.add(new_password())
-            user = self.arrangement.create("user", {"role_id": role.record["id"], "password": password})
+            with self.session.ledger.lasting():
+                role = self.arrangement.create(
+                    "user_role", {"features": sorted(features), "invisible_attributes_tag_ids": []}
+                )
+                password = self.session.secrets.add(new_password())
+                user = self.arrangement.create("user", {"role_id": role.record["id"], "password": password})
+            self.made += 1
         except Unavailable as error:
             self._unavailable = f"no callers with other roles can be made: {error}"
             raise NotExercised(self._unavailable) from None
@@ -104,6 +135,13 @@ class Identities:
         if self._changeable is None:
             self._changeable = self.make(frozenset(), "changed-role")
         return self._changeable
+
+    def shifted(self, features: frozenset[str]) -> Identity | None:
+        """The one caller whose role is given one set of features after the other; None where the target does not take
+        the set. Raises NotExercised when no caller can be made."""
+        if self._shifting is None:
+            self._shifting = self.make(frozenset(), "feature-sets")
+        return self._shifting if self.grant(self._shifting, sorted(features)) else None
 
     def logged_out(self) -> Identity:
         """A caller who held every feature until the token was ended by logout."""
@@ -137,11 +175,12 @@ class Identities:
     def ended(self) -> list[tuple[str, Identity]]:
         """Callers that must be refused: of a disabled and of a deleted user. Each with what was done to it."""
         if self._ended is None:
-            self._ended = []
+            ended = []
             for what, end in (("disabled", self._disable), ("deleted", self._delete)):
                 caller = self.make(self._features, "ended-user")
                 if end(caller):
-                    self._ended.append((what, caller))
+                    ended.append((what, caller))
+            self._ended = ended
         if not self._ended:
             raise NotExercised("no user could be disabled or deleted on this target")
         return self._ended
@@ -187,9 +226,9 @@ class Identities:
         }
         return frozenset(close - self._features)
 
-    def prepare(self, operations: list[Operation], roles_wanted: bool) -> None:
+    def prepare(self, operations: list[Operation], roles_wanted: bool, processes: int = 1) -> None:
         """Make every caller that the cells will need before anything is read, so that lists of users and roles hold
-        still meanwhile."""
+        still meanwhile. `processes`: how many of them judge, each with a changeable caller of its own."""
         if not roles_wanted:
             return
         sets = {
@@ -207,7 +246,31 @@ class Identities:
             for features, label in sets.items():
                 self.holding(features, label)
             self.changeable()
+            for _ in range(processes - 1):
+                self._changeable_elsewhere.append(self.make(frozenset(), "changed-role"))
             self.logged_out()
             self.ended()
         except NotExercised:
             return  # each cell that needs a caller will say so itself
+
+    def handed_over(self, place: int) -> Callers:
+        """What has been prepared, for the process at this place."""
+        changeable = [c for c in (self._changeable, *self._changeable_elsewhere) if c is not None]
+        return Callers(
+            dict(self._holding),
+            self._ended,
+            self._logged_out,
+            self._renewed,
+            changeable[place] if place < len(changeable) else None,
+            self._unavailable,
+        )
+
+    def take_over(self, callers: Callers) -> None:
+        """Use what another process has prepared."""
+        self._holding = dict(callers.holding)
+        self._ended = None if callers.ended is None else list(callers.ended)
+        self._logged_out, self._renewed = callers.logged_out, callers.renewed
+        self._changeable, self._unavailable = callers.changeable, callers.unavailable
+        for caller in (*self._holding.values(), self._logged_out, self._renewed, self._changeable):
+            if caller is not None:
+                self.session.secrets.add(caller.token)

@@ -48,7 +48,8 @@ class Events:
 
     def identifier(self, what: str) -> str:
         """A new identifier of the run's own."""
-        return f"{self.session.prefix}-{self.operation.order}-{what}-{next(self._numbers)}"
+        share = f"{self.session.share}-" if self.session.share else ""
+        return f"{self.session.prefix}-{share}{self.operation.order}-{what}-{next(self._numbers)}"
 
     def row(self, identifier: str, payload: Any = None, **fields: Any) -> Row:
         """A valid event; each has a time of its own."""

@@ -6,8 +6,8 @@ import time
 import traceback
 from pathlib import Path
 
-from cdp.http import curl_line, describe
-from cdp.verdicts import Cell, Result, Verdict
+from cdp.evidence import curl_line, describe
+from cdp.verdicts import Cell, Result, Verdict, kept_in
 from contracts.catalogue import Requirement
 from contracts.checks import CHECKS, Broken, NotExercised, TargetLost, Unconfirmed
 from contracts.session import Obstacle
@@ -39,7 +39,7 @@ def judge(cell: Cell, requirement: Requirement, bench: Workbench, *, strict: boo
     try:
         CHECKS[requirement.id](subject)
         if subject.evidence:
-            result.sentence = f"kept in {subject.evidence} case{'s' if subject.evidence > 1 else ''}"
+            result.sentence = kept_in(subject.evidence)
         else:
             result.verdict, result.sentence = Verdict.SKIP, "nothing was exercised"
     except Broken as broken:

@@ -11,7 +11,11 @@ from contracts.cells import ADMIN, MINIMAL
 class Profile:
     """Numbers of examples per cell. `examples`: Hypothesis examples; `forms`: members of a list of forms, `list_forms`
     where a list is asked; `window`: records walked at most; `lives`: sequences of up to `steps` steps drawn for each
-    entity, beside the one that every profile takes."""
+    entity, beside the one that every profile takes; `feature_sets`: sets that are held to every operation, `lattice`:
+    sets drawn around the features of each.
+
+    `rounds`: how often a cell is judged when its evidence can grow, where no budget says how long to go on; the numbers
+    above are those of one round. `keeps`: examples that broke a rule are kept, and tried first the next time."""
 
     name: str
     examples: int
@@ -23,6 +27,9 @@ class Profile:
     listing_roles: tuple[str, ...]
     lives: int = 0
     steps: int = 0
+    lattice: int = 0
+    rounds: int = 1
+    keeps: bool = False
 
 
 PROFILES = {
@@ -40,17 +47,21 @@ PROFILES = {
         listing_roles=(ADMIN, MINIMAL),
         lives=3,
         steps=8,
+        keeps=True,
     ),
     "nightly": Profile(
         "nightly",
-        examples=30,
-        tokens=40,
-        feature_sets=10,
+        examples=8,
+        tokens=15,
+        feature_sets=4,
         forms=99,
         list_forms=99,
         window=1000,
         listing_roles=(ADMIN, MINIMAL),
-        lives=25,
+        lives=6,
         steps=16,
+        lattice=8,
+        rounds=4,
+        keeps=True,
     ),
 }

@@ -40,7 +40,8 @@ _RECORDS = {
     "STRUCT-04": 1,
     "SHAPE-03": 1,
 }
-_CREATING = ("ORDER-02",)
+_CREATING = ("ORDER-02", "LIFE-01", "LIFE-02", "LIFE-03", "LIFE-04", "LIFE-06")
+_OBSERVING = ("CODE-01", "CODE-06", "CODE-07", "MEDIA-01", "MEDIA-02")  # a refusal is as good an answer as any
 _CALLING = ("AUTH-06",)
 _CHANGING_CALLERS = ("ROLE-06", "ROLE-07", "AUTH-06")  # no ready-made token serves: the caller himself is changed
 
@@ -136,7 +137,7 @@ class _Blockers:
 
     def of(self, cell: Cell) -> frozenset[str]:
         operation = self.contract.operations[cell.operation]
-        found = set(self.call(operation))
+        found = set(self.building(operation) if cell.requirement in _OBSERVING else self.call(operation))
         if self._needs_caller(cell):
             found |= self._caller(cell, operation)
         if cell.requirement in _CREATING:
@@ -153,22 +154,27 @@ class _Blockers:
         return cell.requirement.startswith("ROLE") or cell.requirement in _CALLING or cell.role == MINIMAL
 
     def call(self, operation: Operation) -> frozenset[str]:
-        """What stands in the way of a valid call."""
+        """What stands in the way of a valid call that succeeds."""
+        found = self.building(operation)
+        return found if self.known.may_call(operation) or found == {ABSENT} else found | {FEATURES}
+
+    def building(self, operation: Operation) -> frozenset[str]:
+        """What stands in the way of a valid call, whatever its answer."""
         if operation.id not in self._calls:
-            self._calls[operation.id] = frozenset(self._call(operation))
+            self._calls[operation.id] = frozenset(self._building(operation))
         return self._calls[operation.id]
 
-    def _call(self, operation: Operation) -> set[str]:
+    def _building(self, operation: Operation) -> set[str]:
         known = self.known
         found = self._permissions(operation.safety)
         if known.presence.get(operation.id) is Presence.MISSING:
             return {ABSENT}
-        if not known.may_call(operation):
-            found.add(FEATURES)
         if _asks_for(self.contract, operation, "oidc_code"):
             found.add(OUT_OF_REACH)
         elif _asks_for(self.contract, operation, "email") or _asks_for(self.contract, operation, "token"):
             found |= self.made("user_role") | self.made("user")
+        for entity in self._referred(operation):
+            found |= self.made(entity)
         if operation.safety == "read":
             if known.paths.get(operation.id) is False:
                 found |= self._unlisted(operation)
@@ -185,6 +191,16 @@ class _Blockers:
                     if known.counts.get(listing.id) == 0:
                         found.add(RECORDS)
         return found
+
+    def _referred(self, operation: Operation) -> set[str]:
+        """Kinds of records that a body has to refer to, and that the run makes for it."""
+        if operation.body_schema is None:
+            return set()
+        schema = self.contract.resolved(operation.body_schema)
+        fields = schema.get("properties", {})
+        needed = (self.contract.resolved(fields[name]) for name in schema.get("required", ()) if name in fields)
+        entities = {str(field["x-entity"]) for field in needed if "x-entity" in field}
+        return {entity for entity in entities if self.contract.by_action(entity, "create") is not None}
 
     def _unlisted(self, operation: Operation) -> set[str]:
         """Where no list tells an id, the run makes a record; what stands in the way of that."""

@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from cdp import __version__
 from cdp.baseline import Accepted
 from cdp.contract import Contract, Operation
 from cdp.http import TOKEN_HEADER
 from cdp.ledger import LEDGER_FILE, Ledger
-from cdp.results import RESULTS_FILE, ResultsError, ResultsWriter
+from cdp.results import RESULTS_FILE, ResultsWriter, read_results
 from cdp.secrets import Secrets
 from cdp.targets import Target
-from cdp.verdicts import Cell, Result
+from cdp.verdicts import Cell, Result, Verdict
 from contracts import conventions as _conventions  # noqa: F401 - registers the checks
 from contracts.applicability import PREDICATES
+from contracts.budget import CLOSING_S, Budget, OutOfTime, clean_up_s
 from contracts.calls import Call
 from contracts.catalogue import Catalogue, gate
 from contracts.cells import ADMIN, Selection, build_cells
 from contracts.checks import CHECKS, TargetLost
-from contracts.cleaning import clean_after_run
+from contracts.cleaning import RUN_DEADLINE_S, clean_after_run
+from contracts.drawing import Draw
+from contracts.examples import Examples
 from contracts.judge import judge
 from contracts.profiles import Profile
+from contracts.rounds import Judgement, Rounds, Turn
 from contracts.session import Identity, Obstacle, Session
 from contracts.subject import Workbench
+from contracts.tidying import tidy
 
 # Within an operation: what reads the collection first, what writes after it, and last what judges all answers that were
 # seen.
@@ -36,6 +42,17 @@ _FIRST = ("PAGE", "ORDER", "STRUCT")
 _WRITING = ("ROLE-06", "ORDER-02", "MEDIA-06", "SEARCH-03")
 _WRITING_FAMILIES = ("LIFE", "EVENT")
 _OBSERVING = ("CODE-01", "CODE-06", "CODE-07", "AUTH-07", "ROLE-08", "MEDIA-01", "MEDIA-02", "SHAPE-01")
+_ENOUGH = 20  # requests, before which their average says little
+
+
+class Told(Judgement, Protocol):
+    """A judgement of another process of the run. `draws`: what its rules tried; `asked`: requests with the operation so
+    far, by role."""
+
+    @property
+    def draws(self) -> Sequence[Draw]: ...
+    @property
+    def asked(self) -> Mapping[str, int]: ...
 
 
 class GateError(Exception):
@@ -92,46 +109,56 @@ def _role_rank(cell: Cell) -> int:
     return 0 if cell.role in ("", ADMIN) else 1
 
 
-def run_directory(base: Path, target: Target) -> Path:
-    """A new directory for a run's files, named by time (UTC) and target. Raises ResultsError when it cannot be made."""
-    stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{''.join(c if c.isalnum() or c in '-._' else '-' for c in target.name)}"
-    for number in range(100):
-        directory = base / (stem if not number else f"{stem}-{number}")
-        try:
-            directory.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise ResultsError(f"cannot make the run's directory {directory}: {error.strerror}") from None
-        return directory
-    raise ResultsError(f"cannot make a new directory for the run in {base}")
-
-
 @dataclass
 class ContractRun:
-    """One run on one target. `start`, then `judge` every cell, then `finish`, whatever happened in between."""
+    """One run on one target. `start`, then `judge` every cell, then `judge_deeper`, then `finish`, whatever happened in
+    between. OutOfTime ends any of them when the `budget` is spent. `examples` keeps what broke a rule for the next
+    run."""
 
     plan: Plan
     target: Target
     directory: Path
+    budget: Budget | None = None
+    examples: Examples | None = None
     leftovers: list[str] = field(default_factory=list)
     stays: list[str] = field(default_factory=list)
     obstacle: str = ""
+    processes: int = 1  # that judge: with more than one this process only prepares and cleans up
+    secrets: Secrets = field(default_factory=Secrets)
+    prefix: str = ""
+    share: int = 0
 
     def __post_init__(self) -> None:
-        self.secrets = Secrets()
         for secret in (self.target.credentials.token, self.target.credentials.password):
             self.secrets.add(secret)
         self.ledger = Ledger(self.directory / LEDGER_FILE, self.secrets.redact)
         self.session = Session(
-            self.plan.contract, self.target, self.plan.profile, self.plan.seed, self.ledger, self.secrets
+            self.plan.contract,
+            self.target,
+            self.plan.profile,
+            self.plan.seed,
+            self.ledger,
+            self.secrets,
+            prefix=self.prefix,
+            share=self.share,
         )
         self.bench = Workbench(self.session)
+        self.bench.examples = self.examples
+        self.rounds = Rounds(
+            self.plan.contract, self.plan.seed, _OBSERVING, None if self.budget else self.plan.profile.rounds
+        )
         self.writer = ResultsWriter(self.directory / RESULTS_FILE)
         self.counts: Counter[str] = Counter()
         self._started = time.monotonic()
         self._judging = ""
         self._finished = False
+        self._kept_back_s = CLOSING_S
+        self._ready_s = self.budget.spent_s if self.budget else 0.0
+        self._verdicts: dict[Cell, Verdict] = {}
+        self._taken: dict[Cell, Told] = {}  # what other processes have judged
+        self._judged_here = 0  # requests of what this one has judged
+        if self.budget is not None:
+            self.session.time_is_up = self._time_is_up
 
     def start(self) -> None:
         """Write the header, get a token, make sure that the API is there, make the callers. Raises Obstacle in one
@@ -151,6 +178,7 @@ class ContractRun:
             sections=[s.name for s in plan.contract.sections],
             families=list(dict.fromkeys(r.family for r in plan.catalogue.checked)),
             cells=len(plan.cells),
+            budget_min=self.budget.minutes if self.budget else None,
             baseline=[entry.as_record() for entry in plan.baseline],
         )
         try:
@@ -160,7 +188,7 @@ class ContractRun:
             roles = any(
                 cell.requirement.startswith(("ROLE", "AUTH-06")) or cell.role not in ("", ADMIN) for cell in plan.cells
             )
-            self.bench.identities.prepare(plan.operations, roles)
+            self.bench.identities.prepare(plan.operations, roles, self.processes)
         except TargetLost as lost:
             raise Obstacle(f"{self.target.base_url} cannot be reached: {lost}") from None
 
@@ -199,39 +227,123 @@ class ContractRun:
                 f"with {kind}"
             )
 
-    def judge(self, cell: Cell) -> Result:
-        """Judge one cell and store the result. Raises Obstacle when the target is gone, ResultsError when nothing can
-        be stored."""
+    def judge(self, cell: Cell, number: int = 1, seed: int | None = None) -> Result:
+        """Judge one cell, for the `number`th time, with the run's seed or another, and store the result.
+
+        Raises Obstacle when the target is gone, OutOfTime when the budget is spent, ResultsError when nothing can be
+        stored.
+        """
+        self._keep_back()
         if self._judging and self._judging != cell.operation:
             self.bench.forget(self.plan.contract.operations[self._judging])
         self._judging = cell.operation
-        result = judge(cell, self.plan.catalogue.requirements[cell.requirement], self.bench, strict=self.plan.strict)
+        self.bench.draws = []
+        self.session.seed = self.plan.seed if seed is None else seed
+        try:
+            requirement = self.plan.catalogue.requirements[cell.requirement]
+            result = judge(cell, requirement, self.bench, strict=self.plan.strict)
+        finally:
+            self.session.seed = self.plan.seed
+        if self.session.ran_out:  # what was under way may have taken it for a failure
+            raise OutOfTime
+        result.round = number
         self.writer.add(result)
-        self.counts[result.verdict.name] += 1
+        self._judged_here += result.requests
+        self.rounds.note(result, self.bench.draws)
+        self._count(result)
         return result
+
+    def take(self, told: Told) -> None:
+        """Note what another process of the run has judged."""
+        for role, number in told.asked.items():
+            known = self.session.requests_by_cell
+            known[told.cell.operation, role] = max(number, known.get((told.cell.operation, role), 0))
+        self._taken[told.cell] = told
+        self._count(told)
+
+    def _count(self, result: Judgement) -> None:
+        """Count a cell under its worst verdict."""
+        before = self._verdicts.get(result.cell)
+        if before is not None:
+            skipped = result.verdict in (Verdict.SKIP, Verdict.UNCONFIRMED)
+            if skipped or (result.verdict <= before and before is not Verdict.SKIP):
+                return
+            self.counts[before.name] -= 1
+        self._verdicts[result.cell] = result.verdict
+        self.counts[result.verdict.name] += 1
 
     def judge_all(self) -> Iterator[Result]:
         for cell in self.plan.cells:
             yield self.judge(cell)
+
+    def judge_deeper(self) -> Iterator[Result]:
+        """Judge again what has more to show, round by round with other seeds, until nothing has or the budget is
+        spent. Every cell must have been judged once."""
+        for cell in self.plan.cells:  # in this order, whichever process was first
+            if cell in self._taken:
+                self.rounds.note(self._taken[cell], self._taken[cell].draws)
+        try:
+            while turns := self.rounds.next():
+                yield from self._round(turns)
+        except OutOfTime:
+            return
+
+    def _round(self, turns: list[Turn]) -> Iterator[Result]:
+        played = ""
+        for turn in turns:
+            operation = turn.cell.operation
+            if turn.follows and played != operation:
+                continue
+            if operation != self._judging:
+                self._keep_back()
+                self.bench.forget_own_records()
+                tidy(self.session)
+            left_s = self.budget_left_s()
+            if left_s is not None and left_s < self.rounds.took_s(turn.cell):
+                continue  # it would be given up in the middle
+            played = operation
+            yield self.judge(turn.cell, turn.number, turn.seed)
+        if not played:
+            raise OutOfTime
+
+    def budget_left_s(self) -> float | None:
+        """Seconds that are left for judging; None without a budget."""
+        return self.budget.left_s - self._kept_back_s if self.budget else None
+
+    def _keep_back(self) -> None:
+        """Reckon the time that the clean-up will need."""
+        if self.budget is not None:
+            request_s = (self.budget.spent_s - self._ready_s) / max(self.session.client.sent, _ENOUGH)
+            records, lists = len(self.ledger.open_records), len(self.ledger.operations)
+            self._kept_back_s = clean_up_s(records, lists, request_s, RUN_DEADLINE_S)
+
+    def _time_is_up(self) -> bool:
+        assert self.budget is not None
+        return self.budget.left_s <= self._kept_back_s
 
     def finish(self, *, interrupted: bool = False, obstacle: str = "") -> None:
         """Remove what the run created, write the footer, close everything. Safe to call twice."""
         if self._finished:
             return
         self._finished = True
+        self.session.time_is_up = lambda: False
         self.obstacle = obstacle = self.secrets.redact(obstacle)
         try:
+            self.ledger.catch_up()
             self._clean(reachable=not obstacle or self._alive())
+            counts, requests = self._figures()
             busiest = self._busiest()
             self.writer.footer(
                 ended=datetime.now(UTC).isoformat(timespec="seconds"),
                 wall_s=round(time.monotonic() - self._started, 3),
-                requests=self.session.client.sent,
+                requests=requests,
                 interrupted=interrupted,
+                out_of_time=self.session.ran_out and len(self._verdicts) < len(self.plan.cells),
                 obstacle=obstacle,
-                counts=dict(self.counts),
+                counts=dict(counts),
                 leftovers=self.leftovers,
                 stays=self.stays,
+                callers=self.bench.identities.made,
                 most_requests_per_list_and_role=busiest[1],
                 busiest_list=busiest[0],
             )
@@ -239,6 +351,15 @@ class ContractRun:
             self.writer.close()
             self.ledger.close()
             self.session.client.close()
+
+    def _figures(self) -> tuple[Counter[str], int]:
+        """Verdicts, and requests of all processes that had a part in the run."""
+        if self.processes == 1:
+            return self.counts, self.session.client.sent
+        results = read_results(self.directory / RESULTS_FILE).results
+        counts = Counter(result.verdict.name for result in results)
+        here = self._judged_here  # these requests were sent, and counted, by this process
+        return counts, self.session.client.sent - here + sum(result.requests for result in results)
 
     def _busiest(self) -> tuple[str, int]:
         lists = {
@@ -268,4 +389,4 @@ class ContractRun:
             self.stays = [self.secrets.redact(str(kept)) for kept in outcome.stays]
 
 
-__all__ = ["ContractRun", "GateError", "Plan", "make_plan", "run_directory"]
+__all__ = ["ContractRun", "GateError", "Plan", "make_plan"]

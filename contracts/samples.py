@@ -14,6 +14,7 @@ from cdp.contract import Contract
 from cdp.prefixes import letters_of
 
 Reference = Callable[[Mapping[str, Any]], Any]
+_RANGE = 100_000
 _REFERENCES = ("x-entity", "x-value-from", "x-credential")
 
 
@@ -21,15 +22,15 @@ class Sampler:
     """Builds values for schemas. `reference` resolves the contract's pointers to stored records and credentials.
 
     Every text that becomes part of a record starts with `prefix`, so that whatever the run leaves behind can be told
-    apart.
+    apart. Processes with a part in one run number their texts each in a range of its own, by `share`.
     """
 
-    def __init__(self, contract: Contract, prefix: str, reference: Reference, seed: int) -> None:
+    def __init__(self, contract: Contract, prefix: str, reference: Reference, seed: int, share: int = 0) -> None:
         self.contract = contract
         self.prefix = prefix
         self.reference = reference
-        self._number = itertools.count(1)
-        self._random = random.Random(seed)
+        self._number = itertools.count(1 + share * _RANGE)
+        self._random = random.Random(seed if not share else f"{seed}/{share}")
 
     def text(self, name: str = "text") -> str:
         return f"{self.prefix} {name} {next(self._number)}"

@@ -4,6 +4,7 @@ write."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from cdp.prefixes import new_prefix
 from cdp.secrets import Secrets
 from cdp.targets import Target
 from contracts.books import Books
+from contracts.budget import OutOfTime
 from contracts.calls import Call
 from contracts.checks import TargetLost
 from contracts.profiles import Profile
@@ -49,8 +51,19 @@ class Session:
     operation."""
 
     def __init__(
-        self, contract: Contract, target: Target, profile: Profile, seed: int, ledger: Ledger, secrets: Secrets
+        self,
+        contract: Contract,
+        target: Target,
+        profile: Profile,
+        seed: int,
+        ledger: Ledger,
+        secrets: Secrets,
+        *,
+        prefix: str = "",
+        share: int = 0,
     ) -> None:
+        """`prefix`: that of the run, where other processes have a part in it; `share`: whose part this is, 0 where
+        there is one process only."""
         self.contract = contract
         self.target = target
         self.profile = profile
@@ -58,10 +71,14 @@ class Session:
         self.ledger = ledger
         self.secrets = secrets
         self.client = Client(target, secrets)
-        self.prefix = new_prefix()
+        self.prefix = prefix or new_prefix()
+        self.share = share
         self.books = Books(contract, target, ledger, self.prefix)
         self.admin = Identity("admin")
+        self.beat: Callable[[], None] = lambda: None  # called before every request: the process is at work
         self.stopping = False  # set from outside: no request is sent any more
+        self.time_is_up: Callable[[], bool] = lambda: False
+        self.ran_out = False
         self.about = ""  # the operation whose cells are being judged
         self.requests_by_cell: dict[tuple[str, str], int] = {}
         self._reads: dict[tuple[str, str], Exchange] = {}
@@ -82,13 +99,13 @@ class Session:
         judged: bool = True,
     ) -> Exchange:
         """Send a call as a caller. Raises TargetLost when there is no answer, Obstacle when the target is gone,
-        KeyboardInterrupt when the run is to stop.
+        KeyboardInterrupt when the run is to stop, OutOfTime when its budget is spent.
 
         `judged`: whether the exchange counts as evidence for the operation's conventions on answers.
         """
         operation = call.operation
-        if self.stopping:
-            raise KeyboardInterrupt
+        self.stop_in_time()
+        self.beat()
         if self._lost[operation.id] >= MUTE_AFTER:
             raise TargetLost(
                 f"{operation.method} {operation.id} did not answer {MUTE_AFTER} times and is not asked again"
@@ -128,6 +145,14 @@ class Session:
         if exchange.status == 401 and caller is self.admin and self.health is not None and self._ping().status == 401:
             raise Obstacle(f"{self.target.base_url} does not take the run's token any more")
         return exchange
+
+    def stop_in_time(self) -> None:
+        """Raise KeyboardInterrupt when the run is to stop, OutOfTime when its budget is spent."""
+        if self.stopping:
+            raise KeyboardInterrupt
+        if self.ran_out or self.time_is_up():
+            self.ran_out = True
+            raise OutOfTime
 
     def _remember(self, exchange: Exchange) -> None:
         """Keep an exchange for what judges all answers, as long as there is room: a target must not fill the suite."""

@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import jsonschema_rs
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
@@ -21,6 +20,8 @@ from contracts.arrangement import Arrangement
 from contracts.calls import Call
 from contracts.cells import ADMIN, MINIMAL
 from contracts.checks import Broken, NotExercised, TargetLost, Unconfirmed
+from contracts.drawing import Draw, look_for, try_again
+from contracts.examples import Examples
 from contracts.finding import Unavailable
 from contracts.identities import Identities
 from contracts.session import Identity, Obstacle, Session
@@ -35,6 +36,8 @@ class Workbench:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.examples: Examples | None = None  # where examples that broke a rule are kept for the next run
+        self.draws: list[Draw] = []  # what was tried since somebody looked
         self.arrangement = Arrangement(session)
         self.identities = Identities(session, self.arrangement)
         self._controls: dict[str, tuple[Call, Exchange]] = {}
@@ -78,6 +81,14 @@ class Workbench:
         self._controls.pop(operation.id, None)
         for key in [key for key in self._once if key.endswith(f"/{operation.id}")]:
             del self._once[key]
+
+    def forget_own_records(self) -> None:
+        """Let go of every call about a record that the run made for it: after many examples the record may be gone, or
+        not be what it was."""
+        operations = self.session.contract.operations
+        self._controls = {name: known for name, known in self._controls.items() if operations[name].safety == "read"}
+        self._untouched.clear()
+        self._once.clear()
 
     def execute(self, call: Call, **options: Any) -> Exchange:
         """Send a call that changes something with the run's own token."""
@@ -156,6 +167,7 @@ class Subject:
     operation: Operation
     bench: Workbench
     evidence: int = 0
+    searches: int = 0  # for examples
 
     @property
     def session(self) -> Session:
@@ -212,12 +224,25 @@ class Subject:
         start = self.operation.order % len(forms)
         return [forms[(start + i) % len(forms)] for i in range(count)]
 
-    def for_all(self, strategy: SearchStrategy[T], rule: Callable[[T], None], examples: int | None = None) -> None:
-        """Let Hypothesis look for an example that breaks the rule; the smallest one is raised."""
+    def for_all(
+        self,
+        strategy: SearchStrategy[T],
+        rule: Callable[[T], None],
+        examples: int | None = None,
+        of: int | None = None,
+    ) -> None:
+        """Let Hypothesis look for an example that breaks the rule; the smallest one is raised. Those that are kept
+        from earlier runs come first. `of`: how many different examples there are, where that is known."""
+        wanted = examples or self.session.profile.examples
+        self.searches += 1
+        kept = self.bench.examples.of(self.cell, f"search {self.searches}") if self.bench.examples else None
         broken: list[Broken] = []
         stopped: list[Exception] = []
+        tried = 0
 
         def hold(example: T) -> None:
+            nonlocal tried
+            tried += 1
             if stopped:
                 return
             try:
@@ -227,18 +252,16 @@ class Subject:
                 raise
             except (NotExercised, Unconfirmed, TargetLost, Obstacle) as error:
                 stopped.append(error)
+                if kept is not None:
+                    kept.closed = True
 
-        bounded = settings(
-            max_examples=examples or self.session.profile.examples,
-            database=None,
-            deadline=None,
-            phases=(Phase.generate, Phase.shrink),
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
-            print_blob=False,
-        )
         try:
-            seed(self.number)(bounded(given(strategy)(hold)))()
+            if kept is not None:
+                try_again(hold, strategy, self.number, wanted, kept)
+                tried = 0
+            if not stopped:
+                look_for(hold, strategy, self.number, wanted, kept)
+                self.bench.draws.append(Draw(wanted if stopped else tried, wanted, of))
         except Broken as error:
             raise (broken[-1] if broken else error) from None
         except Flaky:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 
 from cdp.verdicts import Cell, Verdict
+from contracts.budget import OutOfTime
 from contracts.run import ContractRun
 from contracts.session import Obstacle
 
 
-def test_cell(cell: Cell, contract_run: ContractRun) -> None:
+def test_cell(cell: Cell, contract_run: ContractRun, stop_run: Callable[[str], NoReturn]) -> None:
     try:
         result = contract_run.judge(cell)
     except Obstacle as obstacle:
         contract_run.obstacle = str(obstacle)
-        pytest.exit(str(obstacle), 3)
+        stop_run(str(obstacle))
+    except OutOfTime:
+        pytest.skip("the budget ended before this cell was judged")
     if result.verdict in (Verdict.FAIL, Verdict.ERROR):
         example = f"\n  example  {result.example}" if result.example else ""
         pytest.fail(

@@ -15,7 +15,18 @@ from cdp.verdicts import GO, NO_GO, Result, Verdict, decide, worst
 from reports import summary
 from reports.page import asset, content_hash, make_environment
 from reports.summary import RISING, Group, Matrix, Tally
-from reports.wording import MEANINGS, SYMBOLS, label, one_line, plural, pretty_json, shortened, visible, write_whole
+from reports.wording import (
+    MEANINGS,
+    SYMBOLS,
+    label,
+    one_line,
+    plural,
+    pretty_json,
+    repeating,
+    shortened,
+    visible,
+    write_whole,
+)
 
 # What keeps a page of thousands of broken cells small; the results file has everything.
 _FULL_PLACES = 5  # places of a finding that show their exchange
@@ -173,6 +184,7 @@ def _environment() -> Environment:
         "one_line": one_line,
         "visible": visible,
         "plural": plural,
+        "repeating": repeating,
         "exchange": _exchange,
         "example": lambda text: shortened(visible(text), _EXAMPLE_LIMIT),
         "sentence_case": lambda text: text[:1].upper() + text[1:],

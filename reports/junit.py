@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from cdp.results import Run
 from cdp.verdicts import Result, Verdict, decide
 from reports.summary import facts, family_rank, wall_seconds
-from reports.wording import one_line, pretty_json, shortened, visible, write_whole
+from reports.wording import one_line, pretty_json, repeating, shortened, visible, write_whole
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OUTCOMES = {
@@ -112,6 +112,8 @@ def _body(result: Result) -> str:
         f"Section: {result.section}",
         f"Seed: {result.seed}",
     ]
+    if result.round > 1:
+        lines.append(f"Round {result.round}: {repeating(result)}")
     if result.example:
         lines.append(f"Smallest example: {shortened(result.example, _EXCHANGE_LIMIT)}")
     if result.curl:

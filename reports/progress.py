@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cdp.verdicts import Result, Verdict
+from cdp.verdicts import Cell, Result, Verdict
 from reports.console import STYLES, make_console, symbols
 from reports.summary import RISING, Tally
 from reports.wording import duration, one_line, plural
@@ -45,6 +45,9 @@ class Progress:
         self._current = ""
         self._began = self._spoke = clock()
         self._live: Live | None = None
+        self._verdicts: dict[Cell, Verdict] = {}
+        self._again = 0
+        self._budget_left: Callable[[], float | None] | None = None
 
     def __enter__(self) -> Self:
         self._began = self._spoke = self._clock()
@@ -61,7 +64,8 @@ class Progress:
             self._live = None
         done, seconds = self.counts.total(), self._clock() - self._began
         end = "stopped after" if kind else "done:"
-        self._console.print(f"{end} {plural(done, 'cell')} in {duration(seconds)}", soft_wrap=True)
+        again = f", {self._again:,} of them judged again" if self._again else ""
+        self._console.print(f"{end} {plural(done, 'cell')} in {duration(seconds)}{again}", soft_wrap=True)
 
     def doing(self, operation: str) -> None:
         """Name what is being exercised now."""
@@ -70,7 +74,27 @@ class Progress:
 
     def done(self, result: Result) -> None:
         """Count one result."""
-        self.counts[result.verdict] += 1
+        self.judged(result.cell, result.verdict)
+
+    def judged(self, cell: Cell, verdict: Verdict) -> None:
+        """Count one verdict."""
+        self.counts[verdict] += 1
+        self._verdicts[cell] = verdict
+        self._speak()
+
+    def deeper(self, budget_left: Callable[[], float | None]) -> None:
+        """From now on cells are judged again; `budget_left` tells the seconds left, None when there is no limit."""
+        self._budget_left = budget_left
+
+    def again(self, result: Result) -> None:
+        """Take account of a cell that was judged once more: it counts under its worst verdict."""
+        self._again += 1
+        self._current = one_line(f"{result.cell.operation}, round {result.round}")
+        before = self._verdicts.get(result.cell, result.verdict)
+        if result.verdict > max(before, Verdict.UNCONFIRMED):
+            self.counts[before] -= 1
+            self.counts[result.verdict] += 1
+            self._verdicts[result.cell] = result.verdict
         self._speak()
 
     def say(self, sentence: str) -> None:
@@ -80,6 +104,8 @@ class Progress:
     @property
     def left_s(self) -> float | None:
         """Seconds that are probably left, None while that cannot be told."""
+        if self._budget_left is not None:
+            return self._budget_left()
         done, seconds = self.counts.total(), self._clock() - self._began
         if done < _SETTLED or seconds < _SETTLED_S or self.total < done:
             return None

@@ -12,7 +12,7 @@ from typing import Any
 from cdp.baseline import reckon
 from cdp.results import Run
 from cdp.verdicts import Result, Verdict, worst
-from reports.wording import duration
+from reports.wording import duration, plural
 
 FAMILIES = ("AUTH", "ROLE", "PAGE", "ORDER", "STRUCT", "MEDIA", "CODE", "SHAPE", "LIFE", "SEARCH", "EVENT")
 """The catalogue's families in its order; others follow in order of appearance."""
@@ -182,12 +182,15 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("Seed", header.get("seed")),
         ("Strict", "yes" if header.get("strict") else None),
         ("Allowed", header.get("allow")),
+        ("Budget", run.budget),
         ("Started", header.get("started")),
         ("Wall time", duration(wall) if wall is not None else None),
         ("Requests", f"{sent:,}"),
         ("Requests per second", f"{sent / wall:,.0f}" if wall else None),
         ("Cells", f"{len(run.results):,}" + (f" of {run.planned:,} planned" if run.planned else "")),
         ("Cases exercised", f"{sum(result.evidence for result in run.results):,}"),
+        ("Judged again", _again(run)),
+        ("Callers made", (run.footer or {}).get("callers") or None),
         ("Accepted by the baseline", ", ".join(entry.cell for entry in reckoning.used)),
         ("No longer fails", ", ".join(entry.cell for entry in reckoning.unneeded)),
         ("No longer accepted", ", ".join(entry.cell for entry in reckoning.run_out)),
@@ -195,6 +198,13 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("Suite", header.get("suite_version")),
     ]
     return [(name, _text(value)) for name, value in pairs if value not in (None, "", [], ())]
+
+
+def _again(run: Run) -> str:
+    """How much the rounds after the first added."""
+    if not run.again:
+        return ""
+    return f"{plural(run.again, 'time')} in up to {run.rounds} rounds, which exercised {plural(run.gained, 'case')}"
 
 
 def _text(value: Any) -> str:

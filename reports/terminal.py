@@ -18,7 +18,7 @@ from reports import summary
 from reports.console import STYLES, make_console, symbols
 from reports.progress import Progress
 from reports.summary import RISING, Matrix, Tally
-from reports.wording import MEANINGS, SYMBOLS, label, one_line, plural, shortened, visible
+from reports.wording import MEANINGS, SYMBOLS, label, one_line, plural, repeating, shortened, visible
 
 __all__ = [
     "Progress",
@@ -33,6 +33,10 @@ __all__ = [
 
 HEADLINE_STYLES = {GO: "bold green", NO_GO: "bold bright_red", CANNOT_TELL: "bold yellow"}
 
+FACTS = (
+    *("Target", "Profile", "Seed", "Cells", "Requests", "Requests per second", "Wall time", "Budget"),
+    *("Judged again", "Callers made"),
+)
 LEFTOVERS_SHOWN = 10
 PLACES_SHOWN = 3  # of a finding; the number of the others follows
 _EXAMPLE_LIMIT = 600
@@ -98,8 +102,7 @@ def render_decision(decision: Decision) -> RenderableType:
 def render_facts(run: Run) -> RenderableType:
     """Target, seed, requests and the like, separated by points."""
     known = dict(summary.facts(run))
-    names = ("Target", "Profile", "Seed", "Cells", "Requests", "Requests per second", "Wall time")
-    return Text(" · ".join(f"{name} {one_line(known[name])}" for name in names if name in known), style="bright_black")
+    return Text(" · ".join(f"{name} {one_line(known[name])}" for name in FACTS if name in known), style="bright_black")
 
 
 def render_matrix(run: Run, console: Console | None = None) -> RenderableType:
@@ -181,6 +184,8 @@ def _finding(group: summary.Group) -> Iterator[RenderableType]:
     if example.example:
         text = Text.assemble(("example  ", "bright_black"), shortened(visible(example.example), _EXAMPLE_LIMIT))
         yield _indented(text, 4)
+    if example.round > 1:
+        yield Unwrapped(visible(f"round {example.round}, repeated by {repeating(example)}"), indent=4)
     if example.curl:
         yield Unwrapped(shortened(visible(example.curl), _CURL_LIMIT), indent=4)
 

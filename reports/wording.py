@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import unicodedata
 from pathlib import Path
 from typing import Any
 
-from cdp.verdicts import Verdict
+from cdp.verdicts import Result, Verdict
 
 SYMBOLS = {
     Verdict.NOT_APPLICABLE: "·",
@@ -94,6 +95,14 @@ def duration(seconds: float) -> str:
 def plural(count: int, noun: str) -> str:
     """``1 cell``, ``2 cells``, ``1,234 cells``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def repeating(result: Result) -> str:
+    """The command that judges a cell again as in the round that the result is of, on the same target. A cell that sent
+    nothing itself judged what other cells of its operation were answered, and is repeated with them."""
+    cell = result.cell
+    what = ["--cell", cell.address] if result.requests else ["--operation", cell.operation]
+    return shlex.join(["cdp", "contract", "--profile", "nightly", *what, "--seed", str(result.seed)])
 
 
 def pretty_json(value: Any) -> str:

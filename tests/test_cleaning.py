@@ -25,17 +25,14 @@ from cdp.results import Run
 from cdp.verdicts import Cell, Result, Verdict, exit_code
 from reports.html import html
 from reports.terminal import print_run
-from tests.contract_answers import CONTRACT, LISTS
 from tests.running_instance import ROOT, RunningInstance, start_instance, stop_instance
+from tests.target_state import state
 
 KILLS, WORKERS = 20, 4
 SEED = 20240517
 SECTIONS = ("tags", "users", "segments", "segments-acl", "segments-tags", "segment-s-notes", "stitching-categories")
 MOST_LINES = 200  # a run of the sections writes some more
-# What a login changes, and what stays because the API has no operation that deletes it.
-LOGIN_FIELDS = {"last_login", "last_activity", "logged_in"}
 SMALL = ("--customers", "60", "--events", "500")
-Answers = dict[str, Any]
 
 
 def command(instance: RunningInstance, *arguments: str) -> list[str]:
@@ -55,48 +52,6 @@ def clean(instance: RunningInstance, runs: Path, *options: str) -> subprocess.Co
         text=True,
         timeout=60,
     )
-
-
-def state(instance: RunningInstance) -> Answers:
-    """Every record in every collection that can be written, children below the first parents, without what a login
-    changes."""
-    writable = {o.entity for o in CONTRACT.operations.values() if o.method == "DELETE" and o.entity}
-    shown: Answers = {}
-    for operation in LISTS:
-        if operation.entity not in writable or operation.action != "list":
-            continue
-        parents = [p.entity for p in operation.path_parameters]
-        for path in paths(instance, operation.path, parents):
-            query: dict[str, Any] = {"show_hidden": 1} if "show_hidden" in operation.query_parameters else {}
-            records: list[Any] = []
-            while True:
-                assert operation.collection is not None
-                if operation.collection.paging:
-                    query |= {"limit": 100, "offset": len(records)}
-                answer = instance.get(path, **query)
-                page = answer if operation.collection.key is None else answer[operation.collection.key]
-                records += page
-                if not page or not operation.collection.paging:
-                    break
-            shown[path] = [{k: v for k, v in record.items() if k not in LOGIN_FIELDS} for record in records]
-    return shown
-
-
-def paths(instance: RunningInstance, template: str, parents: list[str | None]) -> list[str]:
-    if not parents:
-        return [template]
-    collections = {
-        "segment": "/segments",
-        "funnel_group": "/funnel_groups",
-        "stitching_category": "/stitching_categories",
-    }
-    above = collections.get(str(parents[0]))
-    if above is None or len(parents) > 1:
-        return []
-    answer = instance.get(above, limit=3)
-    records = next(value for value in answer.values() if isinstance(value, list))
-    head, tail = template.split("{")[0], template.split("}")[1]
-    return [f"{head}{record['id']}{tail}" for record in records]
 
 
 def killed_at(instance: RunningInstance, runs: Path, lines: int) -> bool:

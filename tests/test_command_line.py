@@ -144,6 +144,13 @@ def test_refused_password(instance: RunningInstance, tmp_path: Path) -> None:
         (("contract", "--operation", "list_nothing"), "no operation"),
         (("contract", "--requirement", "PAGE-01", "--operation", "create_tag"), "no cell fits"),
         (("contract", "--profile", "thorough"), "thorough"),
+        (("contract", "--budget", "10"), "a budget is for the nightly profile"),
+        (("contract", "--profile", "release", "--budget", "10"), "a budget is for the nightly profile"),
+        (("contract", "--profile", "nightly", "--budget", "0"), "a budget is a number of minutes"),
+        (("contract", "--profile", "nightly", "--budget", "nan"), "a budget is a number of minutes"),
+        (("contract", "--profile", "nightly", "--budget", "all night"), "all night"),
+        (("contract", "--examples", "here"), "the quick profile keeps no examples"),
+        (("contract", "--profile", "nightly", "--examples", "pyproject.toml/here"), "cannot keep examples in"),
         (("contract", "--allow", "everything"), "--url"),
         (("contract", "--contract", "no/such/openapi.yaml"), "cannot be read"),
         (("contract", "--baseline", "no/such/baseline.toml"), "cannot be read"),
@@ -285,3 +292,50 @@ def wait_for_results(process: subprocess.Popen[str], runs: Path, count: int) -> 
     finally:
         timer.cancel()
     raise AssertionError("the run did not get going")
+
+
+@contextmanager
+def admitted(instance: RunningInstance) -> Iterator[dict[str, str]]:
+    """The environment of a run on the session's instance, which may be read only."""
+    yield {"CDP_EMAIL": instance.email, "CDP_PASSWORD": instance.password}
+
+
+def test_a_run_with_a_budget_looks_deeper_and_says_so(instance: RunningInstance, tmp_path: Path) -> None:
+    with admitted(instance) as environment:
+        result = cdp(
+            *("contract", "--url", instance.base_url, "--runs", str(tmp_path / "runs"), "--profile", "nightly"),
+            *("--examples", str(tmp_path / "examples"), "--budget", "0.4", "--cell", "PAGE-03/list_tags/admin"),
+            environment=environment,
+        )
+    told(result)
+    assert result.returncode == 0, result.stderr
+    assert "Budget 0.4 min" in " ".join(result.stdout.split()) and "Judged again" in result.stdout
+    (path,) = (tmp_path / "runs").glob("*/results.jsonl")
+    run = read_results(path)
+    assert run.complete and run.rounds > 1 and run.gained > run.again
+    assert (tmp_path / "examples").is_dir()
+
+
+def test_pytest_takes_a_budget_as_well(instance: RunningInstance, tmp_path: Path) -> None:
+    def pytest_run(*options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "contracts", "-q", "-p", "no:cacheprovider"),
+                *("--cdp-url", instance.base_url, "--cdp-runs", str(tmp_path / "runs")),
+                *("--cdp-operation", "list_tags", "--cdp-requirement", "PAGE-03", *options),
+            ],
+            cwd=ROOT,
+            env={**os.environ, "CDP_EMAIL": instance.email, "CDP_PASSWORD": instance.password},
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
+
+    refused = pytest_run("--cdp-budget", "10")
+    assert refused.returncode == 2 and "a budget is for the nightly profile" in refused.stdout
+    nightly = ("--cdp-profile", "nightly", "--cdp-examples", str(tmp_path / "examples"))
+    result = pytest_run(*nightly, "--cdp-budget", "0.4")
+    assert result.returncode == 0, result.stdout + result.stderr
+    (path,) = (tmp_path / "runs").glob("*/results.jsonl")
+    run = read_results(path)
+    assert run.complete and run.rounds > 1 and run.budget == "0.4 min"

@@ -14,7 +14,8 @@ from cdp.contract import Contract, load_contract
 from cdp.targets import Credentials, ReadyRole, Target
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
-from contracts.doctor import Diagnosis, Line, State, describe_reach, diagnose
+from contracts.diagnosis import Diagnosis, Line, State, describe_reach
+from contracts.doctor import diagnose
 from contracts.profiles import PROFILES
 from contracts.run import ContractRun, make_plan
 from tests.broken_server import BrokenServer

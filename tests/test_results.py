@@ -48,7 +48,9 @@ RESULTS = st.builds(
     exchange=st.none() | st.dictionaries(TEXTS, JSON_VALUES, max_size=4),
     curl=TEXTS,
     duration_s=st.floats(0, 1e6),
+    round=COUNTS,
 )
+ONE_A_CELL = st.lists(RESULTS, min_size=1, max_size=4, unique_by=lambda result: result.cell)
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def written(path: Path, *results: Result, header: dict[str, Any] | None = None, 
     return read_results(path)
 
 
-@given(st.lists(RESULTS, max_size=4), st.dictionaries(NAMES, JSON_VALUES, max_size=4))
+@given(ONE_A_CELL, st.dictionaries(NAMES, JSON_VALUES, max_size=4))
 def test_what_is_written_is_read(results: list[Result], header: dict[str, Any]) -> None:
     header = {key: value for key, value in header.items() if key not in ("kind", "schema")}
     with tempfile.TemporaryDirectory() as directory:
@@ -77,7 +79,7 @@ def test_what_is_written_is_read(results: list[Result], header: dict[str, Any]) 
     assert not run.torn
 
 
-@given(st.lists(RESULTS, min_size=1, max_size=3), st.data())
+@given(ONE_A_CELL, st.data())
 def test_a_file_cut_anywhere_keeps_every_whole_record(results: list[Result], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "results.jsonl"
@@ -271,3 +273,58 @@ def test_fields_of_a_later_version_are_no_obstacle(path: Path) -> None:
     lines[1] = json.dumps({**json.loads(lines[1]), "flaky": True})
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert read_results(path).results == [result()]
+
+
+def test_several_judgements_of_a_cell_are_one_result(path: Path) -> None:
+    address, other = "PAGE-03/list_tags/admin", "PAGE-02/list_tags/admin"
+    with ResultsWriter(path) as writer:
+        writer.header(cells=2, budget_min=10)
+        for number in (1, 2, 3):
+            writer.add(result(address, evidence=5, requests=7, duration_s=0.5, seed=number, round=number))
+        writer.add(result(other))
+        writer.footer()
+    run = read_results(path)
+    assert run.complete and len(run.results) == 2
+    merged = run.results[0]
+    assert (merged.verdict, merged.evidence, merged.requests, merged.duration_s) == (Verdict.PASS, 15, 21, 1.5)
+    assert merged.sentence == "kept in 15 cases, in 3 rounds"
+    assert (run.again, run.gained, run.rounds, run.budget) == (2, 10, 3, "10 min")
+
+
+PASS, SKIP, WARN, FAIL, ERROR = Verdict.PASS, Verdict.SKIP, Verdict.WARN, Verdict.FAIL, Verdict.ERROR
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "stands", "told_by"),
+    [
+        ([PASS, FAIL], FAIL, 2),
+        ([PASS, FAIL, FAIL], FAIL, 2),
+        ([PASS, WARN, FAIL], FAIL, 3),
+        ([PASS, ERROR], ERROR, 2),
+        ([PASS, SKIP], PASS, 1),  # that nothing could be exercised later takes nothing back
+        ([SKIP, PASS], PASS, 2),
+        ([SKIP, Verdict.UNCONFIRMED], SKIP, 1),
+    ],
+)
+def test_the_worst_judgement_stands_and_is_the_one_to_repeat(
+    path: Path, verdicts: list[Verdict], stands: Verdict, told_by: int
+) -> None:
+    with ResultsWriter(path) as writer:
+        writer.header(cells=1)
+        for number, verdict in enumerate(verdicts, start=1):
+            writer.add(result(verdict=verdict, seed=100 + number, round=number, example=f"example {number}"))
+        writer.footer()
+    (merged,) = read_results(path).results
+    assert merged.verdict is stands
+    assert (merged.seed, merged.round, merged.example) == (100 + told_by, told_by, f"example {told_by}")
+
+
+def test_a_run_that_is_killed_in_a_later_round_keeps_the_rounds_before(path: Path) -> None:
+    with ResultsWriter(path) as writer:
+        writer.header(cells=1)
+        for number in (1, 2, 3):
+            writer.add(result(evidence=5, round=number))
+    path.write_bytes(path.read_bytes()[:-20])
+    run = read_results(path)
+    assert run.torn and not run.complete
+    assert run.results[0].evidence == 10

@@ -17,7 +17,8 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from cdp.http import Client, curl_line, describe
+from cdp.evidence import curl_line, describe
+from cdp.http import Client
 from cdp.ledger import Created, Intent, Ledger
 from cdp.secrets import REDACTED, Secrets
 from cdp.targets import Credentials, Target

@@ -152,5 +152,7 @@ def test_the_decision_says_what_stands_behind_it() -> None:
         GO,
         "No MUST is broken: all 2 that were exercised passed (1 WARN, 1 cells could not be judged).",
     )
+    softer = decide(run_of(result("CODE-02/a", level="SHOULD")))
+    assert (softer.headline, softer.sentence) == (GO, "No MUST was exercised; 1 cells of other levels passed.")
     bad = decide(run_of(result("PAGE-01/a", F), result("PAGE-01/b", F), result("PAGE-02/a", F), result("PAGE-02/b")))
     assert (bad.headline, bad.sentence) == (NO_GO, "2 MUST requirements broken in 3 cells.")

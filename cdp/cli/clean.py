@@ -12,7 +12,7 @@ import click
 
 from cdp.cli.contract import RUNS
 from cdp.cli.spec import read_contract
-from cdp.cli.targeting import Choice, target_options
+from cdp.cli.targeting import Choice, contract_option, target_options
 from cdp.ledger import Ledger, left_ledgers
 from cdp.secrets import Secrets
 from cdp.targets import Target, TargetError
@@ -34,15 +34,9 @@ _WRITES = "writes"
     "--older-than", "hours", default=None, type=click.FloatRange(0), metavar="HOURS", help="Only what is older."
 )
 @click.option("--dry-run", is_flag=True, help="List what would be removed, and remove nothing.")
-@click.option("--contract", "contract_path", default=None, help="Root file of another contract.")
+@contract_option
 def clean(
-    target_name: str | None,
-    targets_file: str | None,
-    url: str | None,
-    allow: str,
-    only_reading: bool,
-    production_is_known: bool,
-    timeout_s: float | None,
+    choice: Choice,
     runs_directory: str,
     prefix: str,
     hours: float | None,
@@ -56,11 +50,10 @@ def clean(
     """
     from cdp.prefixes import PREFIX
 
-    if target_name is None and url is None:
+    if choice.name is None and choice.url is None:
         raise click.ClickException("name a target: --target NAME, or --url URL (the embedded one keeps nothing)")
     if prefix and not re.fullmatch(PREFIX, prefix):
         raise click.ClickException(f"--prefix {prefix!r} is no prefix of a run (cdp- and eight hexadecimal digits)")
-    choice = Choice(target_name, targets_file, url, allow, timeout_s, only_reading, production_is_known)
     before = datetime.now(UTC) - timedelta(hours=hours) if hours is not None else None
     try:
         with choice.open() as target:

@@ -15,14 +15,18 @@ import click
 
 from cdp.baseline import Accepted, BaselineError, load_baseline
 from cdp.cli.spec import read_contract
-from cdp.cli.targeting import Choice, target_options
+from cdp.cli.targeting import Choice, contract_option, overlay_option, profile_option, target_options
 from cdp.contract import Contract, ContractError
+from cdp.records import run_directory
 from cdp.results import ResultsError, read_results
 from cdp.targets import Target, TargetError
 from cdp.verdicts import exit_code
 
 if TYPE_CHECKING:
+    from contracts.budget import Depth
+    from contracts.parallel.pool import Pool
     from contracts.run import ContractRun, Plan
+    from reports.progress import Progress
 
 RUNS = Path("reports") / "runs"
 NOT_JUDGED = 3
@@ -36,37 +40,46 @@ NOT_JUDGED = 3
 )
 @click.option("--operation", "operations", multiple=True, help="Only this operation.")
 @click.option("--cell", "cells", multiple=True, help="Only this cell, by its address REQUIREMENT/operation[/role].")
+@profile_option("How thoroughly to look.")
 @click.option(
-    "--profile",
-    type=click.Choice(["quick", "release", "nightly"]),
-    default="quick",
-    show_default=True,
-    help="How thoroughly to look.",
+    "--budget",
+    "budget_min",
+    type=float,
+    default=None,
+    metavar="MINUTES",
+    help="With nightly: how long the run may take, clean-up included; it looks deeper until the time is up.",
+)
+@click.option(
+    "--examples",
+    "examples_directory",
+    default=None,
+    help="With release and nightly: where examples that broke a rule are kept, to be tried first in the next run.  "
+    "[default: reports/examples]",
 )
 @click.option("--strict", is_flag=True, help="A broken SHOULD fails the run as well.")
 @click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
 @click.option("--dry-run", is_flag=True, help="Print the cells and send nothing.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
+@click.option(
+    "-n", "--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="How many judge at a time."
+)
 @click.option("--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where run directories are made.")
-@click.option("--contract", "contract_path", default=None, help="Root file of another contract.")
-@click.option("--overlay", default=None, help="Overlay over the contract.  [default: that of the target's entry]")
+@contract_option
+@overlay_option
 def contract(
-    target_name: str | None,
-    targets_file: str | None,
-    url: str | None,
-    allow: str,
-    only_reading: bool,
-    production_is_known: bool,
-    timeout_s: float | None,
+    choice: Choice,
     sections: tuple[str, ...],
     requirements: tuple[str, ...],
     operations: tuple[str, ...],
     cells: tuple[str, ...],
     profile: str,
+    budget_min: float | None,
+    examples_directory: str | None,
     strict: bool,
     baseline_path: str | None,
     dry_run: bool,
     seed: int,
+    processes: int,
     runs_directory: str,
     contract_path: str | None,
     overlay: str | None,
@@ -76,7 +89,9 @@ def contract(
     Without --target and --url it is the embedded instance. With --url the credentials come from the environment:
     CDP_TOKEN, or CDP_EMAIL and CDP_PASSWORD.
     """
-    choice = Choice(target_name, targets_file, url, allow, timeout_s, only_reading, production_is_known)
+    if processes > 1 and not _locks_are_there():
+        raise click.ClickException("this system has no file locks (flock), which -n needs; run one process")
+    depth = _depth(profile, budget_min, examples_directory)
     try:
         known = read_contract(contract_path, overlay or choice.overlay())
     except TargetError as error:
@@ -91,13 +106,29 @@ def contract(
         return
     try:
         with choice.open() as target:
-            code = _run(plan, target, Path(runs_directory))
+            code = _run(plan, target, Path(runs_directory), depth, processes)
     except TargetError as error:
         raise click.ClickException(str(error)) from None
     except ResultsError as error:
         click.echo(f"cdp contract: {error}", err=True)
         sys.exit(NOT_JUDGED)
     sys.exit(code)
+
+
+def _locks_are_there() -> bool:
+    from contracts.parallel.claims import possible
+
+    return possible()
+
+
+def _depth(profile: str, budget_min: float | None, examples_directory: str | None) -> Depth:
+    """What was asked for beside the profile; the clock of a budget runs from here on."""
+    from contracts.budget import DepthError, depth_of
+
+    try:
+        return depth_of(profile, budget_min, examples_directory)
+    except DepthError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _baseline(path: str) -> list[Accepted]:
@@ -132,15 +163,20 @@ def _plan(
     return plan
 
 
-def _run(plan: Plan, target: Target, runs_directory: Path) -> int:
+def _run(plan: Plan, target: Target, runs_directory: Path, depth: Depth, processes: int) -> int:
     """Run the plan, keep and print its results, return the exit code."""
-    from contracts.run import ContractRun, run_directory
+    from contracts.examples import ExamplesError, examples_for
+    from contracts.run import ContractRun
     from reports import write_reports
     from reports.console import make_console
     from reports.terminal import print_run
 
-    directory = run_directory(runs_directory, target)
-    run = ContractRun(plan, target, directory)
+    try:
+        examples = examples_for(depth.examples, target.name)
+    except ExamplesError as error:
+        raise click.ClickException(str(error)) from None
+    directory = run_directory(runs_directory, target.name)
+    run = ContractRun(plan, target, directory, depth.budget, examples, processes=processes)
     lost = ""
     try:
         _execute(run)
@@ -163,6 +199,7 @@ def _run(plan: Plan, target: Target, runs_directory: Path) -> int:
 
 def _execute(run: ContractRun) -> None:
     """Start, judge and finish, whatever happens in between; Ctrl-C and SIGTERM stop it in good order."""
+    from contracts.budget import OutOfTime
     from contracts.session import Obstacle
     from reports.console import make_console
     from reports.progress import Progress
@@ -170,13 +207,12 @@ def _execute(run: ContractRun) -> None:
     interrupted, obstacle = False, ""
     with _stopping_in_good_order(run):
         try:
-            run.start()
-            with Progress(len(run.plan.cells), make_console(sys.stderr)) as progress:
-                for cell in run.plan.cells:
-                    if run.session.stopping:  # whoever got the interrupt may have swallowed it
-                        raise KeyboardInterrupt
-                    progress.doing(cell.operation)
-                    progress.done(run.judge(cell))
+            with _processes(run) as pool:
+                run.start()
+                with Progress(len(run.plan.cells), make_console(sys.stderr)) as progress:
+                    _judge(run, pool, progress)
+        except OutOfTime:  # the results say which cells it left out
+            pass
         except Obstacle as error:
             obstacle = str(error)
         except KeyboardInterrupt:
@@ -187,6 +223,37 @@ def _execute(run: ContractRun) -> None:
                 run.finish(interrupted=interrupted, obstacle=obstacle)
             except KeyboardInterrupt:
                 click.echo(f"what is left on the target stands in {run.directory / 'ledger.jsonl'}", err=True)
+
+
+def _judge(run: ContractRun, pool: Pool | None, progress: Progress) -> None:
+    """Judge every cell, then those again that have more to show. The others of a run share the first; what comes after
+    is judged by this process alone, so that it depends on nothing but the seed and what was found."""
+    if pool is not None:
+        pool.judge_all(progress)
+        pool.stop()
+    else:
+        for cell in run.plan.cells:
+            if run.session.stopping:  # whoever got the interrupt may have swallowed it
+                raise KeyboardInterrupt
+            progress.doing(cell.operation)
+            progress.done(run.judge(cell))
+    progress.deeper(run.budget_left_s)
+    for result in run.judge_deeper():
+        if run.session.stopping:
+            raise KeyboardInterrupt
+        progress.again(result)
+
+
+@contextmanager
+def _processes(run: ContractRun) -> Iterator[Pool | None]:
+    """The processes that judge the run; None when it is this one alone."""
+    if run.processes == 1:
+        yield None
+        return
+    from contracts.parallel.pool import Pool
+
+    with Pool(run) as pool:
+        yield pool
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import sys
 import click
 
 from cdp.cli.spec import make_console, read_contract
-from cdp.cli.targeting import Choice, target_options
+from cdp.cli.targeting import Choice, contract_option, overlay_option, profile_option, target_options
 from cdp.contract import ContractError
 from cdp.targets import TargetError
 
@@ -21,23 +21,11 @@ _SUMMARY = {
 
 @click.command()
 @target_options
-@click.option(
-    "--profile",
-    type=click.Choice(["quick", "release", "nightly"]),
-    default="quick",
-    show_default=True,
-    help="Whose cells are counted.",
-)
-@click.option("--contract", "contract_path", default=None, help="Root file of another contract.")
-@click.option("--overlay", default=None, help="Overlay over the contract.  [default: that of the target's entry]")
+@profile_option("Whose cells are counted.")
+@contract_option
+@overlay_option
 def doctor(
-    target_name: str | None,
-    targets_file: str | None,
-    url: str | None,
-    allow: str,
-    only_reading: bool,
-    production_is_known: bool,
-    timeout_s: float | None,
+    choice: Choice,
     profile: str,
     contract_path: str | None,
     overlay: str | None,
@@ -47,9 +35,9 @@ def doctor(
     Only reads, and at most 250 requests. Where writes are allowed one role is created, and removed at once.
     """
     from contracts.catalogue import load_catalogue
-    from contracts.doctor import describe_reach, diagnose
+    from contracts.diagnosis import describe_reach
+    from contracts.doctor import diagnose
 
-    choice = Choice(target_name, targets_file, url, allow, timeout_s, only_reading, production_is_known)
     try:
         contract = read_contract(contract_path, overlay or choice.overlay())
         with choice.open() as target:

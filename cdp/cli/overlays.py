@@ -56,13 +56,7 @@ def print_changes(changes: list[Change], console: Console) -> None:
 @click.pass_obj
 def confirm_command(
     chosen: Chosen,
-    target_name: str | None,
-    targets_file: str | None,
-    url: str | None,
-    allow: str,
-    only_reading: bool,
-    production_is_known: bool,
-    timeout_s: float | None,
+    choice: Choice,
     output: str,
 ) -> None:
     """Ask a target which assumed and observed operations it has, and write the overlay that says so.
@@ -74,7 +68,6 @@ def confirm_command(
     from contracts.session import Obstacle
 
     contract = chosen.read()
-    choice = Choice(target_name, targets_file, url, allow, timeout_s, only_reading, production_is_known)
     try:
         with choice.open() as target:
             found = confirm(contract, target)

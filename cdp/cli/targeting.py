@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import reduce, wraps
 from typing import Any, TypeVar
 
 import click
@@ -77,37 +78,64 @@ class Choice:
         return read_only(target) if self.read_only else target
 
 
-def target_options(command: F) -> F:
-    """The options that `Choice` is made of; the command takes them as `target_name`, `targets_file`, `url`, `allow`,
-    `timeout_s`, `only_reading` and `production_is_known`."""
-    options = (
-        click.option("--target", "target_name", default=None, help="Target of targets.toml; the embedded one without."),
-        click.option(
-            "--targets",
-            "targets_file",
-            default=None,
-            metavar="FILE",
-            help="Where the targets stand.  [default: CDP_TARGETS of the environment, else targets.toml]",
-        ),
-        click.option("--url", default=None, help="Base URL of an instance that stands in no targets.toml."),
-        click.option(
-            "--allow", default="", help="What may be done at --url: writes,destructive,sends,load. Nothing by default."
-        ),
-        click.option("--read-only", "only_reading", is_flag=True, help="Take every permission away for this run."),
-        click.option(
-            "--i-know-this-is-production",
-            "production_is_known",
-            is_flag=True,
-            help="Needed for a target that looks like production.",
-        ),
-        click.option(
-            "--timeout",
-            "timeout_s",
-            default=None,
-            type=click.FloatRange(0.1, 600),
-            help="Seconds to wait for an answer.  [default: the target's timeout_s, else 10]",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+_OPTIONS = (
+    click.option("--target", "target_name", default=None, help="Target of targets.toml; the embedded one without."),
+    click.option(
+        "--targets",
+        "targets_file",
+        default=None,
+        metavar="FILE",
+        help="Where the targets stand.  [default: CDP_TARGETS of the environment, else targets.toml]",
+    ),
+    click.option("--url", default=None, help="Base URL of an instance that stands in no targets.toml."),
+    click.option(
+        "--allow", default="", help="What may be done at --url: writes,destructive,sends,load. Nothing by default."
+    ),
+    click.option("--read-only", "only_reading", is_flag=True, help="Take every permission away for this run."),
+    click.option(
+        "--i-know-this-is-production",
+        "production_is_known",
+        is_flag=True,
+        help="Needed for a target that looks like production.",
+    ),
+    click.option(
+        "--timeout",
+        "timeout_s",
+        default=None,
+        type=click.FloatRange(0.1, 600),
+        help="Seconds to wait for an answer.  [default: the target's timeout_s, else 10]",
+    ),
+)
+
+
+def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which target is meant; the command takes them together as `choice`."""
+
+    @wraps(command)
+    def choosing(
+        *arguments: Any,
+        target_name: str | None,
+        targets_file: str | None,
+        url: str | None,
+        allow: str,
+        only_reading: bool,
+        production_is_known: bool,
+        timeout_s: float | None,
+        **options: Any,
+    ) -> Any:
+        choice = Choice(target_name, targets_file, url, allow, timeout_s, only_reading, production_is_known)
+        return command(*arguments, choice=choice, **options)
+
+    return reduce(lambda made, option: option(made), reversed(_OPTIONS), choosing)
+
+
+def profile_option(help_: str) -> Callable[[F], F]:
+    """How thorough the run is that the command makes, or is about."""
+    names = click.Choice(["quick", "release", "nightly"])
+    return click.option("--profile", type=names, default="quick", show_default=True, help=help_)
+
+
+contract_option = click.option("--contract", "contract_path", default=None, help="Root file of another contract.")
+overlay_option = click.option(
+    "--overlay", default=None, help="Overlay over the contract.  [default: that of the target's entry]"
+)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 import click
 
 from cdp.targets import EMBEDDED, PERMISSIONS, Entry, TargetError, read_targets, targets_path
-from cdp.targets.file import Variable
 from cdp.targets.model import PRODUCTION_FLAG, looks_like_production
+from cdp.targets.values import Variable
 
 
 @click.command()

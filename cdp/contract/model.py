@@ -168,6 +168,7 @@ class Operation:
     links: Mapping[str, Mapping[str, Any]]
     extra_access: str
     ingestion: Ingestion | None = None
+    reflects: tuple[str, ...] = ()
     order: int = field(compare=False, default=0)
 
     @property
@@ -404,6 +405,7 @@ def _operation(document: Mapping[str, Any], path: str, method: str, item: Mappin
             links=links,
             extra_access=(raw.get("x-extra-access") or {}).get("kind", ""),
             ingestion=_ingestion(raw.get("x-ingestion")),
+            reflects=tuple(raw.get("x-reflects", ())),
             order=order,
         )
     except KeyError as error:

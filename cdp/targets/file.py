@@ -10,17 +10,15 @@ Whatever is wrong in the file is one line that names the file, the target and th
 
 from __future__ import annotations
 
-import math
 import re
 import ssl
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from cdp.targets import values
 from cdp.targets.model import (
     EMBEDDED,
     Credentials,
@@ -30,12 +28,12 @@ from cdp.targets.model import (
     check_permissions,
     parse_base_url,
 )
+from cdp.targets.values import Variable, Wrong, keyed, place
 
 TARGETS_VARIABLE = "CDP_TARGETS"
 DEFAULT_FILE = Path("targets.toml")
 MAX_RPS, MAX_TIMEOUT_S, MIN_TIMEOUT_S = 10_000.0, 600.0, 0.1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _KEYS = (
     "base_url",
@@ -58,17 +56,6 @@ _LITERALS = {"token": "token_env", "password": "password_env", "email": "email_e
 _SWITCHES = ("verify", "verify_tls", "tls_verify", "ssl_verify", "insecure", "verification")
 _OWN_HEADERS = ("accept", "connection", "content-length", "content-type", "host", "transfer-encoding")
 _CREDENTIAL_HEADER = re.compile(r"auth|cookie|token|secret|password|key|signature", re.IGNORECASE)
-
-
-class _Wrong(Exception):
-    """A value does not fit; the message says how, its key is known to whoever catches it."""
-
-
-@dataclass(frozen=True)
-class Variable:
-    """The name of an environment variable that holds a value."""
-
-    name: str
 
 
 @dataclass(frozen=True)
@@ -142,8 +129,8 @@ class Entry:
         )
         proxy = self.proxy
         if isinstance(proxy, Variable):
-            with _keyed(self.file, self.name, "proxy"):
-                proxy = _proxy_url(value_of("proxy", proxy), credentials_allowed=True)
+            with keyed(self.file, self.name, "proxy"):
+                proxy = values.proxy_url(value_of("proxy", proxy), credentials_allowed=True)
         self._check_certificates()
         return Target(
             self.name,
@@ -170,17 +157,17 @@ class Entry:
             try:
                 context.load_verify_locations(self.ca_file)
             except (OSError, ValueError) as error:
-                raise TargetError(f"{self._place('ca_file')}: {_unusable(self.ca_file, error)}") from None
+                raise TargetError(f"{self._place('ca_file')}: {values.unusable(self.ca_file, error)}") from None
         if self.client_cert:
             try:
                 # An encrypted key must not ask for its password in the middle of a run.
                 context.load_cert_chain(self.client_cert, self.client_key or None, password=lambda: b"")
             except (OSError, ValueError) as error:
                 path = f"{self.client_cert} with {self.client_key}" if self.client_key else self.client_cert
-                raise TargetError(f"{self._place('client_cert')}: {_unusable(path, error)}") from None
+                raise TargetError(f"{self._place('client_cert')}: {values.unusable(path, error)}") from None
 
     def _place(self, key: str) -> str:
-        return _place(self.file, self.name, key)
+        return place(self.file, self.name, key)
 
 
 def targets_path(path: str | Path | None, environment: Mapping[str, str]) -> Path:
@@ -233,16 +220,16 @@ def _entry(file: Path, name: str, table: Any) -> Entry:
     _refuse_unknown(file, name, table)
 
     def read(key: str, reader: Any, default: Any) -> Any:
-        with _keyed(file, name, key):
+        with keyed(file, name, key):
             return reader(table[key]) if key in table else default
 
     def path_of(value: Any) -> str:
-        return str(file.parent / Path(_text(value)).expanduser())
+        return str(file.parent / Path(values.text(value)).expanduser())
 
     if "base_url" not in table:
         raise TargetError(f"{where}: key 'base_url' is missing")
-    token, email = read("token_env", _variable, None), read("email_env", _variable, None)
-    password = read("password_env", _variable, None)
+    token, email = read("token_env", values.variable_name, None), read("email_env", values.variable_name, None)
+    password = read("password_env", values.variable_name, None)
     if token and (email or password):
         raise TargetError(f"{where}: key 'token_env': stands beside email_env or password_env; one way is enough")
     if not token and not (email and password):
@@ -254,20 +241,20 @@ def _entry(file: Path, name: str, table: Any) -> Entry:
     return Entry(
         name=name,
         file=file,
-        base_url=read("base_url", lambda value: parse_base_url(_text(value)), ""),
+        base_url=read("base_url", lambda value: parse_base_url(values.text(value)), ""),
         token=token,
         email=email,
         password=password,
         roles=_roles(file, name, table.get("roles", {})),
-        allow=read("allow", lambda value: check_permissions(_texts(value)), frozenset()),
-        max_rps=read("max_rps", lambda value: _number(value, 0.01, MAX_RPS), None),
-        timeout_s=read("timeout_s", lambda value: _number(value, MIN_TIMEOUT_S, MAX_TIMEOUT_S), 10.0),
+        allow=read("allow", lambda value: check_permissions(values.texts(value)), frozenset()),
+        max_rps=read("max_rps", lambda value: values.number(value, 0.01, MAX_RPS), None),
+        timeout_s=read("timeout_s", lambda value: values.number(value, MIN_TIMEOUT_S, MAX_TIMEOUT_S), 10.0),
         ca_file=read("ca_file", path_of, ""),
         client_cert=read("client_cert", path_of, ""),
         client_key=read("client_key", path_of, ""),
-        proxy=read("proxy", _proxy, ""),
+        proxy=read("proxy", values.proxy, ""),
         headers=_headers(file, name, table.get("headers", {})),
-        production=read("production", _flag, False),
+        production=read("production", values.flag, False),
         overlay=read("overlay", path_of, None),
     )
 
@@ -276,149 +263,62 @@ def _refuse_unknown(file: Path, name: str, table: Mapping[str, Any]) -> None:
     for key in table:
         if key in _LITERALS:
             raise TargetError(
-                f"{_place(file, name, key)}: secrets do not stand in this file; "
+                f"{place(file, name, key)}: secrets do not stand in this file; "
                 f"name an environment variable with {_LITERALS[key]}"
             )
         if key.lower() in _SWITCHES:
             raise TargetError(
-                f"{_place(file, name, key)}: the check of certificates cannot be switched off; "
+                f"{place(file, name, key)}: the check of certificates cannot be switched off; "
                 "name your authority's certificate with ca_file"
             )
         if key not in _KEYS:
-            raise TargetError(f"{_place(file, name, key)}: unknown; known are {', '.join(_KEYS)}")
+            raise TargetError(f"{place(file, name, key)}: unknown; known are {', '.join(_KEYS)}")
 
 
 def _roles(file: Path, target: str, tables: Any) -> tuple[RoleEntry, ...]:
-    with _keyed(file, target, "roles"):
+    with keyed(file, target, "roles"):
         if not isinstance(tables, dict):
-            raise _Wrong("must be a table of roles")
+            raise Wrong("must be a table of roles")
     roles: dict[frozenset[str], RoleEntry] = {}
     for role, table in tables.items():
-        with _keyed(file, target, f"roles.{role}"):
+        with keyed(file, target, f"roles.{role}"):
             if not isinstance(table, dict):
-                raise _Wrong('must be a table like {token_env = "NAME", features = []}')
+                raise Wrong('must be a table like {token_env = "NAME", features = []}')
             for key in table:
                 if key in _LITERALS:
-                    raise _Wrong("secrets do not stand in this file; name an environment variable with token_env")
+                    raise Wrong("secrets do not stand in this file; name an environment variable with token_env")
                 if key not in ("token_env", "features"):
-                    raise _Wrong(f"unknown key {key!r}; known are token_env, features")
+                    raise Wrong(f"unknown key {key!r}; known are token_env, features")
             for key in ("token_env", "features"):
                 if key not in table:
-                    raise _Wrong(f"{key} is missing")
-        with _keyed(file, target, f"roles.{role}.token_env"):
-            token = _variable(table["token_env"])
-        with _keyed(file, target, f"roles.{role}.features"):
-            features = frozenset(_texts(table["features"]))
+                    raise Wrong(f"{key} is missing")
+        with keyed(file, target, f"roles.{role}.token_env"):
+            token = values.variable_name(table["token_env"])
+        with keyed(file, target, f"roles.{role}.features"):
+            features = frozenset(values.texts(table["features"]))
             if features in roles:
-                raise _Wrong(f"the same as those of the role {roles[features].name!r}")
+                raise Wrong(f"the same as those of the role {roles[features].name!r}")
         roles[features] = RoleEntry(role, features, token)
     return tuple(roles.values())
 
 
 def _headers(file: Path, target: str, table: Any) -> tuple[tuple[str, str | Variable], ...]:
-    with _keyed(file, target, "headers"):
+    with keyed(file, target, "headers"):
         if not isinstance(table, dict):
-            raise _Wrong("must be a table of header names and values")
+            raise Wrong("must be a table of header names and values")
     headers: list[tuple[str, str | Variable]] = []
     for name, value in table.items():
-        with _keyed(file, target, f"headers.{name}"):
+        with keyed(file, target, f"headers.{name}"):
             if not _HEADER.fullmatch(name):
-                raise _Wrong("is no name of a header")
+                raise Wrong("is no name of a header")
             if name.lower() == "x-access-token":
-                raise _Wrong("the token comes from token_env, or from email_env and password_env")
+                raise Wrong("the token comes from token_env, or from email_env and password_env")
             if name.lower() in _OWN_HEADERS:
-                raise _Wrong("this header is the suite's own")
+                raise Wrong("this header is the suite's own")
             if name.lower() in (known.lower() for known, _ in headers):
-                raise _Wrong("is there twice")
-            given = _text_or_variable(value)
+                raise Wrong("is there twice")
+            given = values.text_or_variable(value)
             if isinstance(given, str) and _CREDENTIAL_HEADER.search(name):
-                raise _Wrong('secrets do not stand in this file; write {env = "NAME"}')
+                raise Wrong('secrets do not stand in this file; write {env = "NAME"}')
             headers.append((name, given))
     return tuple(headers)
-
-
-def _proxy(value: Any) -> str | Variable:
-    given = _text_or_variable(value)
-    return given if isinstance(given, Variable) else _proxy_url(given, credentials_allowed=False)
-
-
-def _proxy_url(text: str, *, credentials_allowed: bool) -> str:
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise _Wrong("is no URL") from None
-    if (parts.username or parts.password) and not credentials_allowed:
-        raise _Wrong('secrets do not stand in this file; write {env = "NAME"} for a proxy with credentials')
-    if parts.scheme not in ("http", "https") or not host:
-        raise _Wrong("must be a URL like http://proxy.example:3128")
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise _Wrong("must be a URL without path, query and fragment")
-    return text
-
-
-# --- values ----------------------------------------------------------------------------------------------------------
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise _Wrong("must be a text")
-    if not value.isprintable():
-        raise _Wrong("holds a line break or another odd character")
-    return value.strip()
-
-
-def _texts(value: Any) -> list[str]:
-    if not isinstance(value, list):
-        raise _Wrong("must be a list of texts")
-    return [_text(item) for item in value]
-
-
-def _number(value: Any, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _Wrong("must be a number")
-    if not least <= value <= most:
-        raise _Wrong(f"must be between {least:g} and {most:g}")
-    return float(value)
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _Wrong("must be true or false")
-    return value
-
-
-def _variable(value: Any) -> Variable:
-    """The name of a variable. What is not one may be a secret in the wrong place, and is not repeated."""
-    if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
-        raise _Wrong("must be the name of an environment variable (capitals, digits, '_'), never a secret itself")
-    return Variable(value)
-
-
-def _text_or_variable(value: Any) -> str | Variable:
-    if isinstance(value, dict):
-        if set(value) != {"env"}:
-            raise _Wrong('must be a text or {env = "NAME"}')
-        return _variable(value["env"])
-    return _text(value)
-
-
-def _place(file: Path, target: str, key: str) -> str:
-    return f"{file}: target {target!r}: key {key!r}"
-
-
-@contextmanager
-def _keyed(file: Path, target: str, key: str) -> Iterator[None]:
-    """Whatever is wrong inside is told with the file, the target and the key."""
-    try:
-        yield
-    except (_Wrong, TargetError) as error:
-        text = str(error)
-        raise TargetError(text if text.startswith(f"{file}: ") else f"{_place(file, target, key)}: {text}") from None
-
-
-def _unusable(path: str, error: Exception) -> str:
-    if isinstance(error, ssl.SSLError):
-        reason = (error.reason or "not PEM").replace("_", " ").lower()
-        return f"{path} cannot be used: {reason}"
-    return f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"

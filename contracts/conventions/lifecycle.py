@@ -8,8 +8,11 @@ sequence behind a finding is cut down to the steps without which the finding goe
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from dataclasses import astuple
 from typing import Any
 
+import orjson
 from hypothesis import strategies as st
 
 from cdp.contract import Operation
@@ -38,6 +41,7 @@ from contracts.conventions.life_model import (
     usable,
 )
 from contracts.conventions.listing import REFERENCE_PAGE, asked_again, identity
+from contracts.examples import Kept
 from contracts.subject import Subject, Workbench
 
 # --- the machine ----------------------------------------------------------------------------------------------------
@@ -57,11 +61,11 @@ def whole_life(rng: random.Random) -> list[Step]:
 
 
 def life_of(s: Subject) -> Outcome:
-    """What the machine saw of the entity of a cell; it is run for the first cell that asks."""
-    name = s.operation.entity
-    create = s.session.contract.by_action(name, CREATE)
+    """What the machine saw of the entity of a cell; it is run for the first cell that asks, and once for each seed."""
+    name = s.operation.entity, s.session.seed
+    create = s.session.contract.by_action(s.operation.entity, CREATE)
     assert create is not None
-    known: dict[str, Outcome] = s.bench.memory.setdefault("lives", {})
+    known: dict[tuple[str, int], Outcome] = s.bench.memory.setdefault("lives", {})
     if name not in known:
         outcome = known[name] = Outcome()
         about, s.session.about = s.session.about, create.id
@@ -78,20 +82,45 @@ def _run(s: Subject, outcome: Outcome) -> None:
     s.control()
     entity = usable(s.bench, s.operation.entity)
     profile = s.session.profile
+    kept = s.bench.examples.of(s.cell, "steps") if s.bench.examples else None
 
-    def look(steps: list[Step]) -> None:
-        for key, finding in Life(s.bench, entity, outcome).play(steps).items():
+    def look(steps: list[Step]) -> bool:
+        found = Life(s.bench, entity, outcome).play(steps)
+        for key, finding in found.items():
             if key not in outcome.found:
-                outcome.found[key] = _smallest(s.bench, entity, steps, key, finding)
+                outcome.found[key], fewest = _smallest(s.bench, entity, steps, key, finding)
+                if kept is not None:
+                    kept.save(b"", orjson.dumps([astuple(step) for step in fewest]))
+        return bool(found)
 
+    def try_out(steps: list[Step]) -> None:  # Hypothesis only draws: the machine looks for several rules at once
+        look(steps)
+
+    if kept is not None:
+        for stored, steps in _kept_lives(kept):
+            if not look(steps):
+                kept.delete(b"", stored)
     look(whole_life(s.random))
     actions = [action for action in ACTIONS if action in entity or (action == RESTORE and TRASH in entity)]
     if profile.lives and len(actions) > 1:
         step = st.builds(Step, st.sampled_from(actions), st.integers(0, RECORDS - 1), st.integers(0, 7))
-        s.for_all(st.lists(step, min_size=3, max_size=profile.steps), look, profile.lives)
+        s.for_all(st.lists(step, min_size=3, max_size=profile.steps), try_out, profile.lives)
 
 
-def _smallest(bench: Workbench, entity: Entity, steps: list[Step], key: Key, finding: Finding) -> Finding:
+def _kept_lives(kept: Kept) -> Iterator[tuple[bytes, list[Step]]]:
+    """The sequences of steps that broke something in an earlier run, the shortest first; what is none is dropped."""
+    for stored in sorted(kept.fetch(b""), key=lambda text: (len(text), text)):
+        try:
+            steps = [Step(str(action), int(record), int(pick)) for action, record, pick in orjson.loads(stored)]
+        except (ValueError, TypeError):
+            kept.delete(b"", stored)
+        else:
+            yield stored, steps
+
+
+def _smallest(
+    bench: Workbench, entity: Entity, steps: list[Step], key: Key, finding: Finding
+) -> tuple[Finding, list[Step]]:
     """Leave out steps, from long stretches to single ones, as long as the same rule is still seen broken."""
     replays, size = 0, max(1, len(steps) // 2)
     while size:
@@ -105,7 +134,7 @@ def _smallest(bench: Workbench, entity: Entity, steps: list[Step], key: Key, fin
             else:
                 steps, finding = fewer, again
         size //= 2
-    return finding
+    return finding, steps
 
 
 def _told(s: Subject) -> None:

@@ -13,6 +13,7 @@ from contracts.conventions.listing import (
     REFERENCE_PAGE,
     Walk,
     asked_again,
+    describe,
     identity,
     list_call,
     needing,
@@ -24,6 +25,7 @@ from contracts.subject import Subject, require
 
 DEFAULT_LIMIT = 20
 PAST_THE_END = 1_000_000_000
+LONGEST_PAGE = 60  # of those that are drawn
 INVALID = (
     (("limit", "-1"),),
     (("offset", "-1"),),
@@ -79,13 +81,13 @@ def limit_is_kept(s: Subject) -> None:
                 reference,
                 f"limit={limit} brought {len(got.records)} records instead of {expected}",
                 got.exchange,
-                _text(query),
+                describe(*query),
             )
         s.exercised()
 
     rule(_tail(count))
     if s.session.profile.examples > 1:
-        s.for_all(_windows(count), rule)
+        s.for_all(_windows(count), rule, of=_pages_in(count))
 
 
 def _tail(count: int) -> tuple[int, int]:
@@ -97,15 +99,18 @@ def _can_offset(s: Subject) -> bool:
     return s.operation.query("offset") is not None
 
 
+def _pages_in(count: int) -> int:
+    """How many different pages `_windows` can draw."""
+    return sum(min(left, LONGEST_PAGE) for left in range(1, count + 1))
+
+
 def _windows(count: int) -> st.SearchStrategy[tuple[int, int]]:
     """Pages that lie in the walk: (limit, offset) with at least one record, never more than the walk holds."""
     return st.integers(min_value=0, max_value=max(0, count - 1)).flatmap(
-        lambda offset: st.tuples(st.integers(min_value=1, max_value=max(1, min(count - offset, 60))), st.just(offset))
+        lambda offset: st.tuples(
+            st.integers(min_value=1, max_value=max(1, min(count - offset, LONGEST_PAGE))), st.just(offset)
+        )
     )
-
-
-def _text(query: tuple[tuple[str, Any], ...]) -> str:
-    return "&".join(f"{n}={v}" for n, v in query)
 
 
 @check("PAGE-03")
@@ -124,12 +129,12 @@ def page_is_a_slice(s: Subject) -> None:
                 f"limit={limit}&offset={offset} is not the slice [{offset}:{offset + limit}] of the "
                 f"walk: {_first_difference(got.records, expected)}"
             )
-            _differs(s, reference, sentence, got.exchange, _text(query))
+            _differs(s, reference, sentence, got.exchange, describe(*query))
         s.exercised()
 
     rule(_tail(len(reference)))
     if s.session.profile.examples > 1:
-        s.for_all(_windows(len(reference)), rule)
+        s.for_all(_windows(len(reference)), rule, of=_pages_in(len(reference)))
 
 
 def _first_difference(got: list[Any], expected: list[Any]) -> str:
@@ -160,12 +165,12 @@ def walks_agree(s: Subject) -> None:
     ids = [identity(r) for r in records]
     twice = next((i for n, i in enumerate(ids) if i in ids[:n] and [identity(r) for r in expected].count(i) < 2), None)
     if twice is not None:
-        _differs(s, reference, f"walking by {DEFAULT_LIMIT} brings {twice!r:.60} twice", got.exchange, _text(query))
+        _differs(s, reference, f"walking by {DEFAULT_LIMIT} brings {twice!r:.60} twice", got.exchange, describe(*query))
     missing = [i for i in (identity(r) for r in expected) if i not in ids]
     if missing or len(records) != min(pages * DEFAULT_LIMIT, len(reference)):
         what = f"misses {missing[0]!r:.60}" if missing else f"brings {len(records)} records"
         _differs(
-            s, reference, f"walking by {DEFAULT_LIMIT} {what}, walking by 100 does not", got.exchange, _text(query)
+            s, reference, f"walking by {DEFAULT_LIMIT} {what}, walking by 100 does not", got.exchange, describe(*query)
         )
     s.exercised(pages)
 
@@ -209,7 +214,7 @@ def parameters_alone(s: Subject) -> None:
         sentence = (
             f"the default call does not equal limit=20&offset=0: {_first_difference(default.records, explicit.records)}"
         )
-        _differs(s, reference, sentence, explicit.exchange, _text(query))
+        _differs(s, reference, sentence, explicit.exchange, describe(*query))
     s.exercised()
     if len(reference) > DEFAULT_LIMIT:
         offset_alone = page(s, ("offset", DEFAULT_LIMIT))
@@ -241,7 +246,7 @@ def invalid_values(s: Subject) -> None:
             exchange.client_error and isinstance(exchange.json, dict),
             f"an invalid {form[0][0]} got {exchange.outcome()} instead of a 4xx JSON error",
             exchange,
-            _text(form),
+            describe(*form),
         )
         s.exercised()
 
@@ -258,7 +263,7 @@ def settings_tell_paging(s: Subject) -> None:
         asked.append(((("offset", DEFAULT_LIMIT),), DEFAULT_LIMIT, (DEFAULT_LIMIT,)))
     for query, limit, offsets in asked:
         got = page(s, *query)
-        require(got.settings is not None, "the answer has no selection_settings", got.exchange, _text(query))
+        require(got.settings is not None, "the answer has no selection_settings", got.exchange, describe(*query))
         assert got.settings is not None
         told = got.settings.get("limit"), got.settings.get("offset")
         require(
@@ -266,7 +271,7 @@ def settings_tell_paging(s: Subject) -> None:
             f"selection_settings tells limit {told[0]!r} and offset {told[1]!r}; asked for were {limit} and "
             f"{offsets[0]}",
             got.exchange,
-            _text(query),
+            describe(*query),
         )
         s.exercised()
 

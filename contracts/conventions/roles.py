@@ -12,6 +12,7 @@ from contracts.calls import Call
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.authentication import refused_in_vain, tells_nothing
+from contracts.conventions.feature_sets import explore
 from contracts.identities import gives_access
 from contracts.session import Identity
 from contracts.subject import Subject, require
@@ -114,14 +115,17 @@ def _feature_sets(s: Subject) -> list[tuple[str, frozenset[str]]]:
     operation, identities = s.operation, s.bench.identities
     sets = identities.near_misses(operation) if operation.features.needed else [("no feature at all", frozenset[str]())]
     sets += [(f"{len(f)} features drawn at random", f) for f in identities.random_sets]
+    return [(what, f) for what, f in sets if _telling_set(s, f)]
+
+
+def _telling_set(s: Subject, features: frozenset[str]) -> bool:
+    """Whether it is known what the set has to open: no other way to the operation is in it."""
     known = set(s.session.contract.feature_names)
-    sets = [
-        (what, f)
-        for what, f in sets
-        if not any(name in known and gives_access(operation, name) for name in f) or operation.features.allows(f)
-    ]
-    patterns = tuple(f.rsplit("/", 1)[0] + "/" for f in operation.features.any_of if is_pattern(f))
-    return [(what, f) for what, f in sets if not patterns or not any(name.startswith(patterns) for name in f)]
+    by_another_way = any(name in known and gives_access(s.operation, name) for name in features)
+    if by_another_way and not s.operation.features.allows(features):
+        return False
+    patterns = tuple(f.rsplit("/", 1)[0] + "/" for f in s.operation.features.any_of if is_pattern(f))
+    return not patterns or not any(name.startswith(patterns) for name in features)
 
 
 @check("ROLE-03")
@@ -134,20 +138,28 @@ def exactly_the_features(s: Subject) -> None:
     if s.operation.features.needed:
         _telling(s, call)
     for what, features in _feature_sets(s):
-        caller = s.bench.identities.holding(features, s.cell.role)
-        exchange = s.session.send(call, caller)
-        allowed = s.operation.features.allows(features)
-        if allowed == (exchange.status == 403) or exchange.status == 401:
-            rule = "opens it" if allowed else "does not open it"
-            raise Broken(
-                f"a role with {what} got {exchange.outcome()}, although that {rule}",
-                exchange,
-                _shown(s, features),
-                softly=_assumed(s),
-            )
+        exchange = s.session.send(call, s.bench.identities.holding(features, s.cell.role))
+        _as_they_demand(s, features, exchange, what)
         s.exercised()
+    if s.session.profile.lattice:
+        explore(
+            s,
+            call,
+            lambda features: _telling_set(s, features),
+            lambda features, exchange, more: _as_they_demand(s, features, exchange, "features drawn around them", more),
+        )
     if not s.evidence:
         raise NotExercised("every set of features that would tell may open it by another way, too")
+
+
+def _as_they_demand(s: Subject, features: frozenset[str], exchange: Exchange, what: str, more: str = "") -> None:
+    allowed = s.operation.features.allows(features)
+    if allowed == (exchange.status == 403) or exchange.status == 401:
+        rule = "opens it" if allowed else "does not open it"
+        sentence = f"a role with {what} got {exchange.outcome()}, although that {rule}"
+        beside = sorted(features.difference(s.operation.features.any_of, s.operation.features.all_of))
+        held = f", beside {', '.join(beside)}"[:300] if more or "drawn around" in what else ""
+        raise Broken(sentence, exchange, _shown(s, features) + held + more, softly=_assumed(s))
 
 
 def _shown(s: Subject, features: frozenset[str]) -> str:
@@ -218,10 +230,12 @@ def ended_user(s: Subject) -> None:
 @check("ROLE-08")
 def refusal_without_data(s: Subject) -> None:
     s.control()
-    refusals: list[Exchange] = [e for e in s.session.seen(s.operation) if e.status == 403]
+    refusals = [e for e in s.session.seen(s.operation) if e.status == 403]
+    if not refusals:  # the requirements that bring some about are not part of this run
+        refusals = [s.session.send(s.bench.untouched_call(s.operation), _no_features(s))]
     for exchange in refusals:
+        if exchange.status != 403:
+            raise NotExercised(f"a role without any feature got {exchange.outcome()} instead of 403")
         tells_nothing(s, exchange)
         message: Any = exchange.json.get("message")
         require(isinstance(message, str) and bool(message), "the refusal with 403 has no message", exchange)
-    if not refusals:
-        raise NotExercised("no refusal with 403 was seen on this operation")

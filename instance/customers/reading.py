@@ -99,10 +99,7 @@ def list_customer_events(call: Call) -> Reply:
         (*values, limit, offset),
     )
     records = [_event(row) for row in rows]
-    if query.get("load_full_structure"):
-        records = embed(store, call.operation, records)
-    settings = {**page(limit, offset), "order_by": order, "order_dir": direction}
-    return Reply(200, {"customer_events": records, "selection_settings": settings})
+    return _paged(call, "customer_events", records, order_by=order, order_dir=direction)
 
 
 @handles("get_customer_event")
@@ -136,9 +133,7 @@ def list_debugger_events(call: Call) -> Reply:
         record = _event(row)
         del record["customer_entity_id"]
         records.append(record)
-    if call.query.get("load_full_structure"):
-        records = embed(call.store, call.operation, records)
-    return Reply(200, {"customer_events": records, "selection_settings": page(limit, offset)})
+    return _paged(call, "customer_events", records)
 
 
 @handles("list_customer_event_groups")
@@ -155,9 +150,7 @@ def list_customer_event_groups(call: Call) -> Reply:
         {"event_id": definition, "count": count, "first_event_time": first, "last_event_time": last}
         for definition, count, first, last in rows
     ]
-    if call.query.get("load_full_structure"):
-        records = embed(call.store, call.operation, records)
-    return Reply(200, {"customer_event_groups": records, "selection_settings": page(limit, offset)})
+    return _paged(call, "customer_event_groups", records)
 
 
 @handles("list_customer_participation")
@@ -181,7 +174,7 @@ def list_customer_participation(call: Call) -> Reply:
         }
         for row in rows
     ]
-    return Reply(200, {"customer_participation": records, "selection_settings": page(limit, offset)})
+    return _paged(call, "customer_participation", records)
 
 
 @handles("get_customer_stitching_graph")
@@ -196,6 +189,14 @@ def get_customer_stitching_graph(call: Call) -> Reply:
     ]
     edges = [{"source": nodes[0]["id"], "target": node["id"]} for node in nodes[1:]]
     return Reply(200, {"customer_stitching_graph": {"nodes": nodes, "edges": edges}})
+
+
+def _paged(call: Call, key: str, records: list[Record], **order: str) -> Reply:
+    """A page of records under their key, with the sub-entities' data where it is asked for."""
+    if call.query.get("load_full_structure"):
+        records = embed(call.store, call.operation, records)
+    settings = {**page(call.query["limit"], call.query["offset"]), **order}
+    return Reply(200, {key: records, "selection_settings": settings})
 
 
 def _event(row: tuple[Any, ...]) -> Record:

@@ -1,0 +1,155 @@
+"""The part of a run that one process of several has: the same target, prefix, callers and files, and claims of its
+own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cdp.contract import Operation
+from cdp.secrets import Secrets
+from cdp.targets import Target
+from cdp.verdicts import Cell, Result, Verdict
+from contracts.calls import Call
+from contracts.drawing import Draw
+from contracts.examples import Examples
+from contracts.identities import Callers
+from contracts.parallel.claims import Claims, Unclaimed
+from contracts.parallel.schedule import Schedule
+from contracts.run import ContractRun, Plan
+from contracts.session import Identity, Obstacle
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What a process needs to judge cells of a run that another one has started. It holds tokens, and goes through
+    pipes only. `share`: the number of the process, which no other one of the run has."""
+
+    plan: Plan
+    target: Target
+    directory: Path
+    prefix: str
+    secrets: Secrets
+    admin: Identity
+    health: Operation | None
+    callers: Callers
+    found: Mapping[str, Mapping[str, str]]
+    share: int
+    examples: Examples | None
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the process that keeps the run together is told of a judged cell. `draws`: what its rules tried; `asked`:
+    requests with the operation so far, by role."""
+
+    cell: Cell
+    verdict: Verdict
+    duration_s: float
+    draws: tuple[Draw, ...]
+    asked: Mapping[str, int]
+
+    @property
+    def operation(self) -> str:
+        return self.cell.operation
+
+    def as_record(self) -> dict[str, Any]:
+        return {
+            "cell": self.cell.address,
+            "verdict": self.verdict.name,
+            "duration_s": self.duration_s,
+            "draws": [astuple(draw) for draw in self.draws],
+            "asked": dict(self.asked),
+        }
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> Told:
+        draws = tuple(Draw(*draw) for draw in record["draws"])
+        return cls(Cell.parse(record["cell"]), Verdict[record["verdict"]], record["duration_s"], draws, record["asked"])
+
+
+def kit(run: ContractRun, place: int, share: int) -> Kit:
+    """The kit for the process at a place, once the run has started. The processes together keep to the target's
+    limit."""
+    target, session = run.target, run.session
+    if target.max_rps is not None:
+        target = replace(target, max_rps=target.max_rps / run.processes)
+    return Kit(
+        run.plan,
+        target,
+        run.directory,
+        session.prefix,
+        run.secrets,
+        session.admin,
+        session.health.operation if session.health else None,
+        run.bench.identities.handed_over(place),
+        run.bench.arrangement.finder.found,
+        share,
+        run.examples,
+    )
+
+
+class Share(ContractRun):
+    """A run that neither starts nor cleans up: it judges what it is given, and keeps others from being disturbed."""
+
+    def __init__(self, given: Kit) -> None:
+        super().__init__(
+            given.plan,
+            given.target,
+            given.directory,
+            examples=given.examples,
+            secrets=given.secrets,
+            prefix=given.prefix,
+            share=given.share,
+        )
+        self.session.admin = given.admin
+        self.session.health = Call(given.health) if given.health else None
+        self.bench.identities.take_over(given.callers)
+        self.bench.arrangement.finder.take_over(given.found)
+        self.claims = Claims(given.directory)
+        self.schedule = Schedule(given.plan.contract, given.plan.cells)
+        self._last = {self.schedule.unit_of(cell): cell for cell in given.plan.cells}
+        self._unit = ""
+
+    def judge(self, cell: Cell, number: int = 1, seed: int | None = None) -> Result:
+        """Judge one cell while nobody disturbs it. Raises as `ContractRun.judge` does, and KeyboardInterrupt when the
+        run is to stop."""
+        unit = self.schedule.unit_of(cell)
+        if unit != self._unit:
+            self._unit = unit
+            try:
+                self.claims.hold(self.schedule.footprints[unit], self.waiting)
+            except (Unclaimed, OSError) as error:
+                raise Obstacle(f"the processes of the run cannot be kept apart: {error}") from None
+            self.session.forget_reads()  # others have written since
+        result = super().judge(cell, number, seed)
+        if cell == self._last[unit]:
+            self.let_go()
+        return result
+
+    def waiting(self) -> None:
+        """Called again and again while others have what is needed."""
+        if self.session.stopping:
+            raise KeyboardInterrupt
+
+    def let_go(self) -> None:
+        """Let others have what the unit needed."""
+        self.claims.release()
+        self._unit = ""
+
+    def told(self, result: Result) -> Told:
+        asked = {
+            role: number
+            for (operation, role), number in self.session.requests_by_cell.items()
+            if operation == result.cell.operation
+        }
+        return Told(result.cell, result.verdict, result.duration_s, tuple(self.bench.draws), asked)
+
+    def close(self) -> None:
+        """Let go of claims and files; nothing is removed."""
+        self.claims.release()
+        self.writer.close()
+        self.ledger.close()
+        self.session.client.close()
