@@ -96,7 +96,8 @@ class AnswerParser:
             raise self._wrong
         if not self.whole:
             return self._within_limits(len(data))
-        self._settle()
+        if self.status == 204 or self.head.lower().find(b"-encoding:") > 0:
+            self._settle()
         return True
 
     def _feed_head(self, data: bytes) -> bool:
@@ -191,8 +192,7 @@ class AnswerParser:
             self._keep = self._keep and lengths == {
                 b"0"
             }  # it must not have a body, says that it has one, and may send it yet
-        if b"-encoding:" in self.head.lower():
-            self._read_codings()
+        self._read_codings()
 
     def _read_codings(self) -> None:
         fields = [(name.lower(), value.lower()) for name, value in fields_of(self.head)]
