@@ -188,10 +188,9 @@ class AnswerParser:
     def _settle(self) -> None:
         """What the headers of a whole answer say beyond llhttp's view. Raises AnswerError."""
         if self.status == 204 and self._framed(self.head):
+            # It must not have a body, but says that it has one, and may send it yet.
             lengths = {value for name, value in fields_of(self.head) if name.lower() == b"content-length"}
-            self._keep = self._keep and lengths == {
-                b"0"
-            }  # it must not have a body, says that it has one, and may send it yet
+            self._keep = self._keep and lengths == {b"0"}
         self._read_codings()
 
     def _read_codings(self) -> None:
