@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import random
+import tracemalloc
 from dataclasses import dataclass
 
 import h11
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from load.answer import Failure
-from load.wire.coding import AnswerError
+from load.wire.coding import AnswerError, decode_body
 from load.wire.connection import READ_SIZE
 from load.wire.parser import AnswerParser, fields_of
 from tests.wire_corpus import ALL, EXACT, GOOD, MAX_BODY, SMALL, Case
@@ -129,6 +131,17 @@ def test_small_chunks_do_not_take_more_than_they_hold() -> None:
     assert not parser.feed(head + b"1\r\na\r\n" * 10_000)
     assert parser.feed(b"1\r\na\r\n" * 10_000 + b"0\r\n\r\n")
     assert parser.body == b"a" * 20_000
+
+
+def test_a_bomb_takes_no_more_memory_than_the_limit() -> None:
+    bomb = gzip.compress(b"\0" * 100_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(AnswerError, match="grows beyond the limit"):
+            decode_body("gzip", bomb, MAX_BODY)
+        assert tracemalloc.get_traced_memory()[1] < 10 * MAX_BODY
+    finally:
+        tracemalloc.stop()
 
 
 # Against another parser

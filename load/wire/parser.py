@@ -96,7 +96,8 @@ class AnswerParser:
             raise self._wrong
         if not self.whole:
             return self._within_limits(len(data))
-        self._settle()
+        if self.status == 204 or self.head.lower().find(b"-encoding:") > 0:
+            self._settle()
         return True
 
     def _feed_head(self, data: bytes) -> bool:
@@ -187,12 +188,10 @@ class AnswerParser:
     def _settle(self) -> None:
         """What the headers of a whole answer say beyond llhttp's view. Raises AnswerError."""
         if self.status == 204 and self._framed(self.head):
+            # It must not have a body, but says that it has one, and may send it yet.
             lengths = {value for name, value in fields_of(self.head) if name.lower() == b"content-length"}
-            self._keep = self._keep and lengths == {
-                b"0"
-            }  # it must not have a body, says that it has one, and may send it yet
-        if b"-encoding:" in self.head.lower():
-            self._read_codings()
+            self._keep = self._keep and lengths == {b"0"}
+        self._read_codings()
 
     def _read_codings(self) -> None:
         fields = [(name.lower(), value.lower()) for name, value in fields_of(self.head)]
