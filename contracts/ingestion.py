@@ -43,6 +43,10 @@ class Events:
         self._template: Row = {}
         self._owner: Call | None = None
         self._ways: list[Operation] | None = None
+        bench.forgetting.append(self._forget_template)
+
+    def _forget_template(self) -> None:
+        self._template = {}
 
     # --- sending ---------------------------------------------------------------------------------------------------
 

@@ -45,6 +45,7 @@ class Workbench:
         self._unavailable: dict[tuple[str, str], str] = {}
         self._once: dict[str, Exchange] = {}
         self.memory: dict[str, Any] = {}  # what a family finds out once and tells several cells
+        self.forgetting: list[Callable[[], None]] = []  # what else is known of records that the run made
         self._validators: dict[tuple[str, int], jsonschema_rs.Validator | None] = {}
 
     def valid_call(self, operation: Operation, purpose: str) -> Call:
@@ -89,6 +90,8 @@ class Workbench:
         self._controls = {name: known for name, known in self._controls.items() if operations[name].safety == "read"}
         self._untouched.clear()
         self._once.clear()
+        for forget in self.forgetting:
+            forget()
 
     def execute(self, call: Call, **options: Any) -> Exchange:
         """Send a call that changes something with the run's own token."""

@@ -280,6 +280,17 @@ def test_rounds_add_evidence_find_nothing_and_leave_nothing(
     assert made.counts == Counter(r.verdict.name for r in run.results)
 
 
+def test_what_rounds_remove_is_not_relied_upon_afterwards(
+    server: BrokenServer, contract: Contract, tmp_path: Path
+) -> None:
+    """Events that are sent name a definition of events, which may be one that the run made and has removed."""
+    cells = ("CODE-01/create_event/admin", "MEDIA-06/update_event/admin", "EVENT-02/create_customer_events/admin")
+    nights = Nights(server, contract, tmp_path, Selection(cells=cells), None)
+    run, _ = nights.night(seed=1, profile=replace(NIGHTLY, rounds=4))
+    assert [r.verdict for r in run.results] == [Verdict.PASS] * 3
+    assert run.rounds == 4
+
+
 def test_the_budget_ends_the_rounds_and_not_the_verdicts(
     server: BrokenServer, contract: Contract, tmp_path: Path
 ) -> None:
