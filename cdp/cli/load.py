@@ -57,13 +57,7 @@ def _load_options(command: Any) -> Any:
 @_load_options
 def load(
     scenario: str,
-    target_name: str | None,
-    targets_file: str | None,
-    url: str | None,
-    allow: str,
-    only_reading: bool,
-    production_is_known: bool,
-    timeout_s: float | None,
+    choice: Choice,
     users: int | None,
     time_text: str | None,
     processes: int | None,
@@ -79,9 +73,8 @@ def load(
     Without --target and --url it is the embedded instance. Exit codes: 0 objectives met, 1 missed, 2 usage, 3 it could
     not be judged, because the machine that sends was the limit or the target went away.
     """
-    choice = Choice(target_name, targets_file, url, allow, timeout_s, only_reading, production_is_known)
     options = _read(scenario, choice, users, time_text, given)
-    if only_reading and scenario != "search":
+    if choice.read_only and scenario != "search":
         raise click.ClickException(f"--read-only leaves nothing of the scenario {scenario}, which sends events")
     try:
         with _opened(choice) as (target, variables):

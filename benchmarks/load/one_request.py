@@ -1,0 +1,95 @@
+"""One request again and again, its answers decoded against their shape and a field of them checked."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from load.answer import Answer
+from load.scenario import GOOD, Outcome, Shot
+from load.wire.request import RequestTemplate
+
+RATE = float(os.environ.get("BENCH_RATE", "4000"))
+CONNECTIONS = int(os.environ.get("BENCH_CONNECTIONS", "10"))
+POINTER = os.environ["BENCH_POINTER"].split("/")
+VALUE = int(os.environ["BENCH_VALUE"])
+BAD = Outcome("wrong value", "SHAPE-01")
+_FOLD_S = 0.5
+
+
+class Small(msgspec.Struct):
+    id: int
+    ok: bool
+    name: str
+    created: str
+
+
+class Customer(msgspec.Struct):
+    customer_entity_id: str
+    source_id: str
+    attribute_id: str
+    value: str
+    created: str
+
+
+class Settings(msgspec.Struct):
+    limit: int
+    offset: int
+
+
+class Customers(msgspec.Struct):
+    customers: list[Customer]
+    selection_settings: Settings
+
+
+class CreatedEvent(msgspec.Struct):
+    id: str
+    type: str
+    user_identifier: str
+
+
+class Created(msgspec.Struct):
+    count: int
+    customer_events: list[CreatedEvent]
+
+
+SHAPES: dict[str, Any] = {"/small": Small, "/list": Customers, "/events": Created}
+
+
+def judge_of(path: str) -> Callable[[Answer], Outcome]:
+    """What decodes an answer against its shape, and checks a field of it."""
+    decode = msgspec.json.Decoder(SHAPES[path]).decode
+
+    def judge(answer: Answer) -> Outcome:
+        if answer.status not in (200, 201):
+            return Outcome(answer.failure or "status")
+        try:
+            value = decode(answer.body)
+        except msgspec.ValidationError:
+            return BAD
+        for name in POINTER:
+            value = getattr(value, name)
+        return GOOD if value == VALUE else BAD
+
+    return judge
+
+
+class OneRequest:
+    """A scenario that always asks the same."""
+
+    name = "bench"
+
+    def __init__(self, origin: str) -> None:
+        path, body = os.environ["BENCH_PATH"], os.environ.get("BENCH_BODY", "").encode()
+        headers = {"X-Access-Token": "t" * 40, "Accept": "application/json"}
+        template = RequestTemplate(origin.partition("//")[2], headers)
+        media_type = "application/json" if body else ""
+        self._request = template.encode(os.environ["BENCH_METHOD"], path, body, media_type)
+        self._judge = judge_of(path)
+
+    def prepare(self) -> None:
+        return
+
+    def shot(self, arrival: int) -> Shot:
+        return Shot("GET", "bench", self._request, self._judge, scenario=self.name)
