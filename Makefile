@@ -42,6 +42,8 @@ $(INSTALLED):
 
 run: $(INSTALLED)
 	@$(BIN)/cdp contract --profile quick $(ARGS)
+	@$(BIN)/cdp load search --rate 50 --time 10s --slo 'p99<1s,errors<0.1%'
+	@$(BIN)/cdp load ingest --rate 10 --batch 20 --time 10s --slo 'p99<2s,errors<0.1%'
 
 test: lint
 	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile

@@ -10,12 +10,7 @@ from load.answer import Answer
 from load.scenario import GOOD, Outcome, Shot
 from load.wire.request import RequestTemplate
 
-RATE = float(os.environ.get("BENCH_RATE", "4000"))
-CONNECTIONS = int(os.environ.get("BENCH_CONNECTIONS", "10"))
-POINTER = os.environ["BENCH_POINTER"].split("/")
-VALUE = int(os.environ["BENCH_VALUE"])
 BAD = Outcome("wrong value", "SHAPE-01")
-_FOLD_S = 0.5
 
 
 class Small(msgspec.Struct):
@@ -60,6 +55,7 @@ SHAPES: dict[str, Any] = {"/small": Small, "/list": Customers, "/events": Create
 def judge_of(path: str) -> Callable[[Answer], Outcome]:
     """What decodes an answer against its shape, and checks a field of it."""
     decode = msgspec.json.Decoder(SHAPES[path]).decode
+    pointer, wanted = os.environ["BENCH_POINTER"].split("/"), int(os.environ["BENCH_VALUE"])
 
     def judge(answer: Answer) -> Outcome:
         if answer.status not in (200, 201):
@@ -68,9 +64,9 @@ def judge_of(path: str) -> Callable[[Answer], Outcome]:
             value = decode(answer.body)
         except msgspec.ValidationError:
             return BAD
-        for name in POINTER:
+        for name in pointer:
             value = getattr(value, name)
-        return GOOD if value == VALUE else BAD
+        return GOOD if value == wanted else BAD
 
     return judge
 
