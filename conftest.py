@@ -189,6 +189,11 @@ def _share(session: pytest.Session) -> Iterator[ContractRun]:
         stop(session, str(error))
     try:
         yield share
+        if not (session.shouldstop or session.shouldfail or share.obstacle):
+            _judge_deeper(share)
+    except Obstacle as error:
+        share.obstacle = str(error)
+        stop(session, share.obstacle)
     finally:
         if share.obstacle:
             config.workeroutput["cdp_obstacle"] = share.secrets.redact(share.obstacle)

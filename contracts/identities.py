@@ -60,7 +60,6 @@ class Identities:
         self._changeable_elsewhere: list[Identity] = []
         self._logged_out: Identity | None = None
         self._renewed: Identity | None = None
-        self._shifting: Identity | None = None
         self.made = 0  # callers, each with a user and a role of its own
         contract = session.contract
         self._features = frozenset(contract.feature_names)
@@ -137,11 +136,10 @@ class Identities:
         return self._changeable
 
     def shifted(self, features: frozenset[str]) -> Identity | None:
-        """The one caller whose role is given one set of features after the other; None where the target does not take
-        the set. Raises NotExercised when no caller can be made."""
-        if self._shifting is None:
-            self._shifting = self.make(frozenset(), "feature-sets")
-        return self._shifting if self.grant(self._shifting, sorted(features)) else None
+        """The caller whose role is given one set of features after the other; None where the target does not take the
+        set. Raises NotExercised when no caller can be made."""
+        caller = self.changeable()
+        return caller if self.grant(caller, sorted(features)) else None
 
     def logged_out(self) -> Identity:
         """A caller who held every feature until the token was ended by logout."""

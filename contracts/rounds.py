@@ -17,10 +17,9 @@ import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from cdp.contract import Contract
-from cdp.verdicts import Cell, Verdict
+from cdp.verdicts import Cell, Result, Verdict
 from contracts.drawing import Draw
 
 TOGETHER = ("LIFE-01", "LIFE-02", "LIFE-03", "LIFE-04", "LIFE-06")
@@ -69,17 +68,6 @@ class Unit:
                 self.draws[number] = tried, tried if draw.exhausted else max(tried, draw.room)
 
 
-class Judgement(Protocol):
-    """What is to be known of a judgement: a Result, or what another process tells of one."""
-
-    @property
-    def cell(self) -> Cell: ...
-    @property
-    def verdict(self) -> Verdict: ...
-    @property
-    def duration_s(self) -> float: ...
-
-
 class Rounds:
     """Keeps account of every judgement of some cells and says which come next. Each process of a run has its own, for
     its own cells: what is judged again, and how, depends on no other cell than those of the same operation and life."""
@@ -104,7 +92,7 @@ class Rounds:
                 return Cell("LIFE", create.id, "admin").address
         return cell.address
 
-    def note(self, result: Judgement, draws: Sequence[Draw]) -> None:
+    def note(self, result: Result, draws: Sequence[Draw]) -> None:
         """Take account of a judgement, in the order in which they come."""
         cell = result.cell
         first = cell not in self._place
@@ -122,7 +110,7 @@ class Rounds:
         elif not first and result.verdict in (Verdict.WARN, Verdict.FAIL, Verdict.ERROR):
             unit.cells = [other for other in unit.cells if other != cell]
 
-    def _follow(self, result: Judgement, first: bool) -> None:
+    def _follow(self, result: Result, first: bool) -> None:
         followers = self._followers[result.cell.operation]
         if first and result.verdict in (Verdict.PASS, Verdict.SKIP):
             followers.append(result.cell)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from cdp import __version__
 from cdp.baseline import Accepted
@@ -27,11 +26,10 @@ from contracts.catalogue import Catalogue, gate
 from contracts.cells import ADMIN, Selection, build_cells
 from contracts.checks import CHECKS, TargetLost
 from contracts.cleaning import RUN_DEADLINE_S, clean_after_run
-from contracts.drawing import Draw
 from contracts.examples import Examples
 from contracts.judge import judge
 from contracts.profiles import Profile
-from contracts.rounds import Judgement, Rounds, Turn
+from contracts.rounds import Rounds, Turn
 from contracts.session import Identity, Obstacle, Session
 from contracts.subject import Workbench
 from contracts.tidying import tidy
@@ -43,16 +41,6 @@ _WRITING = ("ROLE-06", "ORDER-02", "MEDIA-06", "SEARCH-03")
 _WRITING_FAMILIES = ("LIFE", "EVENT")
 _OBSERVING = ("CODE-01", "CODE-06", "CODE-07", "AUTH-07", "ROLE-08", "MEDIA-01", "MEDIA-02", "SHAPE-01")
 _ENOUGH = 20  # requests, before which their average says little
-
-
-class Told(Judgement, Protocol):
-    """A judgement of another process of the run. `draws`: what its rules tried; `asked`: requests with the operation so
-    far, by role."""
-
-    @property
-    def draws(self) -> Sequence[Draw]: ...
-    @property
-    def asked(self) -> Mapping[str, int]: ...
 
 
 class GateError(Exception):
@@ -155,8 +143,6 @@ class ContractRun:
         self._kept_back_s = CLOSING_S
         self._ready_s = self.budget.spent_s if self.budget else 0.0
         self._verdicts: dict[Cell, Verdict] = {}
-        self._taken: dict[Cell, Told] = {}  # what other processes have judged
-        self._judged_here = 0  # requests of what this one has judged
         if self.budget is not None:
             self.session.time_is_up = self._time_is_up
 
@@ -248,20 +234,17 @@ class ContractRun:
             raise OutOfTime
         result.round = number
         self.writer.add(result)
-        self._judged_here += result.requests
         self.rounds.note(result, self.bench.draws)
         self._count(result)
         return result
 
-    def take(self, told: Told) -> None:
-        """Note what another process of the run has judged."""
-        for role, number in told.asked.items():
+    def take(self, operation: str, asked: Mapping[str, int]) -> None:
+        """Note how often another process of the run has asked an operation, by role."""
+        for role, number in asked.items():
             known = self.session.requests_by_cell
-            known[told.cell.operation, role] = max(number, known.get((told.cell.operation, role), 0))
-        self._taken[told.cell] = told
-        self._count(told)
+            known[operation, role] = max(number, known.get((operation, role), 0))
 
-    def _count(self, result: Judgement) -> None:
+    def _count(self, result: Result) -> None:
         """Count a cell under its worst verdict."""
         before = self._verdicts.get(result.cell)
         if before is not None:
@@ -279,9 +262,6 @@ class ContractRun:
     def judge_deeper(self) -> Iterator[Result]:
         """Judge again what has more to show, round by round with other seeds, until nothing has or the budget is
         spent. Every cell must have been judged once."""
-        for cell in self.plan.cells:  # in this order, whichever process was first
-            if cell in self._taken:
-                self.rounds.note(self._taken[cell], self._taken[cell].draws)
         try:
             while turns := self.rounds.next():
                 yield from self._round(turns)
@@ -296,8 +276,7 @@ class ContractRun:
                 continue
             if operation != self._judging:
                 self._keep_back()
-                self.bench.forget_own_records()
-                tidy(self.session)
+                self._make_room(turn.cell)
             left_s = self.budget_left_s()
             if left_s is not None and left_s < self.rounds.took_s(turn.cell):
                 continue  # it would be given up in the middle
@@ -305,6 +284,11 @@ class ContractRun:
             yield self.judge(turn.cell, turn.number, turn.seed)
         if not played:
             raise OutOfTime
+
+    def _make_room(self, cell: Cell) -> None:
+        """Remove what the operations before a cell's have made, and let go of what is known of it."""
+        self.bench.forget_own_records()
+        tidy(self.session)
 
     def budget_left_s(self) -> float | None:
         """Seconds that are left for judging; None without a budget."""
@@ -314,8 +298,12 @@ class ContractRun:
         """Reckon the time that the clean-up will need."""
         if self.budget is not None:
             request_s = (self.budget.spent_s - self._ready_s) / max(self.session.client.sent, _ENOUGH)
-            records, lists = len(self.ledger.open_records), len(self.ledger.operations)
+            records, lists = self._records(), len(self.ledger.operations)
             self._kept_back_s = clean_up_s(records, lists, request_s, RUN_DEADLINE_S)
+
+    def _records(self) -> int:
+        """How many records will have to be removed at the end."""
+        return len(self.ledger.open_records)
 
     def _time_is_up(self) -> bool:
         assert self.budget is not None
@@ -338,7 +326,7 @@ class ContractRun:
                 wall_s=round(time.monotonic() - self._started, 3),
                 requests=requests,
                 interrupted=interrupted,
-                out_of_time=self.session.ran_out and len(self._verdicts) < len(self.plan.cells),
+                out_of_time=self._out_of_time(interrupted, counts.total()),
                 obstacle=obstacle,
                 counts=dict(counts),
                 leftovers=self.leftovers,
@@ -358,8 +346,11 @@ class ContractRun:
             return self.counts, self.session.client.sent
         results = read_results(self.directory / RESULTS_FILE).results
         counts = Counter(result.verdict.name for result in results)
-        here = self._judged_here  # these requests were sent, and counted, by this process
-        return counts, self.session.client.sent - here + sum(result.requests for result in results)
+        return counts, self.session.client.sent + sum(result.requests for result in results)
+
+    def _out_of_time(self, interrupted: bool, judged: int) -> bool:
+        """Whether it is the budget that left cells without a verdict."""
+        return self.budget is not None and not (interrupted or self.obstacle) and judged < len(self.plan.cells)
 
     def _busiest(self) -> tuple[str, int]:
         lists = {

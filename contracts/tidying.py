@@ -6,14 +6,19 @@ stays until the end.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from cdp.http import TOKEN_HEADER
 from contracts.session import Session
 
 
-def tidy(session: Session) -> int:
-    """Delete the passing records, the newest first; how many are gone. What is refused is left to the clean-up."""
+def tidy(session: Session, kinds: Collection[str] | None = None) -> int:
+    """Delete the passing records, the newest first, of all kinds or some; how many are gone. What is refused is left to
+    the clean-up."""
     removed = 0
     for record in session.ledger.passing:
+        if kinds is not None and session.contract.operations[record.operation].entity not in kinds:
+            continue
         session.stop_in_time()
         headers = {"Accept": "application/json", TOKEN_HEADER: session.admin.token}
         exchange = session.client.send("DELETE", record.delete_url, headers=headers, operation="tidy", patient=False)

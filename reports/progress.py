@@ -74,9 +74,9 @@ class Progress:
 
     def done(self, result: Result) -> None:
         """Count one result."""
-        self.judged(result.cell, result.verdict)
+        self.judged(result.verdict, result.cell)
 
-    def judged(self, cell: Cell, verdict: Verdict) -> None:
+    def judged(self, verdict: Verdict, cell: Cell) -> None:
         """Count one verdict."""
         self.counts[verdict] += 1
         self._verdicts[cell] = verdict
@@ -86,15 +86,15 @@ class Progress:
         """From now on cells are judged again; `budget_left` tells the seconds left, None when there is no limit."""
         self._budget_left = budget_left
 
-    def again(self, result: Result) -> None:
-        """Take account of a cell that was judged once more: it counts under its worst verdict."""
+    def again(self, cell: Cell, verdict: Verdict, number: int) -> None:
+        """Take account of a cell that was judged for the `number`th time: it counts under its worst verdict."""
         self._again += 1
-        self._current = one_line(f"{result.cell.operation}, round {result.round}")
-        before = self._verdicts.get(result.cell, result.verdict)
-        if result.verdict > max(before, Verdict.UNCONFIRMED):
+        self._current = one_line(f"{cell.operation}, round {number}")
+        before = self._verdicts.get(cell, verdict)
+        if verdict > max(before, Verdict.UNCONFIRMED):
             self.counts[before] -= 1
-            self.counts[result.verdict] += 1
-            self._verdicts[result.cell] = result.verdict
+            self.counts[verdict] += 1
+            self._verdicts[cell] = verdict
         self._speak()
 
     def say(self, sentence: str) -> None:

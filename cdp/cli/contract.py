@@ -226,22 +226,22 @@ def _execute(run: ContractRun) -> None:
 
 
 def _judge(run: ContractRun, pool: Pool | None, progress: Progress) -> None:
-    """Judge every cell, then those again that have more to show. The others of a run share the first; what comes after
-    is judged by this process alone, so that it depends on nothing but the seed and what was found."""
+    """Judge every cell, then those again that have more to show."""
     if pool is not None:
         pool.judge_all(progress)
-        pool.stop()
-    else:
-        for cell in run.plan.cells:
-            if run.session.stopping:  # whoever got the interrupt may have swallowed it
-                raise KeyboardInterrupt
-            progress.doing(cell.operation)
-            progress.done(run.judge(cell))
+        progress.deeper(run.budget_left_s)
+        pool.judge_deeper(progress)
+        return
+    for cell in run.plan.cells:
+        if run.session.stopping:  # whoever got the interrupt may have swallowed it
+            raise KeyboardInterrupt
+        progress.doing(cell.operation)
+        progress.done(run.judge(cell))
     progress.deeper(run.budget_left_s)
     for result in run.judge_deeper():
         if run.session.stopping:
             raise KeyboardInterrupt
-        progress.again(result)
+        progress.again(result.cell, result.verdict, result.round)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from xdist.workermanage import WorkerController
 from cdp.records import run_directory
 from cdp.targets import Target, TargetError
 from cdp.verdicts import Cell
-from contracts.budget import Depth
+from contracts.budget import Depth, OutOfTime
 from contracts.examples import ExamplesError, examples_for
 from contracts.parallel.deaths import left_by_the_dead
 from contracts.parallel.desk import Desk
@@ -75,17 +75,11 @@ class Distribution:
         self.run = ContractRun(plan, target, directory, self.depth.budget, examples, processes=self._processes)
         try:
             self.run.start()
+        except OutOfTime:
+            pytest.exit("the budget ended before anything was judged", NOT_JUDGED)
         except Obstacle as error:
             self.obstacle = str(error)
             pytest.exit(self.obstacle, NOT_JUDGED)
-
-    def _judge_deeper(self, run: ContractRun) -> None:
-        """Judge again what has more to show, in this process alone, once the others have ended."""
-        try:
-            for _ in run.judge_deeper():
-                continue
-        except Obstacle as error:
-            self.obstacle = str(error)
 
     def _kit(self, place: int, share: int) -> Kit:
         assert self.run is not None
@@ -105,11 +99,8 @@ class Distribution:
     def pytest_runtest_logreport(self, report: Any) -> None:
         record = getattr(report, TOLD, None)
         if record is not None and self.run is not None:
-            self.run.take(Told.of_record(record))
-            left_s = self.run.budget_left_s()
-            if left_s is not None and left_s <= 0 and not self.obstacle:
-                self.obstacle = "the budget ended before every cell was judged"
-                self._desk.stop()
+            told = Told.of_record(record)
+            self.run.take(told.cell.operation, told.asked)
 
     def pytest_testnodedown(self, node: WorkerController, error: object | None) -> None:
         self._places.pop(node.gateway.id, None)
@@ -125,8 +116,6 @@ class Distribution:
         """Clean up and write the footer. The processes have to have ended: nobody may write any more."""
         self._desk.close()
         if self.run is not None:
-            if not (self.interrupted or self.obstacle or session.shouldstop or session.shouldfail):
-                self._judge_deeper(self.run)
             stopped = session.exitstatus == pytest.ExitCode.INTERRUPTED and not self.obstacle
             self.run.finish(interrupted=stopped, obstacle=self.obstacle)
         self._stack.close()

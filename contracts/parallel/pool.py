@@ -18,7 +18,7 @@ from cdp.pacing import LONGEST_PAUSE_S, PAUSES_AFTER_429
 from cdp.results import ResultsError
 from cdp.verdicts import Cell, Verdict
 from contracts.parallel.deaths import left_by_the_dead, store_errors
-from contracts.parallel.process import Doing, Finished, Hindered, judge_share
+from contracts.parallel.process import Deeper, Doing, Finished, Hindered, Spent, judge_share
 from contracts.parallel.schedule import Schedule
 from contracts.parallel.share import Told, kit
 from contracts.run import ContractRun
@@ -27,6 +27,7 @@ from contracts.session import Obstacle
 DEATHS = 4  # of so many processes, times those that were wanted, the place is taken by new ones
 _POLL_S = 0.2
 _END_S = 5.0
+_DEEPER = "rounds"  # in place of a unit
 
 
 class Watcher(Protocol):
@@ -34,7 +35,9 @@ class Watcher(Protocol):
 
     def doing(self, operation: str) -> None: ...
 
-    def judged(self, cell: Cell, verdict: Verdict) -> None: ...
+    def judged(self, verdict: Verdict, cell: Cell) -> None: ...
+
+    def again(self, cell: Cell, verdict: Verdict, number: int) -> None: ...
 
 
 @dataclass
@@ -63,6 +66,7 @@ class Pool:
         self.workers: list[Worker] = []
         self._shares = itertools.count(1)
         self._deaths = 0
+        self._spent = False
         self._context = multiprocessing.get_context("spawn")
 
     def __enter__(self) -> Self:
@@ -77,16 +81,31 @@ class Pool:
 
     def judge_all(self, watcher: Watcher) -> None:
         """Have every cell judged. Raises Obstacle and ResultsError as `ContractRun.judge` does, KeyboardInterrupt when
-        the run is to stop; then the processes are still to be stopped."""
+        the run is to stop; then the processes are still to be stopped. When the budget ends first, cells are left."""
         while True:
             self._hand_out()
             if not self._busy:
                 break
-            self._hear(watcher)
-            self.run.session.stop_in_time()
-            self._watch_silence(watcher)
+            self._listen(watcher)
+        if self._spent:
+            return
         left = [cell for name in list(self.schedule.waiting) for cell in self.schedule.take(name)]
         self._lost(store_errors(self.run, left, "no process of the run was left to judge it"), watcher)
+
+    def judge_deeper(self, watcher: Watcher) -> None:
+        """Have every process judge again those of its cells that have more to show. Raises as `judge_all` does."""
+        for worker in [worker for worker in self.workers if worker.equipped and not self._spent]:
+            worker.unit, worker.heard = _DEEPER, time.monotonic()
+            with suppress(OSError):  # it is dead, and will be found so
+                worker.connection.send(Deeper())
+        while self._busy:
+            self._listen(watcher)
+
+    def _listen(self, watcher: Watcher) -> None:
+        self._hear(watcher)
+        if self.run.session.stopping:
+            raise KeyboardInterrupt
+        self._watch_silence(watcher)
 
     @property
     def _busy(self) -> list[Worker]:
@@ -106,7 +125,7 @@ class Pool:
 
     def _hand_out(self) -> None:
         """Give every idle process the next unit that disturbs no other one."""
-        for worker in [worker for worker in self.workers if not worker.unit]:
+        for worker in [worker for worker in self.workers if not worker.unit and not self._spent]:
             name = self.schedule.free(other.unit for other in self._busy)
             if name is None:
                 return
@@ -138,9 +157,13 @@ class Pool:
         if isinstance(message, Doing):
             watcher.doing(message.operation)
         elif isinstance(message, Told):
-            self.run.take(message)
-            watcher.judged(message.cell, message.verdict)
-        elif isinstance(message, Finished):
+            self.run.take(message.cell.operation, message.asked)
+            if message.number > 1:
+                watcher.again(message.cell, message.verdict, message.number)
+            else:
+                watcher.judged(message.verdict, message.cell)
+        elif isinstance(message, Finished | Spent):
+            self._spent = self._spent or isinstance(message, Spent)
             worker.unit, worker.cells = "", ()
         elif isinstance(message, Hindered):
             raise (ResultsError if message.storing else Obstacle)(message.sentence)
@@ -176,7 +199,7 @@ class Pool:
     @staticmethod
     def _lost(results: Sequence[Any], watcher: Watcher) -> None:
         for result in results:
-            watcher.judged(result.cell, result.verdict)
+            watcher.judged(result.verdict, result.cell)
 
     def stop(self) -> None:
         """End every process: the idle ones at once, the others after the request under way."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from cdp.results import ResultsError
 from cdp.verdicts import Cell
+from contracts.budget import OutOfTime
 from contracts.parallel.share import Kit, Share
 from contracts.session import Obstacle
 
@@ -34,6 +35,14 @@ class Beat:
 
 class Finished:
     """Every cell that was sent is judged."""
+
+
+class Spent:
+    """The budget ended before every cell that was sent was judged."""
+
+
+class Deeper:
+    """Sent in place of cells: judge those again that have more to show."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +71,12 @@ def judge_share(connection: Connection[Any, Any]) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     try:
-        cells: Sequence[Cell] | None
+        cells: Sequence[Cell] | Deeper | None
         while (cells := connection.recv()) is not None:
-            _judge(share, cells, connection)
+            if isinstance(cells, Deeper):
+                _judge_deeper(share, connection)
+            else:
+                _judge(share, cells, connection)
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         pass  # the run is over
     except Obstacle as obstacle:
@@ -77,13 +89,27 @@ def judge_share(connection: Connection[Any, Any]) -> None:
 
 def _judge(share: Share, cells: Sequence[Cell], connection: Connection[Any, Any]) -> None:
     operation = ""
-    for cell in cells:
-        if share.session.stopping:  # whoever got the interrupt may have swallowed it
+    try:
+        for cell in cells:
+            if share.session.stopping:  # whoever got the interrupt may have swallowed it
+                raise KeyboardInterrupt
+            if cell.operation != operation:
+                operation = cell.operation
+                connection.send(Doing(operation))
+            connection.send(share.told(share.judge(cell)))
+    except OutOfTime:
+        share.let_go()
+        connection.send(Spent())
+        return
+    share.let_go()
+    connection.send(Finished())
+
+
+def _judge_deeper(share: Share, connection: Connection[Any, Any]) -> None:
+    for result in share.judge_deeper():
+        if share.session.stopping:
             raise KeyboardInterrupt
-        if cell.operation != operation:
-            operation = cell.operation
-            connection.send(Doing(operation))
-        connection.send(share.told(share.judge(cell)))
+        connection.send(share.told(result))
     share.let_go()
     connection.send(Finished())
 

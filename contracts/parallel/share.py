@@ -4,7 +4,7 @@ own."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,15 @@ from cdp.contract import Operation
 from cdp.secrets import Secrets
 from cdp.targets import Target
 from cdp.verdicts import Cell, Result, Verdict
+from contracts.budget import Budget
 from contracts.calls import Call
-from contracts.drawing import Draw
 from contracts.examples import Examples
 from contracts.identities import Callers
 from contracts.parallel.claims import Claims, Unclaimed
 from contracts.parallel.schedule import Schedule
 from contracts.run import ContractRun, Plan
 from contracts.session import Identity, Obstacle
+from contracts.tidying import tidy
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,20 @@ class Kit:
     callers: Callers
     found: Mapping[str, Mapping[str, str]]
     share: int
+    processes: int
+    budget: Budget | None
     examples: Examples | None
+    made: int  # records, before the processes began
 
 
 @dataclass(frozen=True)
 class Told:
-    """What the process that keeps the run together is told of a judged cell. `draws`: what its rules tried; `asked`:
-    requests with the operation so far, by role."""
+    """What the process that keeps the run together is told of a judged cell. `number`: how often it has been judged;
+    `asked`: requests with the operation so far, by role."""
 
     cell: Cell
     verdict: Verdict
-    duration_s: float
-    draws: tuple[Draw, ...]
+    number: int
     asked: Mapping[str, int]
 
     @property
@@ -56,18 +59,12 @@ class Told:
         return self.cell.operation
 
     def as_record(self) -> dict[str, Any]:
-        return {
-            "cell": self.cell.address,
-            "verdict": self.verdict.name,
-            "duration_s": self.duration_s,
-            "draws": [astuple(draw) for draw in self.draws],
-            "asked": dict(self.asked),
-        }
+        told = {"cell": self.cell.address, "verdict": self.verdict.name, "number": self.number}
+        return {**told, "asked": dict(self.asked)}
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Told:
-        draws = tuple(Draw(*draw) for draw in record["draws"])
-        return cls(Cell.parse(record["cell"]), Verdict[record["verdict"]], record["duration_s"], draws, record["asked"])
+        return cls(Cell.parse(record["cell"]), Verdict[record["verdict"]], record["number"], record["asked"])
 
 
 def kit(run: ContractRun, place: int, share: int) -> Kit:
@@ -87,7 +84,10 @@ def kit(run: ContractRun, place: int, share: int) -> Kit:
         run.bench.identities.handed_over(place),
         run.bench.arrangement.finder.found,
         share,
+        run.processes,
+        run.budget,
         run.examples,
+        len(run.ledger.open_records),
     )
 
 
@@ -99,7 +99,8 @@ class Share(ContractRun):
             given.plan,
             given.target,
             given.directory,
-            examples=given.examples,
+            given.budget,
+            given.examples,
             secrets=given.secrets,
             prefix=given.prefix,
             share=given.share,
@@ -112,10 +113,19 @@ class Share(ContractRun):
         self.schedule = Schedule(given.plan.contract, given.plan.cells)
         self._last = {self.schedule.unit_of(cell): cell for cell in given.plan.cells}
         self._unit = ""
+        self._sharers, self._made = given.processes, given.made
 
     def judge(self, cell: Cell, number: int = 1, seed: int | None = None) -> Result:
         """Judge one cell while nobody disturbs it. Raises as `ContractRun.judge` does, and KeyboardInterrupt when the
         run is to stop."""
+        unit = self._claim(cell)
+        result = super().judge(cell, number, seed)
+        if cell == self._last[unit]:
+            self.let_go()
+        return result
+
+    def _claim(self, cell: Cell) -> str:
+        """Claim what a cell's unit needs, unless it is claimed; the unit's name."""
         unit = self.schedule.unit_of(cell)
         if unit != self._unit:
             self._unit = unit
@@ -124,15 +134,20 @@ class Share(ContractRun):
             except (Unclaimed, OSError) as error:
                 raise Obstacle(f"the processes of the run cannot be kept apart: {error}") from None
             self.session.forget_reads()  # others have written since
-        result = super().judge(cell, number, seed)
-        if cell == self._last[unit]:
-            self.let_go()
-        return result
+        return unit
+
+    def _make_room(self, cell: Cell) -> None:
+        """Only what the coming unit may touch is removed: nothing else disturbs nobody."""
+        unit = self._claim(cell)
+        self.bench.forget_own_records()
+        tidy(self.session, self.schedule.footprints[unit].touched)
+
+    def _records(self) -> int:
+        return self._made + self._sharers * super()._records()
 
     def waiting(self) -> None:
         """Called again and again while others have what is needed."""
-        if self.session.stopping:
-            raise KeyboardInterrupt
+        self.session.stop_in_time()
 
     def let_go(self) -> None:
         """Let others have what the unit needed."""
@@ -145,7 +160,7 @@ class Share(ContractRun):
             for (operation, role), number in self.session.requests_by_cell.items()
             if operation == result.cell.operation
         }
-        return Told(result.cell, result.verdict, result.duration_s, tuple(self.bench.draws), asked)
+        return Told(result.cell, result.verdict, result.round, asked)
 
     def close(self) -> None:
         """Let go of claims and files; nothing is removed."""
