@@ -10,8 +10,9 @@ from contracts.cells import ADMIN, MINIMAL
 @dataclass(frozen=True)
 class Profile:
     """Numbers of examples per cell. `examples`: Hypothesis examples; `forms`: members of a list of forms, `list_forms`
-    where a list is asked; `window`: records walked at most; `lives`: sequences of up to `steps` steps drawn for each
-    entity, beside the one that every profile takes."""
+    where a list is asked; `drawn`: requests that Schemathesis draws for each operation, so many valid and so many
+    invalid ones at the borders of the schema, and as many at random; `window`: records walked at most; `lives`:
+    sequences of up to `steps` steps drawn for each entity, beside the one that every profile takes."""
 
     name: str
     examples: int
@@ -21,6 +22,7 @@ class Profile:
     list_forms: int
     window: int
     listing_roles: tuple[str, ...]
+    drawn: int = 0
     lives: int = 0
     steps: int = 0
 
@@ -38,6 +40,7 @@ PROFILES = {
         list_forms=99,
         window=300,
         listing_roles=(ADMIN, MINIMAL),
+        drawn=6,
         lives=3,
         steps=8,
     ),
@@ -50,6 +53,7 @@ PROFILES = {
         list_forms=99,
         window=1000,
         listing_roles=(ADMIN, MINIMAL),
+        drawn=30,
         lives=25,
         steps=16,
     ),

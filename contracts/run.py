@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cdp import __version__
 from cdp.baseline import Accepted
+from cdp.cassette import Cassette
 from cdp.contract import Contract, Operation
 from cdp.http import TOKEN_HEADER
 from cdp.ledger import LEDGER_FILE, Ledger
@@ -126,6 +127,8 @@ class ContractRun:
         self.session = Session(
             self.plan.contract, self.target, self.plan.profile, self.plan.seed, self.ledger, self.secrets
         )
+        if self.plan.profile.drawn:
+            self.session.cassette = Cassette(self.directory, self.secrets)
         self.bench = Workbench(self.session)
         self.writer = ResultsWriter(self.directory / RESULTS_FILE)
         self.counts: Counter[str] = Counter()
@@ -208,6 +211,8 @@ class ContractRun:
         result = judge(cell, self.plan.catalogue.requirements[cell.requirement], self.bench, strict=self.plan.strict)
         self.writer.add(result)
         self.counts[result.verdict.name] += 1
+        if self.session.cassette is not None:
+            self.session.cassette.check()
         return result
 
     def judge_all(self) -> Iterator[Result]:
@@ -238,6 +243,8 @@ class ContractRun:
         finally:
             self.writer.close()
             self.ledger.close()
+            if self.session.cassette is not None:
+                self.session.cassette.close()
             self.session.client.close()
 
     def _busiest(self) -> tuple[str, int]:
