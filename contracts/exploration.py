@@ -25,8 +25,8 @@ from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import Broken, NotExercised, TargetLost, Unconfirmed
 from contracts.drawn_life import DrawnLife
-from contracts.response_checks import Judged, ResponseChecks, load_table
-from contracts.subject import Subject, Workbench
+from contracts.response_checks import Judged, Request, ResponseChecks, load_table
+from contracts.subject import Subject, Workbench, require
 
 if TYPE_CHECKING:
     from contracts.unknown_inputs import Drawn
@@ -75,6 +75,14 @@ def heed(s: Subject, *, counted: bool = True) -> None:
             raise Broken(finding.sentence, finding.exchange, finding.drawn.shown())
         if outcome.lost:
             raise TargetLost(outcome.lost)
+
+
+def judge_method(s: Subject, exchange: Exchange) -> None:
+    """Ask Schemathesis about the answer to a method that the contract does not know; Broken when it is not content."""
+    case = s.bench.unknown_inputs.with_method(s.call(), exchange.method)
+    for judged in s.bench.response_checks.judge(case, Request(), exchange, ["unsupported_method"]):
+        require(not judged.sentence, judged.sentence, exchange, f"the unsupported method {exchange.method}")
+        s.exercised()
 
 
 def _explored_for(s: Subject) -> Iterable[Operation]:

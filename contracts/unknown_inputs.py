@@ -141,6 +141,15 @@ class UnknownInputs:
         """The same drawn request once more, about another record, under another name."""
         return self._dressed(call, drawn.case, drawn.as_drawn)
 
+    def with_method(self, call: Call, method: str) -> Case:
+        """A call by a method that the contract does not know, as Schemathesis marks it."""
+        from schemathesis.generation import meta
+
+        case: Case = self.operation(call.operation).Case(method=method, path_parameters=dict(call.path))
+        phase = meta.PhaseInfo.coverage(meta.CoverageScenario.UNSPECIFIED_HTTP_METHOD, f"Unspecified method {method}")
+        case._meta = meta.CaseMetadata(meta.GenerationInfo(0.0, self._mode(False)), {}, phase)
+        return case
+
     def _generation(self, operation: Any) -> Any:
         return self.schema.config.generation_for(operation=operation)
 
@@ -186,7 +195,7 @@ class UnknownInputs:
             and not _only_case_differs(call, drawn.broken)
             and (not stray or PATH in parts)
             and (bool(parts) or not self.bodies.doubtful(operation, call.sent)),
-            interoperable=interoperable(call.sent) and all(interoperable(value) for _, value in call.query),
+            interoperable=interoperable(call.sent) and all(interoperable(_read(value)) for _, value in call.query),
         )
         return Drawn(call, case, request, drawn)
 
@@ -267,6 +276,11 @@ def _parameters_broken(case: Any) -> frozenset[str]:
 def _only_case_differs(call: Call, broken: frozenset[str]) -> bool:
     directions = [value for name, value in call.query if name == "order_dir" and name in broken]
     return any(value.upper() in ("ASC", "DESC") for value in directions)
+
+
+def _read(text: str) -> str | int:
+    """A query value as a server reads it: what looks like a whole number is one."""
+    return int(text) if text.removeprefix("-").isdecimal() and text.isascii() and len(text) < 100 else text
 
 
 def _together(query: tuple[tuple[str, str], ...]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from contracts.calls import Call
 from contracts.checks import NotExercised, check
 from contracts.conventions.disclosure import internals
 from contracts.conventions.roles import unknown_id
-from contracts.exploration import heed
+from contracts.exploration import heed, judge_method
 from contracts.subject import Subject, require
 
 # {id} is the id of the call's own record. Nothing here reaches another one on a server that takes an id apart.
@@ -143,6 +143,8 @@ def unknown_routes(s: Subject) -> None:
     exchange = s.session.send(replace(call, body=None, media_type=None), s.session.admin, method=method)
     _json_refusal(exchange, 405, f"the unsupported method {method}")
     s.exercised()
+    if s.session.profile.drawn:
+        judge_method(s, exchange)
 
 
 def _same_route(one: str, other: str) -> bool:
