@@ -70,9 +70,7 @@ class DrawnLife:
 
         def step(call: Call, parent: Case) -> tuple[Case, Exchange]:
             exchange = send(call, judged=False)
-            case = operation_of(call.operation).Case()
-            # Set after it is made: that is how Schemathesis tells what a link gave from what was drawn.
-            case.path_parameters, case.query = dict(call.path), dict(call.query)
+            case = operation_of(call.operation).Case(path_parameters=dict(call.path), query=dict(call.query))
             recorder.record_case(case=case, parent_id=parent.id)
             if not exchange.failure:
                 recorder.record_response(case_id=case.id, response=as_response(case, exchange))

@@ -127,10 +127,10 @@ class Exploration:
 
     def _explore(self, call: Call, valid: bool) -> None:
         """All requests of a kind: those at the borders first, then random ones."""
-        s, examples = self.s, self.s.session.profile.drawn
+        s, profile = self.s, self.s.session.profile
         borders = self.inputs.at_borders(call, random.Random(s.number), valid=valid)
         found: dict[Key, Finding] = {}
-        for drawn in itertools.islice(borders, examples):
+        for drawn in itertools.islice(borders, profile.borders):
             self._look(drawn, found)
         if found:  # only then are the others worth being made
             others = list(borders)
@@ -142,7 +142,7 @@ class Exploration:
             return
         found = {}
         with suppress(Unsatisfiable):  # a schema that everything fits leaves nothing to break
-            s.for_all(strategy, lambda drawn: self._look(drawn, found), examples)
+            s.for_all(strategy, lambda drawn: self._look(drawn, found), profile.drawn)
         for key in found.keys() - self.outcome.found.keys():
             self._shrink(key, found, valid, call)
         self.outcome.found = found | self.outcome.found

@@ -10,8 +10,8 @@ from contracts.cells import ADMIN, MINIMAL
 @dataclass(frozen=True)
 class Profile:
     """Numbers of examples per cell. `examples`: Hypothesis examples; `forms`: members of a list of forms, `list_forms`
-    where a list is asked; `drawn`: requests that Schemathesis draws for each operation, so many valid and so many
-    invalid ones at the borders of the schema, and as many at random; `window`: records walked at most; `lives`:
+    where a list is asked; `borders` and `drawn`: requests that Schemathesis draws for each operation, so many valid and
+    so many invalid ones, at the borders of the schema and at random; `window`: records walked at most; `lives`:
     sequences of up to `steps` steps drawn for each entity, beside the one that every profile takes."""
 
     name: str
@@ -22,6 +22,7 @@ class Profile:
     list_forms: int
     window: int
     listing_roles: tuple[str, ...]
+    borders: int = 0
     drawn: int = 0
     lives: int = 0
     steps: int = 0
@@ -40,6 +41,7 @@ PROFILES = {
         list_forms=99,
         window=300,
         listing_roles=(ADMIN, MINIMAL),
+        borders=12,
         drawn=6,
         lives=3,
         steps=8,
@@ -53,6 +55,7 @@ PROFILES = {
         list_forms=99,
         window=1000,
         listing_roles=(ADMIN, MINIMAL),
+        borders=60,
         drawn=30,
         lives=25,
         steps=16,

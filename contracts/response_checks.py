@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TABLE = Path(__file__).with_name("response_checks.yaml")
 VALID, INVALID, PATH, QUERY, BODY = "valid", "invalid", "path", "query", "body"
 _SHOWN = 240
+_OF_DECISIONS = ("positive_data_acceptance", "negative_data_rejection", "status_code_conformance")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Row:
             return request.valid is (self.request == VALID)
         if self.request and list(request.broken) != [self.request]:
             return False
+        if self.request == QUERY and not self.parameters:
+            return len(request.parameters) == 1  # with several of them nobody can tell which one was minded
         return not self.parameters or (bool(request.parameters) and request.parameters <= set(self.parameters))
 
 
@@ -138,7 +141,7 @@ class ResponseChecks:
         """What the checks say of an answered exchange; all of those in the table, unless some are named."""
         from schemathesis.core.failures import FailureGroup
 
-        wanted = [name for name in checks or self.table.checks if self._asked(name, request)]
+        wanted = [name for name in checks or self.table.checks if self._asked(name, request, exchange)]
         self._results = []
         with suppress(FailureGroup):  # told by the hook, check by check
             case.validate_response(
@@ -153,10 +156,12 @@ class ResponseChecks:
             found.append(Judged(result.name, requirement, sentence, _proves(result.name, case, request, exchange)))
         return found
 
-    def _asked(self, check: str, request: Request) -> bool:
+    def _asked(self, check: str, request: Request, exchange: Exchange) -> bool:
+        if exchange.status >= 500 and check in _OF_DECISIONS:
+            return False  # a crash is no decision about the request
         if check == "positive_data_acceptance":
             return request.sure and request.interoperable
-        return request.sure or check not in ("negative_data_rejection", "status_code_conformance")
+        return request.sure or check not in _OF_DECISIONS
 
 
 def _proves(check: str, case: Case, request: Request, exchange: Exchange) -> bool:
@@ -181,7 +186,8 @@ def _sentence(check: str, failure: Any) -> str:
     """Schemathesis' own words in one line, without the dumps of schemas and values that follow them."""
     told = getattr(failure, "validation_message", "") or failure.message.partition("\n\nSchema")[0]
     where = "/".join(map(str, getattr(failure, "instance_path", ()) or ()))
-    words = " ".join(f"{where + ': ' if where else ''}{told}".replace("\n- ", " ").replace("\n", ", ").split())
+    lines = [" ".join(line.removeprefix("- ").split()).rstrip(".,") for line in told.splitlines()]
+    words = (f"{where}: " if where else "") + ", ".join(filter(None, lines)).replace(":,", ":")
     return f"{failure.title} ({check}): {words:.{_SHOWN}}"
 
 

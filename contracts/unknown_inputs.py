@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from cdp.contract import Contract, Operation, Parameter
 from contracts.calls import Call
 from contracts.drawn_bodies import DrawnBodies, interoperable
+from contracts.query_parameters import QueryParameters
 from contracts.response_checks import BODY, PATH, QUERY, Request, load_table
 from contracts.samples import Sampler
 
@@ -80,6 +81,7 @@ class UnknownInputs:
         self.bodies = DrawnBodies(contract, sampler)
         settings = SchemathesisConfig.from_dict(dict(load_table().settings))
         self.schema = schemathesis.openapi.from_dict(contract.document, config=settings)
+        self._parameters = QueryParameters(contract)
         self._validators: dict[str, jsonschema_rs.Validator | None] = {}
 
     def operation(self, operation: Operation) -> Any:
@@ -117,22 +119,22 @@ class UnknownInputs:
         return cases.map(lambda case: self._first(call, case, valid)).filter(lambda drawn: self._wanted(drawn, valid))
 
     def at_borders(self, call: Call, rng: random.Random, *, valid: bool) -> Iterator[Drawn]:
-        """Requests that go to a border of the schema at one place each, every place before any for the second time."""
+        """Requests that go to a border of the schema at one place each: every parameter before any for the second time,
+        and of each one every way before any for the second time."""
         if not self.drawable(call.operation, valid=valid):
             return
         operation = self.operation(call.operation)
         cases: Iterator[Any] = self.schema.iter_coverage_cases(
             operation, generation_modes=[self._mode(valid)], generation_config=self._generation(operation)
         )
-        kinds: dict[Any, list[Any]] = {}
+        kinds: dict[Any, dict[Any, list[Any]]] = {}
         for case in itertools.islice(cases, _MOST_BOUNDARY_CASES):
             data = case.meta.phase.data
             if case.meta.generation.mode is self._mode(valid) and data.scenario not in _PROBES:
-                kinds.setdefault((data.parameter, data.scenario, data.description), []).append(case)
-        groups = list(kinds.values())
-        for group in (groups, *groups):
-            rng.shuffle(group)
-        for case in (case for row in itertools.zip_longest(*groups) for case in row if case is not None):
+                of_place = kinds.setdefault(data.parameter, {})
+                of_place.setdefault((data.scenario, data.description), []).append(case)
+        places = [list(_in_turn([*of_place.values()], rng)) for of_place in kinds.values()]
+        for case in _in_turn(places, rng):
             drawn = self._first(call, case, valid)
             if self._wanted(drawn, valid):
                 yield drawn
@@ -145,10 +147,10 @@ class UnknownInputs:
         """A call by a method that the contract does not know, as Schemathesis marks it."""
         from schemathesis.generation import meta
 
-        case: Case = self.operation(call.operation).Case(method=method, path_parameters=dict(call.path))
         phase = meta.PhaseInfo.coverage(meta.CoverageScenario.UNSPECIFIED_HTTP_METHOD, f"Unspecified method {method}")
-        case._meta = meta.CaseMetadata(meta.GenerationInfo(0.0, self._mode(False)), {}, phase)
-        return case
+        marks = meta.CaseMetadata(meta.GenerationInfo(0.0, self._mode(False)), {}, phase)
+        found: Case = self.operation(call.operation).Case(method=method, path_parameters=dict(call.path), _meta=marks)
+        return found
 
     def _generation(self, operation: Any) -> Any:
         return self.schema.config.generation_for(operation=operation)
@@ -188,11 +190,12 @@ class UnknownInputs:
             if call.sent is not None or drawn.body is None:
                 case.body = call.sent
         parts = tuple(part for part in (PATH, QUERY, BODY) if _negative(case, part))
+        wrong = self._parameters.wrong(operation, call.query)
         request = Request(
             parts,
-            drawn.broken & {name for name, _ in call.query},
+            wrong,
             sure=self._agreed(call, BODY in parts)
-            and not _only_case_differs(call, drawn.broken)
+            and (QUERY in parts) is bool(wrong)
             and (not stray or PATH in parts)
             and (bool(parts) or not self.bodies.doubtful(operation, call.sent)),
             interoperable=interoperable(call.sent) and all(interoperable(_read(value)) for _, value in call.query),
@@ -255,6 +258,14 @@ class UnknownInputs:
         return self._validators[operation.id]
 
 
+def _in_turn(groups: list[list[Any]], rng: random.Random) -> Iterator[Any]:
+    """One of each group, then the second of each, in an order that is drawn."""
+    for group in (groups, *groups):
+        rng.shuffle(group)
+    for row in itertools.zip_longest(*groups):
+        yield from (each for each in row if each is not None)
+
+
 def _negative(case: Any, part: str) -> bool:
     """Whether a part of what is really sent breaks the contract."""
     return any(place.value == part and info.mode.is_negative for place, info in case.meta.components.items())
@@ -271,11 +282,6 @@ def _parameters_broken(case: Any) -> frozenset[str]:
         names.add(data.parameter)
         places.add(data.parameter_location.value)
     return frozenset(name for name in names if name) if places & {PATH, QUERY} else frozenset()
-
-
-def _only_case_differs(call: Call, broken: frozenset[str]) -> bool:
-    directions = [value for name, value in call.query if name == "order_dir" and name in broken]
-    return any(value.upper() in ("ASC", "DESC") for value in directions)
 
 
 def _read(text: str) -> str | int:

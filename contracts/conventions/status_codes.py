@@ -33,6 +33,7 @@ def _touching_call(s: Subject) -> Call:
 
 @check("CODE-01")
 def never_a_server_error(s: Subject) -> None:
+    heed(s, counted=False)
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
     s.bench.control(s.operation)
@@ -40,7 +41,6 @@ def never_a_server_error(s: Subject) -> None:
         call = _touching_call(s)
         examples = max(_FEWEST, s.session.profile.examples)
         s.for_all(_strange_calls(s, call), lambda strange: _alive(s.session.send(strange, s.session.admin)), examples)
-        heed(s, counted=False)
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
         s.exercised()
