@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cdp import __version__
 from cdp.baseline import Accepted
+from cdp.cassette import Cassette
 from cdp.contract import Contract, Operation
 from cdp.http import TOKEN_HEADER
 from cdp.ledger import LEDGER_FILE, Ledger
@@ -130,6 +131,8 @@ class ContractRun:
             prefix=self.prefix,
             share=self.share,
         )
+        if self.plan.profile.drawn:
+            self.session.cassette = Cassette(self.directory, self.secrets)
         self.bench = Workbench(self.session)
         self.bench.examples = self.examples
         self.rounds = Rounds(
@@ -236,6 +239,8 @@ class ContractRun:
         self.writer.add(result)
         self.rounds.note(result, self.bench.draws)
         self._count(result)
+        if self.session.cassette is not None:
+            self.session.cassette.check()
         return result
 
     def take(self, operation: str, asked: Mapping[str, int]) -> None:
@@ -338,6 +343,8 @@ class ContractRun:
         finally:
             self.writer.close()
             self.ledger.close()
+            if self.session.cassette is not None:
+                self.session.cassette.close()
             self.session.client.close()
 
     def _figures(self) -> tuple[Counter[str], int]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from cdp.cassette import Cassette
 from cdp.contract import Contract, Operation
 from cdp.http import HUNG, REFUSED, TOKEN_HEADER, Client, Exchange
 from cdp.ledger import Ledger
@@ -88,6 +89,7 @@ class Session:
         self._refused: Counter[tuple[str, int]] = Counter()  # how often an operation stayed at 429 or 503
         self._refused_in_a_row: set[str] = set()
         self.health: Call | None = None  # a call that is known to be answered
+        self.cassette: Cassette | None = None  # where drawn exchanges are kept
 
     def send(
         self,
@@ -97,11 +99,13 @@ class Session:
         *,
         method: str = "",
         judged: bool = True,
+        kept: bool = False,
     ) -> Exchange:
         """Send a call as a caller. Raises TargetLost when there is no answer, Obstacle when the target is gone,
         KeyboardInterrupt when the run is to stop, OutOfTime when its budget is spent.
 
-        `judged`: whether the exchange counts as evidence for the operation's conventions on answers.
+        `judged`: whether the exchange counts as evidence for the operation's conventions on answers; `kept`: whether it
+        is put on the cassette.
         """
         operation = call.operation
         self.stop_in_time()
@@ -134,6 +138,8 @@ class Session:
             role=caller.role,
             patient=max(self._refused[operation.id, status] for status in (TOO_MANY, UNAVAILABLE)) < PATIENCE,
         )
+        if kept and self.cassette is not None:
+            self.cassette.add(exchange)
         if entry:
             self.books.answered(entry, call, exchange)
         if (operation.safety != "read" or method != "GET") and not exchange.client_error:

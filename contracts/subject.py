@@ -24,6 +24,7 @@ from contracts.drawing import Draw, look_for, try_again
 from contracts.examples import Examples
 from contracts.finding import Unavailable
 from contracts.identities import Identities
+from contracts.response_checks import ResponseChecks
 from contracts.session import Identity, Obstacle, Session
 from contracts.unknown_inputs import UnknownInputs
 
@@ -126,14 +127,12 @@ class Workbench:
     @cached_property
     def unknown_inputs(self) -> UnknownInputs:
         """Requests drawn from the contract's schemas."""
-        return UnknownInputs(self.session.contract, self.session.prefix)
+        return UnknownInputs(self.session.contract, self.arrangement.sampler)
 
-    def body_validator(self, operation: Operation) -> jsonschema_rs.Validator | None:
-        """Validator of the operation's JSON request body; None when it takes none."""
-        if operation.body_schema is None or operation.body_media_type != "application/json":
-            return None
-        document = {**operation.body_schema, "components": self.session.contract.document["components"]}
-        return jsonschema_rs.Draft202012Validator(document, validate_formats=True)
+    @cached_property
+    def response_checks(self) -> ResponseChecks:
+        """Schemathesis' checks of what comes back."""
+        return ResponseChecks(self.unknown_inputs.schema)
 
     def state(self, call: Call, *, now: bool = False) -> State:
         """What the operation that observes this one shows: status and decoded body. From memory, or really asked

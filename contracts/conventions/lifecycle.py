@@ -42,6 +42,7 @@ from contracts.conventions.life_model import (
 )
 from contracts.conventions.listing import REFERENCE_PAGE, asked_again, identity
 from contracts.examples import Kept
+from contracts.exploration import heed
 from contracts.subject import Subject, Workbench
 
 # --- the machine ----------------------------------------------------------------------------------------------------
@@ -146,6 +147,7 @@ def _told(s: Subject) -> None:
     if key in outcome.found:
         finding = outcome.found[key]
         raise Broken(finding.sentence, finding.exchange, finding.example)
+    heed(s)
     if outcome.stopped and not s.evidence:
         raise NotExercised(outcome.stopped)
     if not s.evidence:

@@ -14,6 +14,7 @@ from contracts.books import recognise_path
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.listing import ACCEPTS, ANY_BUT_JSON, asked_again
+from contracts.exploration import heed
 from contracts.finding import Unavailable
 from contracts.subject import Subject, require
 
@@ -44,6 +45,7 @@ TRICKY = (
 @check("MEDIA-01")
 def answers_are_json(s: Subject) -> None:
     s.bench.control(s.operation)
+    heed(s, counted=False)
     for exchange in s.session.seen(s.operation):
         if exchange.body:
             shown = exchange.headers.get("Content-Type") or "no media type"

@@ -14,6 +14,7 @@ from contracts.arrangement import OwnRecord
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.listing import REFERENCE_PAGE, Page, identity, list_call, needing, page, still, walk
+from contracts.exploration import heed
 from contracts.finding import Unavailable
 from contracts.subject import Subject, require
 
@@ -284,6 +285,7 @@ def unknown_order(s: Subject) -> None:
             f"{form[0][0]}={form[0][1]}",
         )
         s.exercised()
+    heed(s)
 
 
 @check("ORDER-06")

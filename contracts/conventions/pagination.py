@@ -21,6 +21,7 @@ from contracts.conventions.listing import (
     still,
     walk,
 )
+from contracts.exploration import heed
 from contracts.subject import Subject, require
 
 DEFAULT_LIMIT = 20
@@ -249,6 +250,7 @@ def invalid_values(s: Subject) -> None:
             describe(*form),
         )
         s.exercised()
+    heed(s)
 
 
 @check("PAGE-08")

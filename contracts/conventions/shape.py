@@ -7,6 +7,7 @@ from typing import Any
 from contracts.calls import Call
 from contracts.checks import NotExercised, check
 from contracts.conventions.status_codes import NOWHERE
+from contracts.exploration import heed
 from contracts.finding import Unavailable
 from contracts.subject import Subject, require
 
@@ -14,6 +15,7 @@ from contracts.subject import Subject, require
 @check("SHAPE-01")
 def conforms_to_schema(s: Subject) -> None:
     s.control()
+    heed(s, counted=False)
     for exchange in s.session.seen(s.operation):
         # What comes as no JSON is the matter of MEDIA, what was asked at other paths and by other methods of CODE-04.
         about = exchange.method == s.operation.method and NOWHERE not in exchange.url

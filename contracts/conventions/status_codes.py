@@ -15,6 +15,7 @@ from contracts.calls import Call
 from contracts.checks import NotExercised, check
 from contracts.conventions.disclosure import internals
 from contracts.conventions.roles import unknown_id
+from contracts.exploration import heed, judge_method
 from contracts.subject import Subject, require
 
 # {id} is the id of the call's own record. Nothing here reaches another one on a server that takes an id apart.
@@ -32,6 +33,7 @@ def _touching_call(s: Subject) -> Call:
 
 @check("CODE-01")
 def never_a_server_error(s: Subject) -> None:
+    heed(s, counted=False)
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
     s.bench.control(s.operation)
@@ -39,20 +41,9 @@ def never_a_server_error(s: Subject) -> None:
         call = _touching_call(s)
         examples = max(_FEWEST, s.session.profile.examples)
         s.for_all(_strange_calls(s, call), lambda strange: _alive(s.session.send(strange, s.session.admin)), examples)
-        _drawn_calls(s, call)
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
         s.exercised()
-
-
-def _drawn_calls(s: Subject, call: Call) -> None:
-    """Requests drawn from the schemas, in the longer profiles; their answers are evidence for other rules, too."""
-    if s.session.profile.name == "quick":
-        return
-    for valid in (True, False):
-        drawn = s.bench.unknown_inputs.calls(call, valid=valid)
-        if drawn is not None:
-            s.for_all(drawn, lambda unknown: _alive(s.bench.execute(unknown)))
 
 
 def _alive(exchange: Exchange) -> None:
@@ -109,6 +100,7 @@ def documented_success(s: Subject) -> None:
         exchange,
     )
     s.exercised()
+    heed(s)
 
 
 @check("CODE-03")
@@ -131,6 +123,7 @@ def unknown_ids(s: Subject) -> None:
                 value,
             )
             s.exercised()
+    heed(s)
 
 
 @check("CODE-04")
@@ -150,6 +143,8 @@ def unknown_routes(s: Subject) -> None:
     exchange = s.session.send(replace(call, body=None, media_type=None), s.session.admin, method=method)
     _json_refusal(exchange, 405, f"the unsupported method {method}")
     s.exercised()
+    if s.session.profile.drawn:
+        judge_method(s, exchange)
 
 
 def _same_route(one: str, other: str) -> bool:
@@ -231,29 +226,13 @@ def invalid_body(s: Subject) -> None:
             what,
         )
         s.exercised()
-    _drawn_bodies(s, call)
-
-
-def _drawn_bodies(s: Subject, call: Call) -> None:
-    """Bodies drawn to break the schema, in the longer profiles; those count that our own validator refuses, too."""
-    drawn = s.bench.unknown_inputs.calls(call, valid=False) if s.session.profile.name != "quick" else None
-    validator = s.bench.body_validator(s.operation)
-
-    def rule(unknown: Call) -> None:
-        if unknown.sent is None or validator is None or validator.is_valid(unknown.sent):
-            return
-        exchange = s.bench.execute(unknown)
-        sentence = f"a body that breaks the schema got {exchange.outcome()} instead of 400 or 422"
-        require(exchange.status in (400, 422), sentence, exchange, ascii(unknown.sent)[:400])
-        s.exercised()
-
-    if drawn is not None:
-        s.for_all(drawn, rule)
+    heed(s)
 
 
 @check("CODE-06")
 def errors_have_one_form(s: Subject) -> None:
     s.bench.control(s.operation)
+    heed(s, counted=False)
     for exchange in s.session.seen(s.operation):
         if exchange.status >= 400:
             message = exchange.json.get("message") if isinstance(exchange.json, dict) else None

@@ -1,0 +1,234 @@
+"""Drawn requests, sent and judged once per operation, and told to the cells of every requirement that they speak for.
+
+An exploration sends valid and invalid requests at the borders of the schema and random ones, as many of each as the
+profile says, and asks Schemathesis' checks about every answer. A record that a drawn request creates is read, deleted
+and read again at once. What is broken is sought in smaller requests; when a finding is confirmed, that request is sent
+again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hypothesis.errors import Unsatisfiable
+
+from cdp.contract import Operation
+from cdp.http import DROPPED, Exchange
+from cdp.verdicts import Cell
+from contracts.calls import Call
+from contracts.cells import ADMIN
+from contracts.checks import Broken, NotExercised, TargetLost, Unconfirmed
+from contracts.drawn_life import DrawnLife
+from contracts.response_checks import Judged, Request, ResponseChecks, load_table
+from contracts.subject import Subject, Workbench, require
+
+if TYPE_CHECKING:
+    from contracts.unknown_inputs import Drawn
+
+_SMALLER = 30  # requests tried at most to find a smaller one that shows the same
+Key = tuple[str, str]  # requirement and operation
+
+
+@dataclass
+class Finding:
+    """A rule that a drawn request broke. `told`: how often it was said; from the second time on it is sent again."""
+
+    sentence: str
+    exchange: Exchange
+    drawn: Drawn
+    told: int = 0
+
+
+@dataclass
+class Outcome:
+    """What an exploration found. `lost`: why it did not come to its end."""
+
+    found: dict[Key, Finding] = field(default_factory=dict)
+    evidence: Counter[Key] = field(default_factory=Counter)
+    lost: str = ""
+
+
+def heed(s: Subject, *, counted: bool = True) -> None:
+    """Raise Broken for what drawn requests broke of the cell's rule; what kept it counts as evidence.
+
+    `counted` is false where the check itself looks at all answers that were seen, the drawn ones among them. Does
+    nothing in a profile that draws nothing, and for other callers than the run's own.
+    """
+    spoken_for = s.cell.requirement in load_table().requirements and s.cell.role in ("", ADMIN)
+    if not s.session.profile.drawn or not spoken_for:
+        return
+    for operation in _explored_for(s):
+        exploration = _exploration(s.bench, operation)
+        outcome = exploration.outcome
+        key = (s.cell.requirement, s.operation.id)
+        if counted:
+            s.exercised(outcome.evidence[key])
+        finding = outcome.found.get(key)
+        if finding is not None and (not finding.told or exploration.confirms(key, finding)):
+            finding.told += 1
+            raise Broken(finding.sentence, finding.exchange, finding.drawn.shown())
+        if outcome.lost:
+            raise TargetLost(outcome.lost)
+
+
+def judge_method(s: Subject, exchange: Exchange) -> None:
+    """Ask Schemathesis about the answer to a method that the contract does not know; Broken when it is not content."""
+    case = s.bench.unknown_inputs.with_method(s.call(), exchange.method)
+    for judged in s.bench.response_checks.judge(case, Request(), exchange, ["unsupported_method"]):
+        require(not judged.sentence, judged.sentence, exchange, f"the unsupported method {exchange.method}")
+        s.exercised()
+
+
+def _explored_for(s: Subject) -> Iterable[Operation]:
+    """The operations whose drawn requests speak for a cell: its own, and for a deletion the one that creates."""
+    create = s.session.contract.by_action(s.operation.entity, "create")
+    if s.operation.action == "delete" and create is not None:
+        return (create,)
+    return (s.operation,)
+
+
+def _exploration(bench: Workbench, operation: Operation) -> Exploration:
+    known: dict[tuple[str, int], Exploration] = bench.memory.setdefault("explorations", {})
+    key = operation.id, bench.session.seed  # another round draws anew
+    if key not in known:
+        known[key] = Exploration(Subject(Cell("DRAWN", operation.id, ADMIN), operation, bench))
+        known[key].run()
+    return known[key]
+
+
+class Exploration:
+    """Drawn requests to one operation."""
+
+    def __init__(self, s: Subject) -> None:
+        self.s = s
+        self.outcome = Outcome()
+        self.inputs = s.bench.unknown_inputs
+        self.checks: ResponseChecks = s.bench.response_checks
+        self._admitted = False  # whether the valid call succeeds: else nothing but crashes can be told
+        self._call: Call | None = None
+
+    def run(self) -> None:
+        """Draw, send and judge. Raises Obstacle when the target is gone or takes the token no more."""
+        s = self.s
+        try:
+            self._admitted = s.bench.control(s.operation)[1].ok
+            self._call = s.call() if s.operation.safety == "read" else s.bench.untouched_call(s.operation)
+            for valid in (True, False):
+                self._explore(self._call, valid)
+        except TargetLost as lost:
+            self.outcome.lost = str(lost)
+        except (NotExercised, Unconfirmed):
+            return  # the cells say so themselves
+
+    def _explore(self, call: Call, valid: bool) -> None:
+        """All requests of a kind: those at the borders first, then random ones."""
+        s, profile = self.s, self.s.session.profile
+        borders = self.inputs.at_borders(call, random.Random(s.number), valid=valid)
+        found: dict[Key, Finding] = {}
+        for drawn in itertools.islice(borders, profile.borders):
+            self._look(drawn, found)
+        if found:  # only then are the others worth being made
+            others = list(borders)
+            for key, finding in found.items():
+                found[key] = self._smaller(key, finding, others)
+        self.outcome.found = found | self.outcome.found
+        strategy = self.inputs.at_random(call, valid=valid)
+        if strategy is None:
+            return
+        found = {}
+        with suppress(Unsatisfiable):  # a schema that everything fits leaves nothing to break
+            s.for_all(strategy, lambda drawn: self._look(drawn, found), profile.drawn)
+        for key in found.keys() - self.outcome.found.keys():
+            self._shrink(key, found, valid, call)
+        self.outcome.found = found | self.outcome.found
+
+    def _smaller(self, key: Key, finding: Finding, drawn: list[Drawn]) -> Finding:
+        """The same finding in the smallest request at a border that shows it."""
+        smaller = sorted((d for d in drawn if d.size < finding.drawn.size), key=lambda d: d.size)
+        for each in smaller[:_SMALLER]:
+            again: dict[Key, Finding] = {}
+            self._look(self._afresh(each), again, counted=False)
+            if key in again:
+                return again[key]
+        return finding
+
+    def _shrink(self, key: Key, found: dict[Key, Finding], valid: bool, call: Call) -> None:
+        """Let Hypothesis draw the same requests again and shrink the one that broke a rule."""
+
+        def rule(drawn: Drawn) -> None:
+            again: dict[Key, Finding] = {}
+            self._look(drawn, again, counted=False)
+            if key in again:
+                found[key] = again[key]
+                raise Broken(again[key].sentence, again[key].exchange)
+
+        strategy = self.inputs.at_random(call, valid=valid)
+        assert strategy is not None
+        try:
+            self.s.for_all(strategy, rule, self.s.session.profile.drawn)
+        except Broken:
+            return  # `found` holds the last, which is the smallest
+
+    def confirms(self, key: Key, finding: Finding) -> bool:
+        """Whether the request that broke a rule does so again."""
+        again: dict[Key, Finding] = {}
+        self._look(self._afresh(finding.drawn), again, counted=False)
+        if key not in again:
+            return False
+        finding.exchange = again[key].exchange
+        return True
+
+    def _afresh(self, drawn: Drawn) -> Drawn:
+        assert self._call is not None
+        return self.inputs.again(drawn, self._call)
+
+    # --- one request -------------------------------------------------------------------------------------------------
+
+    def _look(self, drawn: Drawn, found: dict[Key, Finding], *, counted: bool = True) -> None:
+        """Send a drawn request and note what the checks say of the answer."""
+        exchange = self._send(drawn.call)
+        if exchange.failure:
+            what = "the connection was dropped" if exchange.failure == DROPPED else "the answer could not be read"
+            self._note(Judged("", "CODE-01", f"{what}: {exchange.detail}"), drawn, exchange, found, counted)
+            return
+        for judged in self.checks.judge(drawn.case, drawn.request, exchange):
+            self._note(judged, drawn, exchange, found, counted)
+        if self._admitted and exchange.ok and self.s.operation.action == "create":
+            self._live(drawn, exchange, found, counted)
+
+    def _send(self, call: Call, *, judged: bool = True) -> Exchange:
+        return self.s.session.send(call, self.s.session.admin, judged=judged, kept=True)
+
+    def _note(
+        self,
+        judged: Judged,
+        drawn: Drawn,
+        exchange: Exchange,
+        found: dict[Key, Finding],
+        counted: bool,
+        operation: str = "",
+    ) -> None:
+        if not self._admitted and judged.requirement != "CODE-01":
+            return
+        key = (judged.requirement, operation or self.s.operation.id)
+        if judged.sentence:
+            if key not in found or drawn.size < found[key].drawn.size:
+                found[key] = Finding(judged.sentence, exchange, drawn)
+        elif judged.evidence and counted:
+            self.outcome.evidence[key] += 1
+
+    # --- the short life of a record that was drawn -------------------------------------------------------------------
+
+    def _live(self, drawn: Drawn, created: Exchange, found: dict[Key, Finding], counted: bool) -> None:
+        """Read a created record, delete it, read it again: is it there, and is it gone?"""
+        life = DrawnLife.of(self.s, drawn, created)
+        if life is None:
+            return
+        for operation, exchange, judged in life.live(self._send, self.checks, self.inputs.operation):
+            self._note(judged, drawn, exchange, found, counted, operation)

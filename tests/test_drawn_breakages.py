@@ -1,0 +1,97 @@
+"""What only drawn requests find: quick passes it over, release reports it by the right requirement and no other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cdp.contract import Contract, load_contract
+from cdp.verdicts import Result, Verdict
+from contracts.catalogue import load_catalogue
+from contracts.cells import Selection
+from contracts.profiles import PROFILES
+from contracts.response_checks import load_table
+from contracts.run import ContractRun, make_plan
+from tests.breakages.drawn import DRAWN
+from tests.breakages.model import Breakage
+from tests.broken_server import BrokenServer
+from tests.test_breakages import reported, shown
+
+CATALOGUE = load_catalogue()
+TABLE = load_table()
+
+
+@pytest.fixture(scope="module")
+def contract() -> Contract:
+    return load_contract()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
+    running = BrokenServer(tmp_path_factory.mktemp("drawn"))
+    yield running
+    running.stop()
+
+
+def judge(
+    server: BrokenServer, contract: Contract, breakage: Breakage, directory: Path, profile: str = "release"
+) -> list[Result]:
+    """The cells of all requirements that drawn requests speak for, on the operations of a breakage."""
+    selection = Selection(operations=breakage.operations, requirements=tuple(sorted(TABLE.requirements)))
+    plan = make_plan(contract, CATALOGUE, selection, PROFILES[profile], seed=1)
+    with server.breaking(breakage) as target:
+        run = ContractRun(plan, target, directory)
+        try:
+            run.start()
+            return list(run.judge_all())
+        finally:
+            run.finish(obstacle="the data are thrown away")
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_release_reports_it(server: BrokenServer, contract: Contract, name: str, tmp_path: Path) -> None:
+    breakage, check = DRAWN[name]
+    found = reported(judge(server, contract, breakage, tmp_path))
+    for cell in breakage.cells:
+        must = CATALOGUE.requirements[cell.partition("/")[0]].level == "MUST"
+        assert cell in found, f"{breakage.what}: not reported by {cell}, but {shown(found.values())}"
+        assert found[cell].verdict is (Verdict.FAIL if must else Verdict.WARN), shown([found[cell]])
+        assert f"({check})" in found[cell].sentence, shown([found[cell]])
+        assert "intermittent" not in found[cell].sentence, shown([found[cell]])
+        assert found[cell].exchange and found[cell].curl.startswith("curl ") and found[cell].example
+    strangers = [r for n, r in found.items() if n not in breakage.cells and r.cell.requirement not in breakage.also]
+    assert not strangers, f"{breakage.what}: blamed on {shown(strangers)}"
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_quick_does_not_meet_it(server: BrokenServer, contract: Contract, name: str, tmp_path: Path) -> None:
+    breakage, _ = DRAWN[name]
+    results = judge(server, contract, breakage, tmp_path, "quick")
+    assert not reported(results), shown(reported(results).values())
+
+
+def test_every_row_of_the_table_can_fail() -> None:
+    """All checks but that of headers, of which the contract describes none: it has a test of its own below."""
+    pairs = {(check, breakage.by[0]) for breakage, check in DRAWN.values()}
+    rows = {(row.check, row.requirement) for row in TABLE.rows if row.check != "response_headers_conformance"}
+    missing = rows - pairs
+    # Undocumented statuses to wrong ids and pages come by the same row as those to wrong orders.
+    assert missing == {("status_code_conformance", "CODE-03"), ("status_code_conformance", "PAGE-07")}
+
+
+def test_a_described_header_has_to_come(server: BrokenServer, tmp_path: Path) -> None:
+    contract = load_contract()
+    answer = contract.document["paths"]["/tags/{tag_id}"]["get"]["responses"]["200"]
+    answer["headers"] = {"X-Request-Id": {"required": True, "schema": {"type": "string"}}}
+    unbroken = replace(DRAWN["no-allow-header"][0], operations=("get_tag",), beyond=False, through=frozenset())
+
+    async def untouched(request, world):  # type: ignore[no-untyped-def]
+        return await world.forward(request)
+
+    found = reported(judge(server, contract, replace(unbroken, alter=untouched), tmp_path))
+    assert list(found) == ["SHAPE-01/get_tag"]
+    assert re.search(r"response_headers_conformance\).*X-Request-Id", found["SHAPE-01/get_tag"].sentence)
