@@ -143,7 +143,7 @@ def as_entry(exchange: Exchange, secrets: Secrets) -> dict[str, Any]:
         ),
         "response": harfile.Response(
             status=response["status"],
-            statusText=_phrase(response["status"]) or response["failure"],
+            statusText=_phrase(response["status"]) or secrets.redact(response["failure"]),
             httpVersion="HTTP/1.1",
             headers=_records(response["headers"].items()),
             content=content,

@@ -26,6 +26,7 @@ from contracts.cells import ADMIN
 from contracts.checks import Broken, NotExercised, TargetLost, Unconfirmed
 from contracts.drawn_life import DrawnLife
 from contracts.response_checks import Judged, Request, ResponseChecks, load_table
+from contracts.session import Obstacle
 from contracts.subject import Subject, Workbench, require
 
 if TYPE_CHECKING:
@@ -47,11 +48,13 @@ class Finding:
 
 @dataclass
 class Outcome:
-    """What an exploration found. `lost`: why it did not come to its end."""
+    """What an exploration found. `lost`: why it did not come to its end; `fault`: that of the suite itself, which must
+    pass in no cell."""
 
     found: dict[Key, Finding] = field(default_factory=dict)
     evidence: Counter[Key] = field(default_factory=Counter)
     lost: str = ""
+    fault: Exception | None = None
 
 
 def heed(s: Subject, *, counted: bool = True) -> None:
@@ -66,6 +69,8 @@ def heed(s: Subject, *, counted: bool = True) -> None:
     for operation in _explored_for(s):
         exploration = _exploration(s.bench, operation)
         outcome = exploration.outcome
+        if outcome.fault is not None:
+            raise outcome.fault
         key = (s.cell.requirement, s.operation.id)
         if counted:
             s.exercised(outcome.evidence[key])
@@ -116,6 +121,7 @@ class Exploration:
     def run(self) -> None:
         """Draw, send and judge. Raises Obstacle when the target is gone or takes the token no more."""
         s = self.s
+        self.checks.listen(self.inputs.renew())
         try:
             self._admitted = s.bench.control(s.operation)[1].ok
             self._call = s.call() if s.operation.safety == "read" else s.bench.untouched_call(s.operation)
@@ -125,6 +131,10 @@ class Exploration:
             self.outcome.lost = str(lost)
         except (NotExercised, Unconfirmed):
             return  # the cells say so themselves
+        except Obstacle:
+            raise
+        except Exception as fault:
+            self.outcome.fault = fault
 
     def _explore(self, call: Call, valid: bool) -> None:
         """All requests of a kind: those at the borders first, then random ones."""

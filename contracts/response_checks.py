@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 TABLE = Path(__file__).with_name("response_checks.yaml")
 VALID, INVALID, PATH, QUERY, BODY = "valid", "invalid", "path", "query", "body"
 _SHOWN = 240
+_TITLES = {  # its own say "accepted" of whatever is not among the expected statuses
+    "positive_data_acceptance": "Schema-valid request not accepted",
+    "negative_data_rejection": "Schema-violating request not refused as such",
+}
 _OF_DECISIONS = ("positive_data_acceptance", "negative_data_rejection", "status_code_conformance")
 
 
@@ -111,24 +115,24 @@ class Judged:
     evidence: bool = False
 
 
-@dataclass
 class ResponseChecks:
-    """Asks Schemathesis' checks about exchanges with the operations of one schema."""
+    """Asks Schemathesis' checks about exchanges."""
 
-    schema: BaseSchema
-    table: Table = field(default_factory=load_table)
-
-    def __post_init__(self) -> None:
+    def __init__(self, table: Table | None = None) -> None:
         from schemathesis.checks import CHECKS, load_all_checks
 
         load_all_checks()
+        self.table = table or load_table()
         self._functions: dict[str, Any] = {name: CHECKS.get_one(name) for name in self.table.checks}
         self._results: list[Any] = []
+
+    def listen(self, schema: BaseSchema) -> None:
+        """Be told by the hook `after_validate` what the checks say of exchanges with a schema's operations."""
 
         def after_validate(context: Any, case: Any, response: Any, results: list[Any]) -> None:
             self._results = list(results)
 
-        self.schema.hooks.hook(after_validate)
+        schema.hooks.hook(after_validate)
 
     def judge(
         self,
@@ -152,13 +156,18 @@ class ResponseChecks:
             requirement = self.table.requirement(result.name, request, exchange.ok)
             if not requirement:
                 continue
-            sentence = _sentence(result.name, result.failure) if result.failure is not None else ""
+            sentence = _sentence(result.name, result.failure, exchange) if result.failure is not None else ""
             found.append(Judged(result.name, requirement, sentence, _proves(result.name, case, request, exchange)))
         return found
 
     def _asked(self, check: str, request: Request, exchange: Exchange) -> bool:
         if exchange.status >= 500 and check in _OF_DECISIONS:
             return False  # a crash is no decision about the request
+        if check == "content_type_conformance":
+            return bool(exchange.body)
+        if check == "response_schema_conformance":  # what is no JSON is the matter of MEDIA, and so is too much of it
+            readable = exchange.media_type in ("application/json", "") and not exchange.overfull
+            return bool(exchange.body) and readable
         if check == "positive_data_acceptance":
             return request.sure and request.interoperable
         return request.sure or check not in _OF_DECISIONS
@@ -170,8 +179,6 @@ def _proves(check: str, case: Case, request: Request, exchange: Exchange) -> boo
         return request.valid and exchange.ok
     if check == "negative_data_rejection":
         return not request.valid and exchange.client_error
-    if check in ("content_type_conformance", "response_schema_conformance"):
-        return bool(exchange.body)
     if check == "response_headers_conformance":
         described = case.operation.responses.find_by_status_code(exchange.status)
         return bool(described is not None and described.headers)
@@ -182,13 +189,14 @@ def _proves(check: str, case: Case, request: Request, exchange: Exchange) -> boo
     return True
 
 
-def _sentence(check: str, failure: Any) -> str:
+def _sentence(check: str, failure: Any, exchange: Exchange) -> str:
     """Schemathesis' own words in one line, without the dumps of schemas and values that follow them."""
     told = getattr(failure, "validation_message", "") or failure.message.partition("\n\nSchema")[0]
     where = "/".join(map(str, getattr(failure, "instance_path", ()) or ()))
     lines = [" ".join(line.removeprefix("- ").split()).rstrip(".,") for line in told.splitlines()]
     words = (f"{where}: " if where else "") + ", ".join(filter(None, lines)).replace(":,", ":")
-    return f"{failure.title} ({check}): {words:.{_SHOWN}}"
+    title = _TITLES.get(check, failure.title)
+    return f"{title} ({check}): {words:.{_SHOWN}}, got {exchange.status}"
 
 
 def as_response(case: Case, exchange: Exchange) -> Response:

@@ -132,7 +132,9 @@ class Workbench:
     @cached_property
     def response_checks(self) -> ResponseChecks:
         """Schemathesis' checks of what comes back."""
-        return ResponseChecks(self.unknown_inputs.schema)
+        checks = ResponseChecks()
+        checks.listen(self.unknown_inputs.schema)
+        return checks
 
     def state(self, call: Call, *, now: bool = False) -> State:
         """What the operation that observes this one shows: status and decoded body. From memory, or really asked

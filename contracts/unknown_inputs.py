@@ -29,6 +29,7 @@ from contracts.samples import Sampler
 
 if TYPE_CHECKING:
     from schemathesis import Case
+    from schemathesis.schemas import BaseSchema
 
 _JSON = "application/json"
 _MOST_BOUNDARY_CASES = 400  # of one operation; what is left out are combinations
@@ -71,18 +72,23 @@ class Drawn:
 
 
 class UnknownInputs:
-    """Draws requests per operation; made of the whole contract once a run."""
+    """Draws requests per operation."""
 
     def __init__(self, contract: Contract, sampler: Sampler) -> None:
+        self.contract = contract
+        self.bodies = DrawnBodies(contract, sampler)
+        self.schema = self.renew()
+        self._parameters = QueryParameters(contract)
+        self._validators: dict[str, jsonschema_rs.Validator | None] = {}
+
+    def renew(self) -> BaseSchema:
+        """Let go of what Schemathesis remembers of the operations so far: it keeps megabytes of each."""
         import schemathesis  # here, because it takes most of a second and a short run does without it
         from schemathesis.config import SchemathesisConfig
 
-        self.contract = contract
-        self.bodies = DrawnBodies(contract, sampler)
         settings = SchemathesisConfig.from_dict(dict(load_table().settings))
-        self.schema = schemathesis.openapi.from_dict(contract.document, config=settings)
-        self._parameters = QueryParameters(contract)
-        self._validators: dict[str, jsonschema_rs.Validator | None] = {}
+        self.schema = schemathesis.openapi.from_dict(self.contract.document, config=settings)
+        return self.schema
 
     def operation(self, operation: Operation) -> Any:
         """The operation as Schemathesis knows it."""
@@ -189,7 +195,8 @@ class UnknownInputs:
             call = self._with_body(call, drawn.body)
             if call.sent is not None or drawn.body is None:
                 case.body = call.sent
-        parts = tuple(part for part in (PATH, QUERY, BODY) if _negative(case, part))
+        # The path of the call itself leads to its record, whatever the contract says of the id's form.
+        parts = tuple(part for part in (PATH, QUERY, BODY) if _negative(case, part) and (stray or part != PATH))
         wrong = self._parameters.wrong(operation, call.query)
         request = Request(
             parts,
