@@ -16,6 +16,7 @@ import time
 from typing import Any
 
 import gevent
+import locust.runners
 from gevent.event import Event
 from locust.env import Environment
 from locust.event import Events
@@ -38,6 +39,7 @@ OWN_SUMMARY = "CDP_LOAD_OWN_SUMMARY"  # set where `cdp load` started Locust
 LOCAL = "local"  # the name of the only process
 PLAN, READY, GO, REPORT, STOP = "cdp-plan", "cdp-ready", "cdp-go", "cdp-report", "cdp-stop"
 READY_DEADLINE_S = 60.0
+LIVENESS_S = 45
 GO_IN_S = 0.5
 FINAL_DEADLINE_S = 5.0
 
@@ -53,6 +55,9 @@ def install(events: Events, show: Show) -> None:
             logging.getLogger("locust.stats_logger").setLevel(logging.CRITICAL)
 
     measure_finely()
+    # A worker that reads contract and target is silent for longer than the three seconds of Locust on a busy machine;
+    # who died is told by the reports that do not come.
+    locust.runners.HEARTBEAT_LIVENESS = LIVENESS_S
     events.init_command_line_parser.add_listener(_add_options)
     events.init.add_listener(on_init)
 
