@@ -24,6 +24,7 @@ from load.witness import Witness
 
 UNANSWERED = Outcome("no answer when the run ended")
 GONE = (Failure.REFUSED, Failure.UNREACHABLE, Failure.RESET, Failure.CLOSED)
+STOP_GRACE_S = 1.0  # for what is under way when a run is stopped
 DRAIN_GRACE_S = 1.0  # beyond the timeout of an answer
 _LEFT_AT_ONCE = 200
 _BURST_WINDOW_S = 5
@@ -113,12 +114,19 @@ class OpenLoop:
                 if count % _LEFT_AT_ONCE == _LEFT_AT_ONCE - 1:
                     gevent.sleep(0)  # a long backlog must not keep the reports back, or this process passes for dead
                 self._leave(number, intended_ns, now_ns)
+        self._let_answer()
         for timer in list(self._timers):
             timer.stop()  # type: ignore[attr-defined]
             self.unfollowed += 1
         self._timers.clear()
         self.pool.close(abandon=True)
         self.ended.set()
+
+    def _let_answer(self) -> None:
+        """Wait a moment for what is under way: a run that is stopped by hand must not make errors of it."""
+        deadline_ns = time.monotonic_ns() + int(STOP_GRACE_S * 1e9)
+        while self._unanswered and time.monotonic_ns() < deadline_ns:
+            gevent.sleep(0.02)
 
     def _leave(self, number: int, intended_ns: int, now_ns: int) -> None:
         """Count an arrival as never sent. It is no request, so no event tells of it, and there may be very many."""

@@ -141,7 +141,7 @@ def test_the_first_interrupt_ends_a_run_in_good_order(instance: RunningInstance,
     process.send_signal(signal.SIGINT)
     done = ended(process)
     run = stored(tmp_path)
-    assert done.code == 3
+    assert done.code == run.decision.exit_code != 0, "what was not run to its end has met nothing"
     assert any("interrupted" in reason for reason in run.decision.reasons)
     balanced(run)
     assert run.all.good > 0
@@ -246,7 +246,7 @@ def test_wrong_usage_is_one_line_and_code_2(arguments: list[str], words: str, tm
 def refused(done: Ended, words: str) -> None:
     """It could not be judged, and says why in one line."""
     assert done.code == 3, done.said
-    assert words in done.said
+    assert words in " ".join(done.said.split()), "a terminal breaks lines"
     assert "Traceback" not in done.said
 
 
