@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import random
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from cdp.contract import Contract, load_contract
 from cdp.http import Exchange
+from cdp.results import ResultsError, read_results
 from cdp.verdicts import Result, Verdict
 from contracts.calls import Call
 from contracts.catalogue import load_catalogue
@@ -298,6 +301,19 @@ def test_what_fails_only_once_is_marked(server: BrokenServer, contract: Contract
     breakage = Breakage("once", "once", ("create_report",), (), alter)
     (result,) = run_on(server, contract, tmp_path, ["create_report"], breakage, requirements=("CODE-01",))
     assert result.verdict is Verdict.FAIL and "(not_a_server_error)" in result.sentence
+
+
+def test_a_cassette_that_cannot_be_written_ends_the_run_in_one_line(
+    server: BrokenServer, contract: Contract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("cdp.cassette.os.pwrite", full)
+    with pytest.raises(ResultsError) as caught:
+        run_on(server, contract, tmp_path, ["list_tags"], requirements=("CODE-02",))
+    assert str(caught.value) == f"cannot write the cassette to {tmp_path / 'drawn.har'}: No space left on device"
+    assert len(read_results(tmp_path / "results.jsonl").results) == 1  # the verdict is kept
 
 
 def test_a_fault_of_the_suite_passes_in_no_cell(
