@@ -7,6 +7,7 @@ each bucket, so that distributions of the same layout merge exactly.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -129,7 +130,7 @@ class Distribution:
 def _numbers(values: Iterable[int] | Numbers) -> Numbers:
     if isinstance(values, np.ndarray):
         return values
-    found = np.array(values if isinstance(values, list | tuple) else list(values))
+    found = np.array(values if isinstance(values, list | tuple | array) else list(values))
     if found.size and found.dtype.kind not in "iu":
         raise TypeError("whole numbers are needed")
     return found.astype(np.int64)

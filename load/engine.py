@@ -7,9 +7,9 @@ never sent, or not answered by the end, enters the latency at its age.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic_ns
 
 import gevent
 from gevent.event import Event
@@ -100,14 +100,14 @@ class OpenLoop:
 
     def drain(self, deadline_ns: int) -> None:
         """Wait until everything that was sent has been answered and followed to its end, or the deadline is there."""
-        while (self._unanswered or self._timers or self.waiting) and time.monotonic_ns() < deadline_ns:
+        while (self._unanswered or self._timers or self.waiting) and monotonic_ns() < deadline_ns:
             gevent.sleep(0.02)
 
     def stop(self) -> None:
         """End it: what was not sent is counted as never sent, what was not answered as unanswered, at their age."""
         if self.ended.is_set():
             return
-        now_ns = time.monotonic_ns()
+        now_ns = monotonic_ns()
         if self._dispatcher is not None:
             self.pool.on_free = None
             for count, (number, intended_ns) in enumerate(self._dispatcher.stop()):
@@ -124,8 +124,8 @@ class OpenLoop:
 
     def _let_answer(self) -> None:
         """Wait a moment for what is under way: a run that is stopped by hand must not make errors of it."""
-        deadline_ns = time.monotonic_ns() + int(STOP_GRACE_S * 1e9)
-        while self._unanswered and time.monotonic_ns() < deadline_ns:
+        deadline_ns = monotonic_ns() + int(STOP_GRACE_S * 1e9)
+        while self._unanswered and monotonic_ns() < deadline_ns:
             gevent.sleep(0.02)
 
     def _leave(self, number: int, intended_ns: int, now_ns: int) -> None:
@@ -143,29 +143,30 @@ class OpenLoop:
             shot = self._held[1]
         else:
             shot = self.scenario.shot(number)
-            self.sampler.tried(intended_ns, time.monotonic_ns())
-        if self._send(shot, intended_ns):
+            self.sampler.tried(intended_ns, monotonic_ns())
+        if self._send(shot, intended_ns, self._take):
             if self._held is not None:
                 self._held = None
-                self.sampler.freed(time.monotonic_ns())
+                self.sampler.freed(monotonic_ns())
             return True
         self._held = number, shot
         self.sampler.full()
         return False
 
-    def _send(self, shot: Shot, intended_ns: int, follow_up: bool = False) -> bool:
-        def done(answer: Answer) -> None:
-            self._unanswered -= 1
-            self.follow_ups += follow_up
-            self._take(shot, intended_ns, answer)
-
-        if not self.pool.start(shot.request, done):
+    def _send(self, shot: Shot, intended_ns: int, take: Callable[[Shot, int, Answer], None]) -> bool:
+        if not self.pool.start(shot.request, lambda answer: take(shot, intended_ns, answer)):
             return False
         self._unanswered += 1
         return True
 
+    def _take_follow_up(self, shot: Shot, intended_ns: int, answer: Answer) -> None:
+        self.follow_ups += 1
+        self._take(shot, intended_ns, answer)
+
     def _take(self, shot: Shot, intended_ns: int, answer: Answer) -> None:
-        channel = self._channel(shot)
+        """What came of a request."""
+        self._unanswered -= 1
+        channel = self._channels.get((shot.scenario, shot.name)) or self._channel(shot)
         if answer.failure is Failure.ABANDONED:
             channel.unanswered(intended_ns, answer.sent_ns, answer.done_ns)
             self.witness.failed(shot, intended_ns, answer, UNANSWERED)
@@ -173,7 +174,7 @@ class OpenLoop:
         if answer.received_ns:
             self.sampler.take(answer)
         outcome = shot.judge(answer)
-        if outcome.good:
+        if not outcome.error:
             channel.add(intended_ns, answer.sent_ns, answer.done_ns, len(answer.body), shot.events)
             if self.witness.wants_all:
                 self.witness.good(shot, intended_ns, answer)
@@ -207,7 +208,7 @@ class OpenLoop:
         def due() -> None:
             timer.stop()
             self._timers.discard(timer)
-            if not self._send(shot, time.monotonic_ns(), follow_up=True):
+            if not self._send(shot, monotonic_ns(), self._take_follow_up):
                 self._follow((pause_s, shot))
 
         timer.start(due)

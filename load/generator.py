@@ -66,6 +66,7 @@ class Generator:
             attach(environment, self.recorder)
         self._send_report = send_report
         self._stop = Event()
+        self._over = Event()
         self._sequence = 0
         self._reason = ""
         self._engine: OpenLoop | None = None
@@ -106,7 +107,8 @@ class Generator:
             else:
                 self._stop.wait()
         finally:
-            reporter.kill()
+            self._over.set()
+            reporter.join()
             self._finish()
             self.sampler.close()
 
@@ -149,8 +151,7 @@ class Generator:
         self.stop("server errors or broken connections were more than half of all answers of five seconds")
 
     def _report_regularly(self) -> None:
-        while True:
-            gevent.sleep(REPORT_INTERVAL_S)
+        while not self._over.wait(REPORT_INTERVAL_S):
             self._report(final=False)
 
     def _finish(self) -> None:
@@ -160,6 +161,8 @@ class Generator:
 
     def _report(self, *, final: bool) -> None:
         now_ns = time.monotonic_ns()
+        health = self.sampler.sample(now_ns).as_message()
+        gevent.sleep(0)  # arrivals that became due meanwhile go before the rest
         self._sequence += 1
         engine = self._engine
         self._send_report(
@@ -169,7 +172,7 @@ class Generator:
                 "channels": [
                     {"key": list(key), "figures": figures.as_record()} for key, figures in self.recorder.fold().items()
                 ],
-                "health": self.sampler.sample(now_ns).as_message(),
+                "health": health,
                 "offered": self._dispatcher.offered if self._dispatcher else 0,
                 "waiting": engine.waiting if engine else 0,
                 "in_flight": self.pool.in_flight,

@@ -1,8 +1,10 @@
-"""Fixtures for the tests of the embedded instance: one server for the whole session, over real HTTP."""
+"""Locust without its patches, and the embedded instance: one server for the whole session, over real HTTP."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+
+import tests.locust_unpatched  # noqa: F401  # isort: skip
 
 import pytest
 

@@ -8,8 +8,6 @@ from typing import Any
 from unittest.mock import Mock
 
 import gevent
-
-import tests.locust_unpatched  # noqa: F401  # isort: skip
 from locust.env import Environment
 
 from cdp.load_results import Figures

@@ -45,6 +45,9 @@ class Process:
     def at(self, when_ns: int) -> None:
         self.wanted = when_ns
 
+    def rest(self) -> None:
+        self.wanted = None
+
     def close(self) -> None:
         self.wanted = None
 

@@ -38,6 +38,9 @@ class Bench:
     def at(self, when_ns: int) -> None:
         self.wanted = when_ns
 
+    def rest(self) -> None:
+        self.wanted = None
+
     def close(self) -> None:
         self.wanted = None
 
@@ -223,7 +226,12 @@ def test_timers_fire_after_their_time_and_can_be_set_again(make: Callable[[Calla
 
 def test_a_timer_that_is_set_anew_forgets_the_earlier_time() -> None:
     fired: list[int] = []
-    timer = make_timer(lambda: fired.append(time.monotonic_ns()))
+
+    def callback() -> None:
+        fired.append(time.monotonic_ns())
+        timer.rest()
+
+    timer = make_timer(callback)
     later = time.monotonic_ns() + 30_000_000
     timer.at(time.monotonic_ns() + 5_000_000)
     timer.at(later)

@@ -8,15 +8,13 @@ import itertools
 import random
 from pathlib import Path
 
+import locust.stats
 import numpy as np
 import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-import tests.locust_unpatched  # noqa: F401  # isort: skip
-import locust.stats
 from locust.env import Environment
 from locust.stats import PERCENTILES_TO_REPORT, RequestStats, StatsCSV
 

@@ -12,9 +12,6 @@ from typing import Any
 
 import gevent
 import pytest
-
-import tests.locust_unpatched  # noqa: F401  # isort: skip
-
 from locust.env import Environment
 from locust.exception import CatchResponseError, LocustError, StopTest
 from locust.stats import StatsError

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from load.answer import Failure
 from load.wire.coding import AnswerError, decode_body
 from load.wire.connection import READ_SIZE
-from load.wire.parser import AnswerParser, fields_of
+from load.wire.parser import AnswerParser, Heads, fields_of
 from tests.wire_corpus import ALL, EXACT, GOOD, MAX_BODY, SMALL, Case
 
 
@@ -116,6 +116,47 @@ def test_one_parser_for_many_answers() -> None:
         pieces = cut(case.raw, [drawn.randrange(len(case.raw)) for _ in range(drawn.randrange(3))])
         assert parse(pieces, case.method, parser=parser) == expected(case)
         assert b"X-Nonce" in parser.head
+
+
+def primed() -> Heads:
+    """The heads that are remembered after every good answer of the corpus."""
+    heads: Heads = {}
+    for case in GOOD:
+        parse([case.raw], case.method, case.until_close, AnswerParser(MAX_BODY, heads))
+    return heads
+
+
+@pytest.mark.parametrize("case", ALL, ids=str)
+def test_heads_that_are_known_change_nothing(case: Case) -> None:
+    heads = primed()
+    assert len(heads) > 5
+    for place in range(len(case.raw)) if case in SMALL else (0,):
+        pieces = cut(case.raw, [place])
+        assert parse(pieces, case.method, case.until_close, AnswerParser(MAX_BODY, dict(heads))) == expected(case)
+
+
+def test_a_known_head_with_a_body_of_another_length() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
+    heads: Heads = {}
+    for raw in (head + b"1234", head + b"5678"):
+        assert parse([raw], parser=AnswerParser(MAX_BODY, heads)) == Parsed(200, raw[-4:], None, True)
+    assert list(heads) == [head[:-4]]
+    assert parse([head + b"123"], parser=AnswerParser(MAX_BODY, heads)) == Parsed()
+    assert parse([head + b"123", b"4"], parser=AnswerParser(MAX_BODY, heads)) == Parsed(200, b"1234", None, True)
+    assert parse([head + b"12345"], parser=AnswerParser(MAX_BODY, heads)).surplus
+    assert parse([head], "HEAD", parser=AnswerParser(MAX_BODY, heads)) == Parsed(200, b"", None, True)
+    assert parse([head + b"1234"], "HEAD", parser=AnswerParser(MAX_BODY, heads)).surplus
+
+
+def test_heads_are_not_remembered_without_end() -> None:
+    heads: Heads = {}
+    for number in range(3000):
+        raw = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nX-Id: %d\r\n\r\n1" % number
+        assert parse([raw], parser=AnswerParser(MAX_BODY, heads)).status == 200
+    assert 0 < len(heads) <= 1024
+    long = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nX-Long: %s\r\n\r\n1" % (b"x" * 3000)
+    assert parse([long], parser=AnswerParser(MAX_BODY, heads)).status == 200
+    assert long[:-5] not in heads
 
 
 def test_trailers_are_no_headers() -> None:

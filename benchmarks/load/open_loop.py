@@ -20,7 +20,7 @@ from load.wire.pool import Pool
 from load.wire.tls import make_context
 from load.witness import Witness
 
-RATE = float(os.environ.get("BENCH_RATE", "4000"))
+RATE = float(os.environ.get("BENCH_RATE", "20000"))
 CONNECTIONS = int(os.environ.get("BENCH_CONNECTIONS", "10"))
 _FOLD_S = 0.5
 

@@ -3,6 +3,7 @@
 python -m benchmarks.load.probe ORIGIN RATE SECONDS CONNECTIONS
 """
 
+import gc
 import json
 import os
 import resource
@@ -45,14 +46,19 @@ def probe(origin: str, rate: float, seconds: float, connections: int) -> dict[st
     schedule = Schedule(steady(rate, seconds))
     start_ns = time.monotonic_ns() + int(START_IN_S * 1e9)
     dispatcher = Dispatcher(schedule.times(), start_ns, engine.fire)
+    gc.collect()
+    gc.freeze()  # as the generator does
     sampler.begin(start_ns)
     folded: list[Figures] = []
     settled_mb, cpu_s = 0.0, time.process_time()
     engine.start(dispatcher)
     while time.monotonic_ns() < start_ns + int(seconds * 1e9):
         gevent.sleep(FOLD_S)
-        folded = [Figures.merged([*folded, *recorder.fold().values()])]
         sampler.sample(time.monotonic_ns())
+        gevent.sleep(0)  # as the generator does
+        figures = recorder.fold().values()
+        gevent.sleep(0)
+        folded = [Figures.merged([*folded, *figures])]
         if not settled_mb and time.monotonic_ns() > start_ns + int(seconds * 0.2e9):
             settled_mb = memory_mb()
     engine.drain(time.monotonic_ns() + int(DRAIN_S * 1e9))

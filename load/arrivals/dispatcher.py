@@ -92,30 +92,35 @@ class Dispatcher:
         if self._blocked or not self._running:
             return
         now_ns = self._clock()
-        for _ in range(AT_ONCE):
-            if not self._load() or self._due[self._place] > now_ns:
-                break
-            if not self._fire_one(self._numbers[self._place], self._due[self._place]):
-                self._blocked = True
-                return
-            self._place += 1
-            self.fired += 1
-        self._arm()
-
-    def _fire_one(self, number: int, intended_ns: int) -> bool:
         try:
-            return self._fire(number, intended_ns)
+            for _ in range(AT_ONCE):
+                if not self._load() or self._due[self._place] > now_ns:
+                    break
+                if not self._fire(self._numbers[self._place], self._due[self._place]):
+                    self._block()
+                    return
+                self._place += 1
+                self.fired += 1
         except Exception as error:
             # In the hub nobody would catch it, and the timer would never be set again.
             self._broken = True
+            self._block()
             if self._on_error is None:
                 raise
             self._on_error(error)
-            return False
+            return
+        self._arm()
+
+    def _block(self) -> None:
+        """Nothing goes until there is room."""
+        self._blocked = True
+        self._timer.rest()
 
     def _arm(self) -> None:
         if self._load():
             self._timer.at(self._due[self._place])
+        else:
+            self._timer.rest()
 
     def _load(self) -> bool:
         """Make sure that there is an arrival at the place; False when the schedule is at its end."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 import sys
 import time
 from collections.abc import Callable
@@ -19,22 +20,17 @@ import gevent
 
 _TFD_TIMER_ABSTIME = 1
 _READ = 1  # of libev
+_ITIMERSPEC = struct.Struct("@llll")  # interval and value, each in seconds and nanoseconds
 
 
 class Timer(Protocol):
-    """Calls back once at the time that was set last."""
+    """Calls back once at the time that was set last. It is the callback's to set the next time, or `rest`."""
 
     def at(self, when_ns: int) -> None: ...
 
+    def rest(self) -> None: ...
+
     def close(self) -> None: ...
-
-
-class _Timespec(ctypes.Structure):
-    _fields_ = (("tv_sec", ctypes.c_long), ("tv_nsec", ctypes.c_long))
-
-
-class _Itimerspec(ctypes.Structure):
-    _fields_ = (("it_interval", _Timespec), ("it_value", _Timespec))
 
 
 class _Timerfd:
@@ -44,13 +40,12 @@ class _Timerfd:
         self._libc = ctypes.CDLL(None, use_errno=True)
         # TFD_NONBLOCK and TFD_CLOEXEC are O_NONBLOCK and O_CLOEXEC (timerfd_create(2)).
         self.descriptor = self._checked(self._libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC))
-        self._spec = _Itimerspec()
-        self._reference = ctypes.byref(self._spec)
+        self._spec = ctypes.create_string_buffer(_ITIMERSPEC.size)
+        self._settime = self._libc.timerfd_settime
 
     def set(self, when_ns: int) -> None:
-        value = self._spec.it_value
-        value.tv_sec, value.tv_nsec = divmod(when_ns, 1_000_000_000)
-        self._checked(self._libc.timerfd_settime(self.descriptor, _TFD_TIMER_ABSTIME, self._reference, None))
+        _ITIMERSPEC.pack_into(self._spec, 0, 0, 0, when_ns // 1_000_000_000, when_ns % 1_000_000_000)
+        self._checked(self._settime(self.descriptor, _TFD_TIMER_ABSTIME, self._spec, None))
 
     @staticmethod
     def _checked(result: int) -> int:
@@ -82,13 +77,16 @@ class DescriptorTimer:
         if not sys.platform.startswith("linux"):
             raise OSError("this system has no timerfd")
         self._timer = _make_timerfd()
-        self._callback = callback
         self._watcher: Any = gevent.get_hub().loop.io(self._timer.descriptor, _READ)
-        self._watcher.start(self._fired)
+        self._watcher.start(callback)  # whatever sets a timerfd makes it silent again, so that nobody has to read it
 
     def at(self, when_ns: int) -> None:
         """Set the time, on the monotonic clock; one that has passed fires at once."""
         self._timer.set(max(1, when_ns))  # 0 would disarm it
+
+    def rest(self) -> None:
+        """No time is set any more."""
+        self._timer.set(0)
 
     def close(self) -> None:
         if self._watcher is not None:
@@ -96,13 +94,6 @@ class DescriptorTimer:
             self._watcher.close()
             self._watcher = None
             os.close(self._timer.descriptor)
-
-    def _fired(self) -> None:
-        try:
-            os.read(self._timer.descriptor, 8)
-        except BlockingIOError:
-            return  # it was set anew meanwhile
-        self._callback()
 
 
 class LoopTimer:
@@ -116,6 +107,10 @@ class LoopTimer:
         self.close()
         self._watcher = gevent.get_hub().loop.timer(max(0.0, (when_ns - time.monotonic_ns()) / 1e9))
         self._watcher.start(self._fired, update=True)  # from now, not from when the loop last looked at the clock
+
+    def rest(self) -> None:
+        """No time is set any more."""
+        self.close()
 
     def close(self) -> None:
         if self._watcher is not None:

@@ -45,7 +45,7 @@ class Machine:
         self._root = Path(root)
         self._cpu_ns = cpu_ns
         self._process = psutil.Process()
-        self._files: dict[Path, int | None] = {}
+        self._files: dict[str | Path, int | None] = {}
 
     def read(self) -> Reading:
         """How it is now."""
@@ -189,10 +189,9 @@ class Machine:
 
     def _text(self, path: str | Path) -> str:
         """The beginning of a file, as it is now; empty when there is none."""
-        path = self._root / path
         try:
             if path not in self._files:
-                self._files[path] = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+                self._files[path] = os.open(self._root / path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
             descriptor = self._files[path]
             return os.pread(descriptor, _MOST, 0).decode("ascii", "replace") if descriptor is not None else ""
         except FileNotFoundError:

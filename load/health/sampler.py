@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from array import array
 from typing import Any, Protocol
 
 import gevent
@@ -83,7 +84,7 @@ class HealthSampler:
         machine: Machine | None = None,
         probe: HubProbe | None = None,
     ) -> None:
-        self.lateness: list[int] = []
+        self.lateness = array("q")
         self.read_lag: list[int] = []
         self.found_full = 0
         self.process = process or f"process {os.getpid()}"
@@ -159,17 +160,17 @@ class HealthSampler:
         self._probe.stop()
         self._machine.close()
 
-    def _take(self) -> tuple[list[int], list[int], list[int], int]:
-        # The lists are emptied in place: whoever appends may hold on to them.
+    def _take(self) -> tuple[list[int], array[int], list[int], int]:
+        # They are emptied in place: whoever appends may hold on to them.
         taken = self._probe.delays_ns[:], self.lateness[:], self.read_lag[:], self.found_full
         self._probe.delays_ns.clear()
-        self.lateness.clear()
+        del self.lateness[:]
         self.read_lag.clear()
         self.found_full = 0
         return taken
 
 
-def _thinned(times_ns: list[int]) -> Distribution:
+def _thinned(times_ns: array[int] | list[int]) -> Distribution:
     """The distribution of one in k times, each counted k times, so that tens of thousands cost no more than some.
 
     Which ones: steps of the golden ratio spread evenly over the list and are in step with no pattern in it.

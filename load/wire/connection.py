@@ -13,6 +13,7 @@ import ssl
 import struct
 import time
 from collections.abc import Callable
+from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 from gevent import monkey
@@ -77,7 +78,7 @@ class Connection:
         self._pool = pool
         self._request = request
         self._unsent: bytes | memoryview = b""
-        self._parser = AnswerParser(pool.max_body)
+        self._parser = AnswerParser(pool.max_body, pool.heads)
         self._socket: socket.socket | None = None
         self._reading: Any = None
         self._writing: Any = None
@@ -145,7 +146,7 @@ class Connection:
         self._reading = self._pool.loop.io(raw.fileno(), _READ)
         self._reading.start(self._on_readable)
         if self._pool.tls is None:
-            self._begin(time.monotonic_ns())
+            self._begin(monotonic_ns())
         else:
             self._tls = TlsLayer(self._pool.tls, self._pool.origin.host)
             self._shake(self._tls, b"")
@@ -159,7 +160,7 @@ class Connection:
             return
         self._push(tls.outgoing())
         if tls.established:
-            self._begin(time.monotonic_ns())
+            self._begin(monotonic_ns())
 
     # Sending
 
@@ -217,7 +218,7 @@ class Connection:
             self._broken(error, self.done)
             return
         if not self.sent_ns and (self._tls is None or self._tls.established):
-            self.sent_ns = time.monotonic_ns()
+            self.sent_ns = monotonic_ns()
         self._unsent = self._unsent[count:]
         if not self._unsent:
             self._writing.stop()
@@ -232,7 +233,7 @@ class Connection:
             if not data:
                 self.fail(*failure_of(error.errno or errno.EIO))
                 return
-            self._arrived(data, time.monotonic_ns())
+            self._arrived(data, monotonic_ns())
 
     # Reading
 
@@ -247,7 +248,11 @@ class Connection:
             else:
                 self.fail(*failure_of(error.errno or errno.EIO))
             return
-        self._arrived(data, time.monotonic_ns())
+        if self._tls is None and 0 < len(data) < READ_SIZE and self.done is not None:  # nearly always
+            self._spent = False
+            self._take(data, monotonic_ns())
+        else:
+            self._arrived(data, monotonic_ns())
 
     def _arrived(self, data: bytes, now_ns: int) -> None:
         """Bytes from the socket; none: the server has closed its side."""
@@ -336,7 +341,7 @@ class Connection:
             if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(value) >= _TIMESPEC.size:
                 seconds, rest = _TIMESPEC.unpack_from(value)
                 behind = time.time_ns() - (seconds * 1_000_000_000 + rest)
-                self._received_ns = time.monotonic_ns() - max(behind, 0)
+                self._received_ns = monotonic_ns() - max(behind, 0)
         return data
 
     # Ending
@@ -375,7 +380,7 @@ class Connection:
         if done is None:
             return
         self.close()
-        answer = Answer(0, (), b"", sent_ns, time.monotonic_ns(), failure, detail, indeterminate=sent_ns > 0)
+        answer = Answer(0, (), b"", sent_ns, monotonic_ns(), failure, detail, indeterminate=sent_ns > 0)
         self._pool.deliver(done, answer)
 
     def close(self) -> None:

@@ -4,9 +4,14 @@ llhttp is strict where it matters: two lengths, a length beside a transfer codin
 bad chunk sizes are errors. What it does not say is added here: whether bytes came after the answer, answers to HEAD,
 bodies that end with the connection, and limits. It is not asked for the headers, because handing them over one by one
 costs more than all the rest; whoever wants them gets them out of the head (`fields_of`).
+
+Servers send the same head again and again. One that llhttp has accepted is remembered with what it said, and the next
+answer that begins with the very same bytes, and has just the length that they tell, need not be parsed.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -18,8 +23,20 @@ MAX_INTERIM = 16  # answers 1xx before the answer itself
 _USUAL = b"HTTP/1.1 "
 _HEAD_END = b"\r\n\r\n"
 _CR, _LF = b"\r\n"
+_HEADS, _LONGEST_HEAD = 1024, 2048  # heads that are remembered, and bytes of one
 
 Fields = tuple[tuple[bytes, bytes], ...]
+
+
+class KnownHead(NamedTuple):
+    """What llhttp said of an answer that came whole and left its connection open."""
+
+    status: int
+    length: int  # bytes of the body
+    coding: bytes
+
+
+Heads = dict[bytes, KnownHead]
 
 
 def fields_of(head: bytes) -> Fields:
@@ -33,11 +50,13 @@ class AnswerParser:
     `status`, `head` (without its last line end), `body` (as sent; when `coded`, `decoded` takes its coding away) and
     `reusable` tell what came.
 
-    An object whose `feed` or `end` raised, or that is not reusable, is of no further use.
+    An object whose `feed` or `end` raised, or that is not reusable, is of no further use. `heads`: those that are
+    remembered, shared by the connections to one server.
     """
 
-    def __init__(self, max_body: int) -> None:
+    def __init__(self, max_body: int, heads: Heads | None = None) -> None:
         self._max_body = max_body
+        self._heads = {} if heads is None else heads
         self._parser = HttpResponseParser(self)
         self._keep = True
         self.status = 0
@@ -72,8 +91,28 @@ class AnswerParser:
             end = data.find(_HEAD_END)
             if end < 0 or end > MAX_HEAD:
                 return self._feed_head(data)
-            self.head = data[:end]
+            self.head = head = data[:end]
+            known = self._heads.get(head)
+            if known is not None and len(data) == end + 4 + known.length:
+                self.status, _, self._coding = known
+                self.body = data[end + 4 :]
+                self.coded = bool(self._coding and self.body)
+                self.whole = True
+                return True
+            if self._feed_rest(data):
+                self._remember(len(data) - end - 4)
+                return True
+            return False
         return self._feed_rest(data)
+
+    def _remember(self, length: int) -> None:
+        """Keep the head of an answer that came in one piece, `length` bytes of it after the head."""
+        if not self.reusable or length != len(self.body) or len(self.head) > _LONGEST_HEAD:
+            return
+        heads = self._heads
+        if len(heads) >= _HEADS:
+            heads.clear()
+        heads[self.head] = KnownHead(self.status, length, self._coding)
 
     def _feed_rest(self, data: bytes) -> bool:
         """Bytes that begin with a whole head, or come after it."""
@@ -96,6 +135,7 @@ class AnswerParser:
             raise self._wrong
         if not self.whole:
             return self._within_limits(len(data))
+        self._coding = b""
         if self.status == 204 or self.head.lower().find(b"-encoding:") > 0:
             self._settle()
         return True

@@ -20,6 +20,7 @@ from gevent.hub import Hub, Waiter
 from load.answer import Answer, Done, Failure
 from load.wire.connection import Connection
 from load.wire.origin import Address, WireError, parse_origin, resolve
+from load.wire.parser import Heads
 from load.wire.tls import check_context, make_context
 
 SWEEP_S = 0.05  # how often deadlines are looked at: a timeout is told at most this much late
@@ -75,6 +76,7 @@ class Pool:
             check_context(self.tls)
         self.addresses: tuple[Address, ...] = resolve(self.origin, timeout_s)
         self.max_body = max_body
+        self.heads: Heads = {}
         self.sample_every = sample_kernel_time_every
         self.on_free: Callable[[], None] | None = None
         self.opened = 0

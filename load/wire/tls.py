@@ -68,7 +68,7 @@ class TlsLayer:
     def decrypt(self, data: bytes = b"") -> bytes:
         """All that can be read now; may be empty. Raises ssl.SSLError."""
         self._incoming.write(data)
-        pieces = []
+        pieces: list[bytes] = []
         try:
             while piece := self._read(65536):
                 pieces.append(piece)
