@@ -10,10 +10,12 @@ Kinds of records, in the order in which they come:
   ``offered`` (arrivals that became due), ``waiting`` (due and not sent) and ``in_flight`` at its end, and ``channels``,
   one for each operation, with counts, errors and the whole distributions of latency, service time and lateness. All
   of it adds up: any figure over any time can be computed from the file, and a run that was killed has its totals.
+- ``step``: one step of a search for capacity (see `Step`); the times of its spans are those of the whole run.
 - ``finding``: the first time that the target broke a requirement, with the redacted exchange.
 - ``health``: how one process of the generator was, see `load.health`.
 - ``footer``: ``ended``, ``wall_s``, ``books``, ``objectives`` (judged), ``health`` (judged), ``decision``,
-  ``exit_code``, ``totals`` (the figures of the tables, for other programs), ``interrupted``.
+  ``exit_code``, ``totals`` (the figures of the tables, for other programs), ``interrupted``; of a search for capacity
+  also ``capacity`` (see `Capacity`).
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from cdp.records import RESULTS_FILE, ResultsError, read_records
 __all__ = [
     "RESULTS_FILE",
     "Books",
+    "Capacity",
     "ChannelKey",
     "Decision",
     "Error",
@@ -42,12 +45,14 @@ __all__ = [
     "LoadRun",
     "ObjectiveJudged",
     "Span",
+    "Step",
     "read_load_results",
 ]
 
 T = TypeVar("T")
 
 MET, MISSED, INCONCLUSIVE = "MET", "MISSED", "INCONCLUSIVE"
+FOUND, SUSTAINED = "LIMIT FOUND", "SUSTAINED"
 PERCENTILES = (50, 90, 99, 99.9)
 OMISSION = "closed loop: latencies are subject to coordinated omission"
 
@@ -189,6 +194,73 @@ class Finding:
     exchange: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Step:
+    """One step of a search for capacity: a fixed rate, and what became of it.
+
+    `purpose`: what it was for (climb, bisect, confirm, refine, baseline, recovery); `verdict`: passed, failed or void,
+    and `reason` why; `clear`: every objective lay on one side of its interval. Rates are a second; `growth`: by how
+    many requests a second the backlog rose. `objectives`: each with state, value and share; `curve`: percentiles of
+    latency and service time in ns, each with its 95 % interval where there is one. `recovery_s`: after overload, until
+    nothing was under way and the target was as quick as at first.
+    """
+
+    number: int
+    purpose: str
+    rate: float
+    from_s: float
+    to_s: float
+    judged_s: float = 0.0
+    verdict: str = ""
+    reason: str = ""
+    clear: bool = False
+    offered_rate: float = 0.0
+    good_rate: float = 0.0
+    events_rate: float = 0.0
+    in_flight: float = 0.0
+    growth: float = 0.0
+    objectives: list[dict[str, Any]] = field(default_factory=list)
+    curve: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    mean_latency_ns: int = 0
+    generator: str = ""
+    recovery_s: float | None = None
+
+    @property
+    def by_little(self) -> float:
+        """How many requests should have been under way: rate times mean latency (Little's law)."""
+        return self.offered_rate * self.mean_latency_ns / 1e9
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """The answer of a search for capacity. Rates are arrivals a second.
+
+    `rate`: where the objective `binding` breaks, with its 95 % interval from `low` to `high`; `method`: how it was
+    estimated (`line` through the steps, or the `bracket` of two of them). `held` and `failed`: the highest rate that
+    held and the lowest that failed, `because` why. `headroom`: of the lower end over `peak`. `recovery_s`: after each
+    overload. `shape`: of the universal scalability law, a shape only. `void`: steps that say nothing.
+    """
+
+    rate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    method: str = ""
+    binding: str = ""
+    held: float | None = None
+    failed: float | None = None
+    because: str = ""
+    confirmed: float | None = None
+    confirmed_s: float = 0.0
+    events_rate: float = 0.0
+    peak: float | None = None
+    headroom: float | None = None
+    recovery_s: list[float] = field(default_factory=list)
+    shape: dict[str, float] | None = None
+    void: int = 0
+
+
 class Judged(StrEnum):
     """What became of an objective."""
 
@@ -252,6 +324,7 @@ class LoadRun:
     spans: list[Span] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     health: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     footer: dict[str, Any] | None = None
     torn: bool = False
 
@@ -307,6 +380,16 @@ class LoadRun:
         return _made(HealthJudged, found) if isinstance(found, dict) else None
 
     @property
+    def finds_capacity(self) -> bool:
+        """It searches for the highest rate, in steps."""
+        return bool((self.header.get("options") or {}).get("find_capacity"))
+
+    @property
+    def capacity(self) -> Capacity | None:
+        found = (self.footer or {}).get("capacity")
+        return _made(Capacity, found) if isinstance(found, dict) else None
+
+    @property
     def books(self) -> Books | None:
         found = (self.footer or {}).get("books")
         return _made(Books, found) if isinstance(found, dict) else None
@@ -330,9 +413,17 @@ def read_load_results(path: str | os.PathLike[str]) -> LoadRun:
                 run.findings.append(_made(Finding, record))
             elif kind == "health":
                 run.health.append(record)
+            elif kind == "step":
+                run.steps.append(_made(Step, record))
             elif kind == "footer":
                 run.footer = record
-                _ = run.decision, run.objectives, run.health_judged, run.books  # they must be readable, too
+                _ = (
+                    run.decision,
+                    run.objectives,
+                    run.health_judged,
+                    run.books,
+                    run.capacity,
+                )  # they must be readable, too
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ResultsError(f"{records.path}, line {number}: a broken record of kind {kind} ({error!r})") from error
     return run

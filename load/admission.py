@@ -57,7 +57,7 @@ def _admitted(target: Target, options: LoadOptions) -> Target:
             f"target {target.name!r} takes {target.max_rps:g} requests a second at most, and users in a closed loop "
             "keep no rate; give a --rate"
         )
-    peak_rate = schedule_of(options).peak_rate if options.open_loop else 0.0
+    peak_rate = schedule_of(options).peak_rate if options.open_loop and not options.find_capacity else 0.0
     if target.max_rps is not None and peak_rate > target.max_rps:
         raise TargetError(
             f"target {target.name!r} takes {target.max_rps:g} requests a second at most (max_rps), and this run would "

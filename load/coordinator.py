@@ -10,11 +10,22 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from gevent.event import Event
 
-from cdp.load_results import Books, ChannelKey, Decision, Figures, Finding, Span, read_load_results
+from cdp.load_results import (
+    Books,
+    ChannelKey,
+    Decision,
+    Figures,
+    Finding,
+    HealthJudged,
+    ObjectiveJudged,
+    Span,
+    Step,
+    read_load_results,
+)
 from cdp.records import RESULTS_FILE, ResultsError, run_directory
 from cdp.targets import Target
 from load.evaluation import Evaluator
@@ -42,6 +53,9 @@ class Show(Protocol):
     def progress(self, span: Span, planned_s: float | None) -> None:
         """What came in the last second; `planned_s`: how long the run is going to be."""
 
+    def step(self, step: Step) -> None:
+        """A step of a search for capacity is over."""
+
     def report(self, directory: Path) -> None:
         """The run is over and stored: write its reports, and say what came out. Raises ResultsError."""
 
@@ -50,6 +64,7 @@ class Show(Protocol):
 class Coordinator:
     """One run. `begin`, then `ready`, `take` and `tick` as they come, then `finish`."""
 
+    row_s: ClassVar[float] = ROW_S
     options: LoadOptions
     target: Target
     names: list[str]
@@ -66,7 +81,8 @@ class Coordinator:
         self.workers = {name: Worker(name, stripe) for stripe, name in enumerate(sorted(self.names))}
         self.objectives = parse_objectives(self.options.slo, PARTS[self.options.scenario])
         self.evaluator = Evaluator(self.objectives, self.options.warm_up)
-        self.schedule = schedule_of(self.options) if self.options.open_loop else None
+        fixed = self.options.open_loop and not self.options.find_capacity
+        self.schedule = schedule_of(self.options) if fixed else None
         self.directory = Path()
         self._samples: list[HealthSample] = []
         self._whole: dict[ChannelKey, Figures] = {}
@@ -97,8 +113,8 @@ class Coordinator:
             "load": options.scenario,
             "target": self.target.name,
             "base_url": self.target.base_url,
-            "loop": "open" if self.schedule else "closed",
-            "schedule": self.schedule.describe() if self.schedule else "users who wait for their answers and think",
+            "loop": "open" if options.open_loop else "closed",
+            "schedule": self._schedule_in_words,
             "objectives": options.slo,
             "options": options.as_record(),
             "seed": options.seed,
@@ -111,6 +127,10 @@ class Coordinator:
             "machine": machine(),
             "shares_machine": self.target.loopback,
         }
+
+    @property
+    def _schedule_in_words(self) -> str:
+        return self.schedule.describe() if self.schedule else "users who wait for their answers and think"
 
     def ready(self, name: str, error: str) -> None:
         """A process is ready to send, or says in one line why it cannot."""
@@ -158,17 +178,21 @@ class Coordinator:
         for worker in self.workers.values():
             if worker.ready and not worker.over and now_s - worker.heard_s > SILENT_S:
                 worker.dead = True
-        if self._start_s is not None and now_s - self._start_s - self._row_s >= ROW_S:
+        if self._start_s is not None and now_s - self._start_s - self._row_s >= self.row_s:
             self._write_row(now_s - self._start_s)
         if os.getppid() != self._parent and "CDP_LOAD_OWN_SUMMARY" in os.environ:
             self.stop_early("the command that started it is gone")
         planned_s = self._planned_s
         if self.schedule is None and planned_s and self._start_s is not None and now_s - self._start_s >= planned_s:
-            self.stop_at_once()  # a closed loop ends by the clock
+            self._time_is_up()
         if planned_s and now_s - self._began_s > planned_s + self.options.answer_timeout + 2 * OVERTIME_S:
             self.obstacle = self.obstacle or "the run did not come to its end in time"
             for worker in self.workers.values():
                 worker.dead = worker.dead or not worker.over
+
+    def _time_is_up(self) -> None:
+        """A closed loop ends by the clock."""
+        self.stop_at_once()
 
     @property
     def _planned_s(self) -> float | None:
@@ -195,7 +219,7 @@ class Coordinator:
         span.waiting = sum(worker.waiting for worker in self.workers.values())
         span.in_flight = sum(worker.in_flight for worker in self.workers.values())
         self._row_s = at_s
-        self.evaluator.feed(span)
+        self._came(span)
         self._whole = merged([self._whole, span.channels])
         try:
             if self._writer is not None:
@@ -203,6 +227,14 @@ class Coordinator:
         except ResultsError as error:
             self._cannot_store(error)
         self.show.progress(span, self._planned_s)
+
+    def _came(self, span: Span) -> None:
+        """A span is complete."""
+        self.evaluator.feed(span)
+
+    def take_orders(self) -> list[dict[str, Any]]:
+        """What the processes that send have to be told now."""
+        return []
 
     def _cannot_store(self, error: ResultsError) -> None:
         if self._writer is not None:
@@ -235,9 +267,26 @@ class Coordinator:
             _say(f"load: {error}")
 
     def _decide(self) -> Decision:
-        books = self.books()
         objectives = self.evaluator.judge()
-        health = judge(
+        health = self._judged_health()
+        decision = decide(
+            objectives,
+            health,
+            self.books(),
+            dead_workers=self._dead,
+            obstacle=self.obstacle,
+            stopped=self.stopped,
+            open_loop=self.schedule is not None,
+        )
+        self._store(decision, objectives, health)
+        return decision
+
+    @property
+    def _dead(self) -> list[str]:
+        return [f"worker {worker.stripe}" for worker in self.workers.values() if worker.dead]
+
+    def _judged_health(self) -> HealthJudged:
+        return judge(
             self._samples,
             self.objectives,
             Figures.merged(self._whole.values()),
@@ -245,36 +294,39 @@ class Coordinator:
             shares_machine=self.target.loopback,
             cores=os.cpu_count() or 0,
         )
-        decision = decide(
-            objectives,
-            health,
-            books,
-            dead_workers=[f"worker {worker.stripe}" for worker in self.workers.values() if worker.dead],
-            obstacle=self.obstacle,
-            stopped=self.stopped,
-            open_loop=self.schedule is not None,
-        )
-        if self._writer is not None:
-            try:
-                self._writer.finish(
-                    decision,
-                    objectives,
-                    health,
-                    books,
-                    ended=datetime.now(UTC).isoformat(timespec="milliseconds"),
-                    wall_s=round(time.monotonic() - self._began_s, 3),
-                    interrupted=bool(self.stopped or self.obstacle),
-                    unfollowed=sum(worker.unfollowed for worker in self.workers.values()),
-                )
-                self._writer.close()
-            except ResultsError as error:
-                self.obstacle = str(error)
-                self._writer = None
-        return decision
+
+    def _store(
+        self, decision: Decision, objectives: list[ObjectiveJudged], health: HealthJudged, **others: Any
+    ) -> None:
+        """Write the footer."""
+        if self._writer is None:
+            return
+        try:
+            self._writer.finish(
+                decision,
+                objectives,
+                health,
+                self.books(),
+                ended=datetime.now(UTC).isoformat(timespec="milliseconds"),
+                wall_s=round(time.monotonic() - self._began_s, 3),
+                interrupted=bool(self.stopped or self.obstacle),
+                unfollowed=sum(worker.unfollowed for worker in self.workers.values()),
+                **others,
+            )
+            self._writer.close()
+        except ResultsError as error:
+            self.obstacle = str(error)
+            self._writer = None
 
     def books(self) -> Books:
         """What was offered and what became of it; the unsent share of a process that died is in it."""
-        return close_books(self._whole.values(), self.workers.values(), self.schedule, self._row_s)
+        return close_books(
+            self._whole.values(),
+            self.workers.values(),
+            self.schedule,
+            self._row_s,
+            open_loop=self.options.open_loop,
+        )
 
 
 def _say(line: str) -> None:

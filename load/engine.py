@@ -92,6 +92,11 @@ class OpenLoop:
         """Arrivals that are due and not sent: the backlog."""
         return self._dispatcher.waiting if self._dispatcher else 0
 
+    @property
+    def offered(self) -> int:
+        """Arrivals that have become due so far."""
+        return self._dispatcher.offered if self._dispatcher else 0
+
     def start(self, dispatcher: Dispatcher) -> None:
         """Begin to send what the dispatcher says is due."""
         self._dispatcher = dispatcher
@@ -103,24 +108,42 @@ class OpenLoop:
         while (self._unanswered or self._timers or self.waiting) and monotonic_ns() < deadline_ns:
             gevent.sleep(0.02)
 
+    def halt(self, cut: bool = False) -> None:
+        """Send nothing any more: what was not sent is counted as never sent, at its age. What is under way goes on.
+
+        `cut`: the offer ends here, before its time; what became due a moment ago, and only waits for its turn, is no
+        part of it any more.
+        """
+        if self._dispatcher is None or self.pool.on_free is None:
+            return
+        self.pool.on_free = None
+        now_ns = monotonic_ns()
+        left = self._dispatcher.stop(0 if cut and not self._dispatcher.blocked else None)
+        for count, (number, intended_ns) in enumerate(left):
+            if count % _LEFT_AT_ONCE == _LEFT_AT_ONCE - 1:
+                gevent.sleep(0)  # a long backlog must not keep the reports back, or this process passes for dead
+            self._leave(number, intended_ns, now_ns)
+
+    def let_go(self) -> None:
+        """Follow nothing any more; uploads that are still on the way are counted as not seen to their end."""
+        self._leave_uploads()
+        self.ended.set()
+
     def stop(self) -> None:
         """End it: what was not sent is counted as never sent, what was not answered as unanswered, at their age."""
         if self.ended.is_set():
             return
-        now_ns = monotonic_ns()
-        if self._dispatcher is not None:
-            self.pool.on_free = None
-            for count, (number, intended_ns) in enumerate(self._dispatcher.stop()):
-                if count % _LEFT_AT_ONCE == _LEFT_AT_ONCE - 1:
-                    gevent.sleep(0)  # a long backlog must not keep the reports back, or this process passes for dead
-                self._leave(number, intended_ns, now_ns)
+        self.halt()
         self._let_answer()
+        self._leave_uploads()
+        self.pool.close(abandon=True)
+        self.ended.set()
+
+    def _leave_uploads(self) -> None:
         for timer in list(self._timers):
             timer.stop()  # type: ignore[attr-defined]
             self.unfollowed += 1
         self._timers.clear()
-        self.pool.close(abandon=True)
-        self.ended.set()
 
     def _let_answer(self) -> None:
         """Wait a moment for what is under way: a run that is stopped by hand must not make errors of it."""

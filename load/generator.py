@@ -21,6 +21,7 @@ from cdp.secrets import Secrets
 from cdp.targets import Target, TargetError
 from load.admission import sign_in
 from load.arrivals.dispatcher import Dispatcher
+from load.capacity.sender import StepOrder, StepSender
 from load.engine import DRAIN_GRACE_S, OpenLoop
 from load.health.sampler import HealthSampler
 from load.options import LoadOptions
@@ -69,8 +70,8 @@ class Generator:
         self._over = Event()
         self._sequence = 0
         self._reason = ""
-        self._engine: OpenLoop | None = None
-        self._dispatcher: Dispatcher | None = None
+        self._steps: StepSender | None = None
+        self._sending: OpenLoop | StepSender | None = None
 
     def prepare(self) -> None:
         """Get a token, read what the scenario needs, make the pool. Raises TargetError or ScenarioError in one line."""
@@ -83,6 +84,14 @@ class Generator:
         self.scenario.prepare()
         if not options.open_loop:
             provide(self.environment, self.scenario)
+        if options.find_capacity:
+            self._steps = StepSender(
+                self._engine,
+                stripe=self.plan.stripe,
+                stripes=self.plan.stripes,
+                answer_timeout_s=options.answer_timeout,
+                on_error=self._on_error,
+            )
 
     def _open_pool(self) -> Pool:
         """The connections of this process; in a closed loop those that its users share."""
@@ -102,7 +111,9 @@ class Generator:
         self.sampler.begin(start_ns)
         reporter = gevent.spawn(self._report_regularly)
         try:
-            if self.options.open_loop:
+            if self._steps is not None:
+                self._send_steps(self._steps)
+            elif self.options.open_loop:
                 self._send_schedule(start_ns)
             else:
                 self._stop.wait()
@@ -117,20 +128,28 @@ class Generator:
         self._reason = self._reason or reason
         self._stop.set()
 
+    def order(self, message: dict[str, Any]) -> None:
+        """Begin or halt a step of a search for capacity; the order as `StepOrder` writes it."""
+        if self._steps is not None:
+            self._steps.order(StepOrder.from_message(message))
+
+    def _engine(self, on_burst: Callable[[], None] | None) -> OpenLoop:
+        return OpenLoop(self.scenario, self.pool, self.recorder, self.sampler, self.witness, on_burst=on_burst)
+
+    def _send_steps(self, steps: StepSender) -> None:
+        """Carry out the steps of a search for capacity, until it is over."""
+        self._sending = steps
+        try:
+            steps.serve(self._stop)
+        finally:
+            self.pool.close(abandon=True)
+
     def _send_schedule(self, start_ns: int) -> None:
         schedule = schedule_of(self.options)
-        keep_going = self.options.keep_going
-        engine = OpenLoop(
-            self.scenario,
-            self.pool,
-            self.recorder,
-            self.sampler,
-            self.witness,
-            on_burst=None if keep_going else self._on_burst,
-        )
+        engine = self._engine(None if self.options.keep_going else self._on_burst)
         arrivals = schedule.times(self.plan.stripe, self.plan.stripes)
         dispatcher = Dispatcher(arrivals, start_ns, engine.fire, on_error=self._on_error)
-        self._engine, self._dispatcher = engine, dispatcher
+        self._sending = engine
         try:
             engine.start(dispatcher)
             end_ns = start_ns + int(schedule.duration_s * 1e9)
@@ -164,7 +183,7 @@ class Generator:
         health = self.sampler.sample(now_ns).as_message()
         gevent.sleep(0)  # arrivals that became due meanwhile go before the rest
         self._sequence += 1
-        engine = self._engine
+        sending, steps = self._sending, self._steps
         self._send_report(
             {
                 "seq": self._sequence,
@@ -173,11 +192,12 @@ class Generator:
                     {"key": list(key), "figures": figures.as_record()} for key, figures in self.recorder.fold().items()
                 ],
                 "health": health,
-                "offered": self._dispatcher.offered if self._dispatcher else 0,
-                "waiting": engine.waiting if engine else 0,
+                "offered": sending.offered if sending else 0,
+                "waiting": sending.waiting if sending else 0,
                 "in_flight": self.pool.in_flight,
-                "unfollowed": engine.unfollowed if engine else 0,
-                "follow_ups": engine.follow_ups if engine else 0,
+                "unfollowed": sending.unfollowed if sending else 0,
+                "follow_ups": sending.follow_ups if sending else 0,
+                "step": [steps.number, steps.phase, steps.burst] if steps else None,
                 "findings": self.witness.take_findings(self._start_ns),
                 "reason": self._reason,
                 "final": final,

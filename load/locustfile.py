@@ -16,11 +16,12 @@ from locust import events
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from its checkout, from wherever it is called
 
-from cdp.load_results import Span, read_load_results
+from cdp.load_results import Span, Step, read_load_results
 from cdp.records import RESULTS_FILE
 from load.node import install
 from load.scenarios.people import *  # noqa: F403 - Locust collects the user classes that it finds here
 from reports import write_reports
+from reports.capacity import step_in_words
 from reports.console import make_console
 from reports.load_terminal import LoadProgress, print_load_run
 
@@ -35,6 +36,10 @@ class OnTerminal:
         if self._progress is None:
             self._progress = LoadProgress(planned_s, make_console(sys.stderr))
         self._progress.update(span)
+
+    def step(self, step: Step) -> None:
+        if self._progress is not None:
+            self._progress.say(step_in_words(step))
 
     def report(self, directory: Path) -> None:
         if self._progress is not None:

@@ -1,8 +1,9 @@
 """How a load run lives in Locust: what each node does on Locust's events, and what master and workers tell each other.
 
 A run has one coordinator (in the master, or in the only process) and one generator in each process that sends. They
-speak through five messages: the master's `plan` (which stripe of the schedule is whose) and `go`, the worker's `ready`
-and `report` (what came in since the last one; the last one says so), and `stop`. Without workers the same calls are
+speak through six messages: the master's `plan` (which stripe of the schedule is whose), `go` and `order` (a step of a
+search for capacity), the worker's `ready` and `report` (what came in since the last one; the last one says so), and
+`stop`. Without workers the same calls are
 made directly.
 """
 
@@ -25,6 +26,7 @@ from locust.runners import MasterRunner, Runner, WorkerRunner
 from cdp.contract import ContractError
 from cdp.targets import Target, TargetError
 from load.admission import find_target
+from load.capacity.run import CapacityRun
 from load.coordinator import Coordinator, Show
 from load.generator import REPORT_INTERVAL_S, Generator, Report
 from load.options import TABLE, LoadOptions, OptionError, read_options
@@ -38,6 +40,7 @@ USAGE, INTERRUPTED = 2, 3
 OWN_SUMMARY = "CDP_LOAD_OWN_SUMMARY"  # set where `cdp load` started Locust
 LOCAL = "local"  # the name of the only process
 PLAN, READY, GO, REPORT, STOP = "cdp-plan", "cdp-ready", "cdp-go", "cdp-report", "cdp-stop"
+ORDER = "cdp-order"  # of a search for capacity
 READY_DEADLINE_S = 60.0
 LIVENESS_S = 45
 GO_IN_S = 0.5
@@ -150,6 +153,7 @@ class Node:
             register(PLAN, self._on_plan)
             register(GO, self._on_go)
             register(STOP, self._on_stop_message)
+            register(ORDER, self._on_order)
 
     # --- the beginning
 
@@ -159,7 +163,8 @@ class Node:
             return
         options = self.read()
         workers = [client.id for client in self.runner.clients.all] if self.is_master else [LOCAL]
-        self.coordinator = Coordinator(options, self._target(options), workers, self.show)
+        kind = CapacityRun if options.find_capacity else Coordinator
+        self.coordinator = kind(options, self._target(options), workers, self.show)
         if not self.coordinator.begin():
             gevent.spawn(self._end_run)  # Locust is in the middle of starting
             return
@@ -242,6 +247,10 @@ class Node:
         if self.coordinator is not None:
             self.coordinator.take(msg.node_id, msg.data)
 
+    def _on_order(self, msg: Any, **_: Any) -> None:
+        if self.generator is not None:
+            self.generator.order(msg.data)
+
     def _on_stop_message(self, msg: Any, **_: Any) -> None:
         self._stop_sending()
 
@@ -266,6 +275,8 @@ class Node:
         while not coordinator.over:
             gevent.sleep(REPORT_INTERVAL_S)
             coordinator.tick()
+            for order in coordinator.take_orders():
+                self._give(order)
             if coordinator.stopping and not told:
                 told = True
                 self._tell_all_to_stop()
@@ -280,6 +291,13 @@ class Node:
             self.runner.quit()
         else:
             self.runner.stop()
+
+    def _give(self, order: dict[str, Any]) -> None:
+        """Hand an order to everybody who sends."""
+        if self.is_master:
+            self.runner.send_message(ORDER, order)
+        elif self.generator is not None:
+            self.generator.order(order)
 
     def _tell_all_to_stop(self) -> None:
         if self.is_master:

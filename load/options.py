@@ -11,6 +11,7 @@ SCENARIOS = ("search", "ingest", "mixed")
 SHAPES = ("steady", "ramp", "spike", "soak", "steps", "trace")
 DEFAULT_TIME_S = 60
 SOAK_TIME_S = 600
+CAPACITY_TIME_S = 300
 _SPAN = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 
 
@@ -150,6 +151,21 @@ TABLE: tuple[Option, ...] = (
     Option("connections", count, 2000, "N", "Connections of each process at most; what finds none waits, and counts."),
     Option("answer-timeout", positive, 10.0, "SECONDS", "Seconds to wait for an answer."),
     Option("max-requests", count, 5_000_000, "N", "The run is refused when it would send more requests than this."),
+    Option(
+        "find-capacity",
+        bool,
+        False,
+        "",
+        "Search for the highest rate that the objectives hold at, in steps; the time is what all of it may take.",
+        flag=True,
+    ),
+    Option("start", positive, None, "N", "Rate that the search begins at; found by a few requests without."),
+    Option("max-rate", positive, 20_000.0, "N", "Rate that the search does not go beyond."),
+    Option("peak", positive, None, "N", "Rate that is needed: the answer tells the headroom, and 1 when it has none."),
+    Option("precision", share, 0.04, "SHARE", "How far apart the rates that hold and fail may be at the end."),
+    Option("settle", _span_or_none, 2, "SPAN", "Time at the start of each step that is not judged."),
+    Option("step-time", span_s, 15, "SPAN", "Longest time of a step; it ends sooner when all is clear."),
+    Option("confirm", span_s, 30, "SPAN", "Time for which the rate that was found is confirmed."),
     Option("runs", str, "reports/runs", "DIRECTORY", "Where the run's directory is made."),
     Option("target", str, None, "NAME", "Target of targets.toml; else the host that is given."),
     Option("targets", str, None, "FILE", "Where the targets stand. (CDP_TARGETS, else targets.toml)"),
@@ -187,15 +203,25 @@ class LoadOptions:
     allow: str = ""
     i_know_this_is_production: bool = False
     keep_going: bool = False
+    find_capacity: bool = False
+    start: float | None = None
+    max_rate: float = 20_000.0
+    peak: float | None = None
+    precision: float = 0.04
+    settle: int = 2
+    step_time: int = 15
+    confirm: int = 30
     time_s: int | None = None
 
     @property
     def open_loop(self) -> bool:
-        return self.rate is not None or self.shape.startswith("trace")
+        return self.rate is not None or self.shape.startswith("trace") or self.find_capacity
 
     @property
     def duration_s(self) -> int | None:
         """How long arrivals come; None: as long as the trace says, or until somebody stops it."""
+        if self.find_capacity:
+            return self.time_s or CAPACITY_TIME_S
         if self.time_s or self.shape.startswith("trace"):
             return self.time_s
         if not self.open_loop:
@@ -237,6 +263,10 @@ def read_options(values: Mapping[str, Any], time_s: int | None) -> LoadOptions:
 
 def check_together(options: LoadOptions) -> None:
     """What no option can tell alone. Raises OptionError."""
+    if options.find_capacity and (options.rate is not None or options.shape != "steady"):
+        raise OptionError("a search for capacity chooses its own rates; --start says where it begins")
+    if options.find_capacity and not 0.005 <= options.precision <= 0.5:
+        raise OptionError("--precision is a share from 0.5% to 50%")
     if options.shape.startswith("trace") and options.rate is not None:
         raise OptionError("a trace says its own rate; leave --rate away")
     if not options.open_loop and options.shape not in ("steady", "soak"):

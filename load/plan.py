@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from load.arrivals.schedule import Schedule, ScheduleError, ramp, spike, steady, steps, trace
+from load.capacity.shares import check_objectives
 from load.objectives import ObjectiveError, parse_objectives
 from load.options import LoadOptions, OptionError
 from load.scenario import ScenarioError
@@ -31,14 +32,15 @@ class Plan:
 
 
 def schedule_of(options: LoadOptions) -> Schedule:
-    """The schedule that the options ask for. Raises ScheduleError in one line; OptionError in a closed loop."""
+    """The schedule that the options ask for. Raises ScheduleError in one line; OptionError in a closed loop, and where
+    a search chooses the rates."""
     poisson = options.arrivals == "poisson"
     shape, _, file = options.shape.partition(" ")
     if shape == "trace":
         pieces = trace(Path(file), options.duration_s)
         return Schedule(pieces, options.seed, poisson, f"trace {Path(file).name}")
     if options.rate is None or options.duration_s is None:
-        raise OptionError("a closed loop has no schedule")
+        raise OptionError("a closed loop, and a search for capacity, have no schedule")
     make = {"steady": steady, "soak": steady, "ramp": ramp, "spike": spike, "steps": steps}[shape]
     words = f"{options.rate:g}/s" if make is steady else f"{shape} up to {options.rate:g}/s"
     return Schedule(make(options.rate, options.duration_s), options.seed, poisson, words)
@@ -47,8 +49,11 @@ def schedule_of(options: LoadOptions) -> Schedule:
 def check(options: LoadOptions) -> None:
     """Whether all of it can be used, before anything is sent. Raises OptionError in one line."""
     try:
-        parse_objectives(options.slo, PARTS[options.scenario])
+        objectives = parse_objectives(options.slo, PARTS[options.scenario])
         Sizes(options.batch)
+        if options.find_capacity:
+            check_objectives(objectives)
+            return
         requests = schedule_of(options).expected() if options.open_loop else 0
     except (ObjectiveError, ScheduleError, ScenarioError) as error:
         raise OptionError(str(error)) from None

@@ -20,6 +20,7 @@ from cdp.load_results import (
     HealthJudged,
     ObjectiveJudged,
     Span,
+    Step,
     read_load_results,
     summarised,
 )
@@ -45,6 +46,10 @@ class LoadResultsWriter(RecordWriter):
     def health(self, sample: HealthSample) -> None:
         """How one process was."""
         self.write({"kind": "health", **sample.as_message()})
+
+    def step(self, step: Step) -> None:
+        """One step of a search for capacity."""
+        self.write({"kind": "step", **asdict(step)})
 
     def finding(self, finding: Finding) -> None:
         """A broken requirement; each way of breaking it once for each operation, the rest is in the counts. Nothing

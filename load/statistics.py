@@ -32,12 +32,19 @@ def percentile_interval(times: Distribution, percentile: float) -> tuple[int, in
     The ranks are those of the normal approximation to the binomial (Hahn and Meeker, Statistical Intervals, 1991,
     section 5.2). None when the sample is too small to have an upper end, 473 values for p99.
     """
-    count, share = times.count, percentile / 100
-    reach = _Z * math.sqrt(count * share * (1 - share))
+    ranks = percentile_ranks(times.count, percentile)
+    return (times.at(ranks[0]), times.at(ranks[1])) if ranks else None
+
+
+def percentile_ranks(count: int, percentile: float, design_effect: float = 1.0) -> tuple[int, int] | None:
+    """The ranks of the order statistics that the 95 % interval of a percentile lies between; None without an upper end.
+
+    `design_effect`: how many times the variance is that of independent values.
+    """
+    share = percentile / 100
+    reach = _Z * math.sqrt(count * share * (1 - share) * design_effect)
     low, high = math.floor(count * share - reach), math.ceil(count * share + reach) + 1
-    if low < 1 or high > count:
-        return None
-    return times.at(low), times.at(high)
+    return (low, high) if low >= 1 and high <= count else None
 
 
 def chance_of(hits: int, count: int, share: float) -> float:

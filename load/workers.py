@@ -28,6 +28,9 @@ class Worker:
     final: bool = False
     dead: bool = False
     error: str = ""
+    step: int = 0  # of a search for capacity: which one it is at, in what phase, and whether a burst of errors ended it
+    phase: str = ""
+    burst: bool = False
     _figures: list[dict[ChannelKey, Figures]] = field(default_factory=list)
     _told: int = 0
 
@@ -44,6 +47,8 @@ class Worker:
         self.heard_s = time.monotonic()
         self.offered, self.waiting, self.in_flight = report["offered"], report["waiting"], report["in_flight"]
         self.unfollowed, self.follow_ups, self.final = report["unfollowed"], report["follow_ups"], report["final"]
+        if report.get("step"):
+            self.step, self.phase, self.burst = report["step"]
         figures = {ChannelKey(*each["key"]): Figures.from_record(each["figures"]) for each in report["channels"]}
         self.recorded += sum(each.offered for each in figures.values())
         self._figures.append(figures)

@@ -17,12 +17,30 @@ from rich.table import Table
 from rich.text import Text
 
 from cdp.distribution import Numbers, in_words, rank
-from cdp.load_results import INCONCLUSIVE, MET, MISSED, OMISSION, PERCENTILES, Figures, Judged, LoadRun, Span
-from reports import load_summary
+from cdp.load_results import (
+    FOUND,
+    INCONCLUSIVE,
+    MET,
+    MISSED,
+    OMISSION,
+    PERCENTILES,
+    SUSTAINED,
+    Figures,
+    Judged,
+    LoadRun,
+    Span,
+)
+from reports import capacity, load_summary
 from reports.console import make_console
 from reports.wording import one_line, plural, shortened
 
-HEADLINE_STYLES = {MET: "bold green", MISSED: "bold bright_red", INCONCLUSIVE: "bold yellow"}
+HEADLINE_STYLES = {
+    MET: "bold green",
+    FOUND: "bold green",
+    SUSTAINED: "bold green",
+    MISSED: "bold bright_red",
+    INCONCLUSIVE: "bold yellow",
+}
 _STYLES = {Judged.MET: "green", Judged.MISSED: "bold bright_red", Judged.NOT_JUDGEABLE: "yellow"}
 _SIGNS = {Judged.MET: "✓", Judged.MISSED: "✗", Judged.NOT_JUDGEABLE: "?"}
 _ASCII_SIGNS = {Judged.MET: "+", Judged.MISSED: "x", Judged.NOT_JUDGEABLE: "?"}
@@ -60,6 +78,8 @@ def _parts(run: LoadRun, console: Console) -> Iterator[RenderableType]:
         yield Text(f"  and {plural(len(decision.reasons) - _REASONS_SHOWN - 1, 'more reason')}")
     if not run.open_loop:
         yield Text(OMISSION, style="yellow")
+    if run.steps:
+        yield from _steps(run, console)
     if run.objectives:
         yield _objectives(run, console)
     if run.spans:
@@ -69,6 +89,23 @@ def _parts(run: LoadRun, console: Console) -> Iterator[RenderableType]:
     yield Text.assemble(("books      ", "bold"), load_summary.books_in_words(run))
     yield from _health(run)
     yield _facts(run)
+
+
+def _steps(run: LoadRun, console: Console) -> Iterator[RenderableType]:
+    """The steps of a search for capacity, and what stands behind its answer."""
+    shown = ("step", "for", "rate", "latency", "under way", "by Little", "verdict")
+    places = [capacity.HEADS.index(name) for name in shown]
+    table = _table()
+    for name in shown:
+        table.add_column("latency p99" if name == "latency" else name, no_wrap=True)
+    for step in run.steps:
+        row = capacity.row_of(step)
+        style = {"failed": "bright_red", "void": "bright_black"}.get(step.verdict, "")
+        table.add_row(*(Text(row[place]) for place in places), style=style)
+    yield Text()
+    yield table
+    for name, text in capacity.facts_of(run):
+        yield Text.assemble((f"{name:<13}", "bold"), one_line(text))
 
 
 def _objectives(run: LoadRun, console: Console) -> RenderableType:

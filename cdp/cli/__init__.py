@@ -7,6 +7,7 @@ import sys
 import click
 
 from cdp import __version__
+from cdp.cli.capacity import capacity
 from cdp.cli.clean import clean
 from cdp.cli.contract import contract
 from cdp.cli.doctor import doctor
@@ -34,6 +35,7 @@ cli.add_command(contract)
 cli.add_command(clean)
 cli.add_command(doctor)
 cli.add_command(load)
+cli.add_command(capacity)
 cli.add_command(targets)
 
 

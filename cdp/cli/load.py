@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -21,6 +21,7 @@ from load.options import SCENARIOS, TABLE, LoadOptions, OptionError, read_option
 
 LOCUSTFILE = Path(__file__).resolve().parents[2] / "load" / "locustfile.py"
 NOT_JUDGED = 3
+OF_CAPACITY = {"find-capacity", "start", "max-rate", "peak", "precision", "settle", "step-time", "confirm"}
 _ELSEWHERE = {"scenario", "target", "targets", "allow", "i-know-this-is-production", "answer-timeout"}
 
 
@@ -35,17 +36,21 @@ class _Load(click.Command):
         return super().parse_args(ctx, args)
 
 
-def _load_options(command: Any) -> Any:
-    """The options of the table, as texts: they are read in one place."""
-    for option in reversed([o for o in TABLE if o.name not in _ELSEWHERE]):
-        if option.flag:
-            command = click.option(f"--{option.name}", option.dest, is_flag=True, help=option.help)(command)
-        else:
-            shown = f"  [default: {option.default}]" if option.default not in (None, "") else ""
-            command = click.option(
-                f"--{option.name}", option.dest, default=None, metavar=option.metavar, help=option.help + shown
-            )(command)
-    return command
+def load_options(leaving_out: set[str]) -> Callable[[Any], Any]:
+    """The options of the table but some, as texts: they are read in one place."""
+
+    def add(command: Any) -> Any:
+        for option in reversed([o for o in TABLE if o.name not in _ELSEWHERE | leaving_out]):
+            if option.flag:
+                command = click.option(f"--{option.name}", option.dest, is_flag=True, help=option.help)(command)
+            else:
+                shown = f"  [default: {option.default}]" if option.default not in (None, "") else ""
+                command = click.option(
+                    f"--{option.name}", option.dest, default=None, metavar=option.metavar, help=option.help + shown
+                )(command)
+        return command
+
+    return add
 
 
 @click.command(cls=_Load)
@@ -54,7 +59,7 @@ def _load_options(command: Any) -> Any:
 @click.option("--users", type=click.IntRange(1), default=None, help="Closed loop: so many users who wait and think.")
 @click.option("--time", "time_text", default=None, metavar="SPAN", help="How long: 90s, 5m, 1h30m.  [default: 60s]")
 @click.option("--processes", type=click.IntRange(1), default=None, help="So many processes that send.")
-@_load_options
+@load_options(leaving_out=OF_CAPACITY)
 def load(
     scenario: str,
     choice: Choice,
@@ -73,24 +78,24 @@ def load(
     Without --target and --url it is the embedded instance. Exit codes: 0 objectives met, 1 missed, 2 usage, 3 it could
     not be judged, because the machine that sends was the limit or the target went away.
     """
-    options = _read(scenario, choice, users, time_text, given)
-    if choice.read_only and scenario != "search":
-        raise click.ClickException(f"--read-only leaves nothing of the scenario {scenario}, which sends events")
-    try:
-        with _opened(choice) as (target, variables):
-            command = _command(options, target, users, processes)
-            sys.exit(_run(command, {**os.environ, **variables}))
-    except TargetError as error:
-        raise click.ClickException(str(error)) from None
-
-
-def _read(
-    scenario: str, choice: Choice, users: int | None, time_text: str | None, given: dict[str, Any]
-) -> LoadOptions:
     if users and given.get("rate"):
         raise click.ClickException("--users is a closed loop and --rate an open one; give one of them")
     if not users and not given.get("rate") and not str(given.get("shape") or "").startswith("trace"):
         raise click.ClickException("how much? give --rate N (requests a second), --users N, or --shape trace FILE")
+    options = read_load_options(scenario, choice, users, time_text, given)
+    try:
+        with opened(choice) as (target, variables):
+            sys.exit(run_locust(options, target, variables, users, processes))
+    except TargetError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def read_load_options(
+    scenario: str, choice: Choice, users: int | None, time_text: str | None, given: dict[str, Any]
+) -> LoadOptions:
+    """The options of a run, checked. Raises click.ClickException in one line."""
+    if choice.read_only and scenario != "search":
+        raise click.ClickException(f"--read-only leaves nothing of the scenario {scenario}, which sends events")
     values = {
         **{name: value for name, value in given.items() if value is not None},
         "scenario": scenario,
@@ -111,7 +116,7 @@ def _read(
 
 
 @contextmanager
-def _opened(choice: Choice) -> Iterator[tuple[Target, dict[str, str]]]:
+def opened(choice: Choice) -> Iterator[tuple[Target, dict[str, str]]]:
     """The target, and what the environment has to say about it: an account never stands on a command line."""
     with choice.open() as target:
         if target.name != EMBEDDED:
@@ -119,6 +124,13 @@ def _opened(choice: Choice) -> Iterator[tuple[Target, dict[str, str]]]:
             return
         account = target.credentials
         yield target, {EMAIL_VARIABLE: account.email, PASSWORD_VARIABLE: account.password, TOKEN_VARIABLE: ""}
+
+
+def run_locust(
+    options: LoadOptions, target: Target, variables: dict[str, str], users: int | None, processes: int | None
+) -> int:
+    """Let Locust carry a run; its exit code. `variables`: what its environment has beside this one's."""
+    return _run(_command(options, target, users, processes), {**os.environ, **variables})
 
 
 def _command(options: LoadOptions, target: Target, users: int | None, processes: int | None) -> list[str]:

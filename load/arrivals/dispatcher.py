@@ -63,6 +63,11 @@ class Dispatcher:
             self._wake()
 
     @property
+    def blocked(self) -> bool:
+        """Whether an arrival found no room, so that those behind it have to wait."""
+        return self._blocked
+
+    @property
     def waiting(self) -> int:
         """How many are due and not fired."""
         return self._due_count(self._clock()) if self._running else 0

@@ -26,19 +26,25 @@ class Sender(Protocol):
 
 
 def close_books(
-    figures: Iterable[Figures], senders: Iterable[Sender], schedule: Schedule | None, elapsed_s: float
+    figures: Iterable[Figures],
+    senders: Iterable[Sender],
+    schedule: Schedule | None,
+    elapsed_s: float,
+    *,
+    open_loop: bool = True,
 ) -> Books:
     """Balance what the processes said was offered against what is recorded of it.
 
     What a process that died left unsent is known from the schedule itself: all of its stripe until `elapsed_s` (seconds
     of the schedule that have passed) that it never said was due is never sent. What it said was due and never gave an
-    account of has no known end, and counts as sent and unanswered.
+    account of has no known end, and counts as sent and unanswered. Without a schedule (a search for capacity) nothing
+    is known of what it would have sent; users (no `open_loop`) offer what they send.
     """
     whole = Figures.merged(figures)
     senders = list(senders)
-    if schedule is None:
+    if not open_loop:
         return Books(whole.sent, whole.sent, 0, whole.good, whole.failed, whole.unanswered, True)
-    lost = sum(_lost(each, schedule, len(senders), elapsed_s) for each in senders if each.dead)
+    lost = sum(_lost(each, schedule, len(senders), elapsed_s) for each in senders if each.dead) if schedule else 0
     under_way = sum(max(0, _missing(each)) for each in senders if each.dead)
     wrong = [
         f"{each.name}: {each.offered + each.follow_ups:,} were offered and {each.recorded:,} are accounted for"

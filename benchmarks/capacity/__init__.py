@@ -1,0 +1,1 @@
+"""Capacity runs against servers whose true capacity is known."""

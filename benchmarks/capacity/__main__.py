@@ -1,0 +1,160 @@
+"""`python -m benchmarks.capacity`: `cdp capacity` against servers whose true capacity is known, beside a k6 breakpoint
+test.
+
+For each server: the rate at which the objective breaks, from theory where there is one; what `cdp capacity` answers in
+each of some runs with seeds of their own; whether the interval contains the truth and how wide it is; and what k6 says
+(a ramping arrival rate that is aborted when the threshold fails). Writes reports/benchmarks/capacity.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from benchmarks.capacity.breakpoint import broken_by_k6
+from benchmarks.capacity.cases import CASES, Case
+from benchmarks.load.report import machine
+from benchmarks.load.server import free_port
+from cdp.embedded import embedded_instance
+from cdp.load_results import LoadRun, read_load_results
+from cdp.records import RESULTS_FILE
+from cdp.targets import EMAIL_VARIABLE, PASSWORD_VARIABLE, Target
+
+REPORTS = Path("reports") / "benchmarks"
+_LONGEST_S = 420.0
+
+
+@dataclass
+class Found:
+    """What was answered of one server."""
+
+    case: Case
+    runs: list[LoadRun] = field(default_factory=list)
+    took_s: list[float] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
+    k6_rate: float | None = None
+
+
+@contextmanager
+def queue_server(case: Case, upstream: Target, seed: int) -> Iterator[str]:
+    """The base URL of the server, for as long as the context lasts."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.capacity.queue_server", str(port), upstream.origin, case.model]
+    process = subprocess.Popen([*command, *case.settings, f"seed={seed}"], stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(port)
+        yield f"http://127.0.0.1:{port}{urlsplit(upstream.base_url).path}"
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def _wait_for(port: int) -> None:
+    import socket
+
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def one_run(case: Case, upstream: Target, seed: int, directory: str) -> tuple[LoadRun, float, int]:
+    """One search; the run, how long it took in seconds, and its exit code."""
+    account = upstream.credentials
+    environment = {**os.environ, EMAIL_VARIABLE: account.email, PASSWORD_VARIABLE: account.password}
+    with queue_server(case, upstream, seed) as url:
+        command = [sys.executable, "-m", "cdp", "capacity", "search", "--url", url, "--slo", case.slo]
+        command += [
+            "--misses",
+            "0",
+            "--check-every",
+            "1000",
+            "--seed",
+            str(seed),
+            "--runs",
+            directory,
+            "--time",
+            "175s",
+        ]
+        began = time.monotonic()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_LONGEST_S)
+        took_s = time.monotonic() - began
+    files = sorted(Path(directory).rglob(RESULTS_FILE), key=lambda path: path.stat().st_mtime)
+    if not files:
+        raise SystemExit(f"the run failed: {done.stderr.strip()}")
+    return read_load_results(files[-1]), took_s, done.returncode
+
+
+def table(found: list[Found]) -> str:
+    lines = [
+        "| Server | Objective | True rate | Answers (lower end – upper end) | contain it | Width, median | Time, median | k6 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for each in found:
+        answers = [run.capacity for run in each.runs if run.capacity and run.capacity.high and run.capacity.rate]
+        ends = ", ".join(f"{a.low:.0f}–{a.high:.0f}" for a in answers if a.low and a.high)
+        truth = each.case.truth
+        inside = sum(a.low <= truth <= a.high for a in answers if a.low and a.high) if truth else None
+        widths = [(a.high - a.low) / a.rate for a in answers if a.low and a.high and a.rate]
+        width = f"{statistics.median(widths):.1%} (most {max(widths):.1%})" if widths else "–"
+        k6 = f"{each.k6_rate:.0f}" + (f" ({each.k6_rate / truth - 1:+.0%})" if truth else "") if each.k6_rate else "–"
+        lines.append(
+            f"| {each.case.name} | {each.case.slo} | {f'{truth:.1f}' if truth else 'about ' + each.case.about} | {ends or '–'} | "
+            f"{f'{inside} of {len(each.runs)}' if truth else '–'} | {width} | {statistics.median(each.took_s):.0f} s | {k6} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.capacity", description=__doc__)
+    parser.add_argument("--runs", type=int, default=10, help="runs of each server (default 10)")
+    parser.add_argument("--only", default="", help="names of servers that contain this")
+    parser.add_argument("--first-seed", type=int, default=1, help="seed of the first run (default 1)")
+    parser.add_argument("--without-k6", action="store_true", help="leave the comparison away")
+    given = parser.parse_args()
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    found: list[Found] = []
+    with embedded_instance() as upstream:
+        for case in (case for case in CASES if given.only in case.name):
+            result = Found(case)
+            found.append(result)
+            for seed in range(given.first_seed, given.first_seed + given.runs):
+                with tempfile.TemporaryDirectory() as directory:
+                    run, took_s, code = one_run(case, upstream, seed, directory)
+                result.runs.append(run)
+                result.took_s.append(took_s)
+                result.codes.append(code)
+                print(
+                    f"{case.name}, seed {seed}, {took_s:.0f} s, exit {code}: {run.decision.sentence}", file=sys.stderr
+                )
+            if not given.without_k6:
+                with queue_server(case, upstream, 1) as url:
+                    result.k6_rate = broken_by_k6(url, upstream, case)
+            print(json.dumps({"server": case.name, "k6": result.k6_rate}), file=sys.stderr)
+    text = (
+        f"# Capacity of servers that is known\n\nMachine: {machine()}, server and generator on it.\n\n{table(found)}\n"
+    )
+    (REPORTS / "capacity.md").write_text(text)
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

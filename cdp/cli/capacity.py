@@ -1,0 +1,41 @@
+"""`cdp capacity`: the highest rate at which objectives hold, with an interval."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from cdp.cli.load import load_options, opened, read_load_options, run_locust
+from cdp.cli.targeting import Choice, target_options
+from cdp.targets import TargetError
+from load.options import SCENARIOS
+
+_OF_A_RATE = {"rate", "shape", "warm-up", "keep-going", "find-capacity"}
+
+
+@click.command()
+@click.argument("scenario", type=click.Choice(SCENARIOS))
+@target_options
+@click.option("--time", "time_text", default=None, metavar="SPAN", help="What all of it may take.  [default: 5m]")
+@click.option("--processes", type=click.IntRange(1), default=None, help="So many processes that send.")
+@load_options(leaving_out=_OF_A_RATE)
+def capacity(scenario: str, choice: Choice, time_text: str | None, processes: int | None, **given: Any) -> None:
+    """Find the highest rate at which a target holds the objectives.
+
+    \b
+    cdp capacity search --slo 'p99<300ms,errors<0.1%'
+    cdp capacity ingest --slo 'p99<1s' --peak 40 --target staging
+
+    It doubles the rate until an objective breaks, narrows down the rate at which it does, confirms the rate below, and
+    answers with a 95 % interval. Exit codes: 0 the limit was found (or everything held up to the highest rate
+    allowed), 1 not even the lowest rate held, or --peak is beyond the answer, 2 usage, 3 no answer, because the machine
+    that sends was the limit or the target went away.
+    """
+    options = read_load_options(scenario, choice, None, time_text, {**given, "find_capacity": True})
+    try:
+        with opened(choice) as (target, variables):
+            sys.exit(run_locust(options, target, variables, None, processes))
+    except TargetError as error:
+        raise click.ClickException(str(error)) from None

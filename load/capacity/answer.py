@@ -1,0 +1,193 @@
+"""The answer of a search for capacity: one sentence with an interval, and what stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cdp.load_results import FOUND, INCONCLUSIVE, MISSED, SUSTAINED, Capacity, Decision, Step
+from load.capacity.estimate import BRACKET, Estimate, Point, estimate
+from load.capacity.search import Kind
+from load.capacity.shares import Share, allowed_share
+from load.capacity.steps import FAILED, PASSED, VOID
+from load.capacity.watch import BACKLOG
+from load.objectives import Objective
+from load.verdict import INCONCLUSIVE_CODE, MET_CODE, MISSED_CODE
+
+_STEPS = (Kind.CLIMB.value, Kind.BISECT.value, Kind.CONFIRM.value, Kind.REFINE.value)
+_LEAST_SHAPE = 4  # steps without which no shape is fitted
+
+
+def counting(steps: Sequence[Step]) -> list[Step]:
+    """The steps that say something of the target."""
+    return [each for each in steps if each.purpose in _STEPS and each.verdict != VOID]
+
+
+def bracket(steps: Sequence[Step]) -> tuple[float | None, float | None]:
+    """The highest rate that held below the lowest that failed, and that one. Rates are the planned ones."""
+    searched = [each for each in counting(steps) if each.purpose != Kind.REFINE.value]
+    failed = min((each.rate for each in searched if each.verdict == FAILED), default=None)
+    held = max(
+        (each.rate for each in searched if each.verdict == PASSED and (failed is None or each.rate < failed)),
+        default=None,
+    )
+    return held, failed
+
+
+def estimates(steps: Sequence[Step], objectives: Sequence[Objective]) -> list[tuple[str, Estimate]]:
+    """For each objective that some step missed: the rate at which it breaks. The lowest first."""
+    held, failed = bracket(steps)
+    if held is None or failed is None:
+        return []
+    found: list[tuple[str, Estimate]] = []
+    for place, objective in enumerate(objectives):
+        records = [each.objectives[place] for each in counting(steps)]
+        if all(record["holds"] for record in records):
+            continue
+        allowed = allowed_share(objective)
+        points = [
+            Point(each.offered_rate, Share(record["hits"], record["count"], record["design_effect"]), _steady(each))
+            for each, record in zip(counting(steps), records, strict=True)
+            if "hits" in record and record["count"]
+        ]
+        found.append((objective.text, estimate(points, allowed or 0.0, held, failed)))
+    if not found:
+        found.append((BACKLOG, Estimate((held * failed) ** 0.5, held, failed, BRACKET)))
+    return sorted(found, key=lambda each: each[1].rate)
+
+
+def _steady(step: Step) -> bool:
+    return all(record["holds"] for record in step.objectives if record["objective"] == BACKLOG)
+
+
+def answered(
+    steps: Sequence[Step],
+    objectives: Sequence[Objective],
+    *,
+    scenario: str,
+    ceiling: float,
+    why_ceiling: str,
+    peak: float | None,
+    confirmed: float | None,
+    obstacle: str = "",
+    unfinished: str = "",
+) -> tuple[Capacity, Decision]:
+    """The answer and the decision. `obstacle`: why nothing more can be said, whatever was found (the generator was the
+    limit, the target went away); `unfinished`: why the search ended before its end (its time, Ctrl-C)."""
+    held, failed = bracket(steps)
+    found = estimates(steps, objectives)
+    binding, where = found[0] if found else ("", None)
+    because = next((each.reason for each in counting(steps) if each.rate == failed and each.verdict == FAILED), "")
+    at_best = [each for each in counting(steps) if each.verdict == PASSED and each.rate == held]
+    capacity = Capacity(
+        rate=where.rate if where else held,
+        low=where.low if where else held,
+        high=where.high if where else None,
+        method=where.method if where else "",
+        binding=binding,
+        held=held,
+        failed=failed,
+        because=because,
+        confirmed=confirmed,
+        confirmed_s=sum(each.judged_s for each in at_best if each.purpose == Kind.CONFIRM.value),
+        events_rate=max((each.events_rate for each in at_best), default=0.0),
+        peak=peak,
+        headroom=(where.low if where else held or 0.0) / peak if peak else None,
+        recovery_s=[each.recovery_s for each in steps if each.recovery_s is not None],
+        shape=fitted_shape(steps),
+        void=sum(each.verdict == VOID for each in steps),
+    )
+    return capacity, _decision(capacity, objectives, scenario, ceiling, why_ceiling, obstacle, unfinished)
+
+
+def _decision(
+    capacity: Capacity,
+    objectives: Sequence[Objective],
+    scenario: str,
+    ceiling: float,
+    why_ceiling: str,
+    obstacle: str,
+    unfinished: str,
+) -> Decision:
+    wanted = " and ".join(each.text for each in objectives if not each.implied) or "the objectives"
+    what = f"{scenario} with {wanted}"
+    reasons = [text for text in (obstacle, unfinished) if text]
+    if obstacle:
+        reached = f"; it held {in_rate(capacity.held)} until then" if capacity.held else ""
+        return Decision(INCONCLUSIVE, f"no answer: {obstacle}{reached}", INCONCLUSIVE_CODE, reasons)
+    if capacity.held is None:
+        if capacity.failed is None:
+            return Decision(
+                INCONCLUSIVE, f"no answer: {unfinished or 'no step was judged'}", INCONCLUSIVE_CODE, reasons
+            )
+        sentence = f"it does not even sustain {in_rate(capacity.failed)} of {what}, because {capacity.because}"
+        return Decision(MISSED, sentence, MISSED_CODE, reasons)
+    if capacity.failed is None:
+        return _sustained(capacity, what, ceiling, why_ceiling, unfinished, reasons)
+    assert capacity.rate is not None and capacity.low is not None and capacity.high is not None
+    of = "95 % CI" if capacity.method != BRACKET else "between the steps"
+    sentence = (
+        f"sustains {in_rate(capacity.rate)} ({of} {capacity.low:,.4g}–{capacity.high:,.4g}) of {what}"
+        f"{_events(capacity)}; the first rate that fails is {in_rate(capacity.failed)}, because {capacity.because}"
+    )
+    if capacity.confirmed:
+        reasons.append(f"{in_rate(capacity.confirmed)} was confirmed for {capacity.confirmed_s:.0f} s")
+    else:
+        reasons.append(f"not confirmed: {unfinished or 'no rate held for so long'}")
+    return _held_to_peak(capacity, sentence, reasons, FOUND)
+
+
+def _sustained(
+    capacity: Capacity, what: str, ceiling: float, why_ceiling: str, unfinished: str, reasons: list[str]
+) -> Decision:
+    """Nothing failed."""
+    assert capacity.held is not None
+    sentence = f"sustains at least {in_rate(capacity.held)} of {what}{_events(capacity)}"
+    if capacity.held < ceiling:
+        return Decision(INCONCLUSIVE, f"no answer: {unfinished}; it {sentence}", INCONCLUSIVE_CODE, reasons)
+    return _held_to_peak(capacity, f"{sentence}; nothing faster was tried: {why_ceiling}", reasons, SUSTAINED)
+
+
+def _held_to_peak(capacity: Capacity, sentence: str, reasons: list[str], headline: str) -> Decision:
+    if capacity.peak is None or capacity.headroom is None:
+        return Decision(headline, sentence, MET_CODE, [sentence, *reasons])
+    words = f"headroom to {in_rate(capacity.peak)}: {capacity.headroom:.2f} times"
+    if capacity.headroom >= 1:
+        return Decision(headline, f"{sentence}; {words}", MET_CODE, [sentence, words, *reasons])
+    if (capacity.high or 0.0) >= capacity.peak:
+        words = f"{in_rate(capacity.peak)} lies within the interval"
+        return Decision(INCONCLUSIVE, f"{sentence}; {words}", INCONCLUSIVE_CODE, [sentence, words, *reasons])
+    return Decision(MISSED, f"{sentence}; {words}", MISSED_CODE, [sentence, words, *reasons])
+
+
+def in_rate(rate: float | None) -> str:
+    """A rate in words, to four digits."""
+    if rate is None:
+        return "–"
+    return f"{rate:,.0f}/s" if rate >= 1000 else f"{rate:.4g}/s"
+
+
+def _events(capacity: Capacity) -> str:
+    return f" ({capacity.events_rate:,.0f} events/s)" if capacity.events_rate else ""
+
+
+def fitted_shape(steps: Sequence[Step]) -> dict[str, float] | None:
+    """The universal scalability law X(N) = λN / (1 + σ(N-1) + κN(N-1)) through the steps (Gunther, Guerrilla Capacity
+    Planning, 2007), N the mean number of requests under way. A shape, and no forecast: σ is what waits for each other,
+    κ what makes each other slower. None where too few steps differ."""
+    rows = sorted(
+        {(each.in_flight, each.good_rate) for each in counting(steps) if each.in_flight > 0 and each.good_rate > 0}
+    )
+    if len(rows) < _LEAST_SHAPE:
+        return None
+    under_way, rate = np.array(rows).T
+    # N/X = (1-σ)/λ + ((σ-κ)/λ) N + (κ/λ) N²: linear in three unknowns, each step weighed by its own size
+    table = np.stack([np.ones_like(under_way), under_way, under_way**2], axis=1)
+    weights = (rate / under_way)[:, None]
+    (flat, linear, square), *_ = np.linalg.lstsq(table * weights, np.ones(len(rows)), rcond=None)
+    total = flat + linear + square  # 1/λ
+    if total <= 0:
+        return None
+    sigma, kappa = 1 - flat / total, square / total
+    return {"lambda": float(1 / total), "sigma": float(max(0.0, sigma)), "kappa": float(max(0.0, kappa))}

@@ -1,0 +1,172 @@
+"""What becomes of a step: passed, failed, or void, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cdp.distribution import Distribution
+from cdp.load_results import Figures, HealthJudged, Step
+from load.capacity.search import Kind, Order
+from load.capacity.shares import allowed_share, beyond, part_of
+from load.capacity.watch import BACKLOG, Held, State, StepWatch, percentile_ends
+from load.objectives import Kind as ObjectiveKind
+from load.objectives import Objective
+
+PASSED, FAILED, VOID = "passed", "failed", "void"
+LEAST_STEP_S = 4.0  # of judged time, before anything ends a step but a queue that grows
+_CURVE = (50, 90, 95, 99, 99.9)
+
+
+def is_over(watch: StepWatch, kind: Kind, longest_s: float) -> str:
+    """Why a step may end now; empty while it has to go on. A confirmation is never cut short by good news."""
+    held = watch.judge()
+    broken = [each for each in held if each.state is State.BROKEN]
+    if any(each.text == BACKLOG for each in broken):
+        return "the backlog grows"
+    if watch.judged_s >= LEAST_STEP_S:
+        if broken:
+            return f"{broken[0].text} is broken"
+        if kind in (Kind.CLIMB, Kind.BISECT) and all(each.state is State.HOLDS for each in held if not _of_none(each)):
+            return "everything is clear"
+    return "its time is up" if watch.judged_s >= longest_s else ""
+
+
+def _of_none(held: Held) -> bool:
+    """Whether nothing at all is allowed: that is broken or not, and never becomes clear."""
+    return held.state is State.OPEN and held.share is not None and not held.share.hits
+
+
+def judged(
+    order: Order,
+    number: int,
+    watch: StepWatch,
+    health: HealthJudged,
+    objectives: Sequence[Objective],
+    *,
+    from_s: float,
+    to_s: float,
+    burst: bool,
+    balance: str,
+) -> Step:
+    """The step as it is stored. `burst`: it was stopped by a burst of errors; `balance`: why its books do not balance.
+
+    A step in which the generator was the limit is void, unless it held all the same, with every delay of the generator
+    in its latencies; a confirmation is void even then. A latency that is missed is the target's only when its service
+    time is missed too or the queue grows: else the requests waited on this side.
+    """
+    held = watch.judge()
+    missed = [each for each in held if not each.holds]
+    verdict, reason = PASSED, ""
+    if burst:
+        verdict, reason = FAILED, "server errors or broken connections were more than half of all answers"
+    elif missed:
+        verdict, reason = FAILED, _named(missed[0])
+    void = _void(order, watch, health, objectives, missed, balance) if not burst else ""
+    if void:
+        verdict, reason = VOID, void
+    figures = watch.figures
+    judged_s = watch.judged_s
+    return Step(
+        number=number,
+        purpose=order.kind.value,
+        rate=order.rate,
+        from_s=round(from_s, 3),
+        to_s=round(to_s, 3),
+        judged_s=round(judged_s, 3),
+        verdict=verdict,
+        reason=reason,
+        clear=all(each.state is not State.OPEN or _of_none(each) for each in held),
+        offered_rate=round(watch.offered_rate, 3),
+        good_rate=round(figures.good / judged_s, 3) if judged_s else 0.0,
+        events_rate=round(figures.events / judged_s, 3) if judged_s else 0.0,
+        in_flight=round(watch.in_flight, 3),
+        growth=round(watch.growth, 3),
+        objectives=[_record(each) for each in held],
+        curve=curve_of(watch, figures),
+        counts={"good": figures.good, "failed": figures.failed, "offered": figures.offered, "bad": figures.bad},
+        errors=[{**error._asdict(), "count": count} for error, count in figures.errors.most_common(5)],
+        mean_latency_ns=round(figures.latency.mean_ns),
+        generator=health.line,
+    )
+
+
+def _void(
+    order: Order,
+    watch: StepWatch,
+    health: HealthJudged,
+    objectives: Sequence[Objective],
+    missed: Sequence[Held],
+    balance: str,
+) -> str:
+    """Why a step says nothing of the target; empty when it does."""
+    if balance:
+        return f"the books do not balance: {balance}"
+    if not watch.figures.offered:
+        return "nothing was sent"
+    if health.inconclusive and (missed or order.kind is Kind.CONFIRM):
+        return f"the generator was the limit: {health.reasons[0]}"
+    if missed and all(_of_latency(each, objectives) for each in missed) and not _service_fails(watch, objectives):
+        return f"{_named(missed[0])}, but the service time held and no queue grew: requests waited on this side"
+    return ""
+
+
+def _of_latency(held: Held, objectives: Sequence[Objective]) -> bool:
+    return any(
+        each.text == held.text and each.scenario == held.scenario and each.of_time and not each.service
+        for each in objectives
+    )
+
+
+def _service_fails(watch: StepWatch, objectives: Sequence[Objective]) -> bool:
+    """Whether the service time misses an objective of the latency, too."""
+    for objective in objectives:
+        if not objective.of_time:
+            continue
+        whole = Figures.merged(part_of(span.channels, objective.scenario) for span in watch.spans)
+        of_service = Figures(latency=whole.service, service=whole.service)
+        allowed = allowed_share(objective)
+        if objective.kind is ObjectiveKind.MEAN:
+            if not objective.holds(whole.service.mean_ns):
+                return True
+            continue
+        hits, count = beyond(objective, of_service)
+        if allowed is not None and count and hits / count > allowed:
+            return True
+    return False
+
+
+def _named(held: Held) -> str:
+    scenario = f"{held.scenario}: " if held.scenario else ""
+    if held.text == BACKLOG:
+        return f"the backlog grew by {held.value.lstrip('+')} ({held.detail})"
+    return f"{scenario}{held.text} was {held.value}" + (f" ({held.detail})" if held.detail else "")
+
+
+def _record(held: Held) -> dict[str, Any]:
+    share = held.share
+    return {
+        "objective": held.text,
+        "scenario": held.scenario,
+        "state": held.state.value,
+        "holds": held.holds,
+        "value": held.value,
+        "detail": held.detail,
+        **({"hits": share.hits, "count": share.count, "design_effect": round(share.design_effect, 3)} if share else {}),
+    }
+
+
+def curve_of(watch: StepWatch, figures: Figures) -> dict[str, dict[str, list[int]]]:
+    """Of latency and service time: each percentile with its 95 % interval in ns, as far as the sample has one."""
+    effects = [each.share.design_effect for each in watch.judge() if each.share is not None]
+    effect = max(effects, default=1.0)
+    return {
+        name: {f"{percentile:g}": _with_ends(times, percentile, effect) for percentile in _CURVE}
+        for name, times in (("latency", figures.latency), ("service", figures.service))
+        if times.count
+    }
+
+
+def _with_ends(times: Distribution, percentile: float, effect: float) -> list[int]:
+    ends = percentile_ends(times, percentile, effect)
+    return [times.percentile(percentile), *(ends or ())]

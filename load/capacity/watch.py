@@ -1,0 +1,196 @@
+"""One step while it goes: what came in at one rate, and whether each objective holds, is broken, or is still open.
+
+A step settles first, then it runs until every objective is clear or its time is up. Clear is an objective whose
+interval lies on one side of it; the interval is wider than a report's (99 %), because it is looked at again and again.
+When the time is up the observed figure decides, and the step says that it was not clear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from cdp.distribution import Distribution, in_words
+from cdp.load_results import Figures, Span
+from load.capacity.shares import LEAST_BATCHES, Share, allowed_share, beyond, design_effect, part_of, times_of
+from load.evaluation import share_in_words
+from load.objectives import Kind, Objective
+from load.statistics import percentile_ranks
+
+_CLEAR_Z = 2.575829
+_SLACK_S = 0.05
+_CORRELATED = 90.0  # percentile whose exceedance tells how far requests are slow together, when few miss the objective
+_GROWTH = 0.02  # of the rate: a backlog that grows faster will break any objective, given time
+_LEAST_GROWN = 20.0
+_LEAST_LOOKS = 6
+BACKLOG = "backlog"
+
+
+class State(StrEnum):
+    """What is known of an objective."""
+
+    HOLDS = "holds"
+    BROKEN = "broken"
+    OPEN = "open"
+
+
+@dataclass(frozen=True)
+class Held:
+    """An objective in a step: `holds` by the observed figure, `state` by its interval; `value` and `detail` in words.
+    `share` is None for what is no share (a mean, a backlog)."""
+
+    text: str
+    scenario: str
+    state: State
+    holds: bool
+    value: str
+    detail: str = ""
+    share: Share | None = None
+
+
+@dataclass
+class StepWatch:
+    """Takes in the spans of a step, in seconds from its start."""
+
+    objectives: Sequence[Objective]
+    rate: float
+    settle_s: float
+    spans: list[Span] = field(default_factory=list)
+
+    def feed(self, span: Span) -> None:
+        """Take in what came between two moments; what came while the step settled is left out."""
+        if span.from_s >= self.settle_s - _SLACK_S:
+            self.spans.append(span)
+
+    @property
+    def judged_s(self) -> float:
+        """How long arrivals have come since the step settled."""
+        offering = [span for span in self.spans if span.offered]
+        return sum(span.to_s - span.from_s for span in offering)
+
+    @property
+    def offered_rate(self) -> float:
+        """Arrivals a second that really came."""
+        judged_s = self.judged_s
+        return sum(span.offered for span in self.spans) / judged_s if judged_s else 0.0
+
+    @property
+    def figures(self) -> Figures:
+        """Everything since the step settled."""
+        return Figures.merged(span.all for span in self.spans)
+
+    # --- objectives
+
+    def judge(self) -> list[Held]:
+        """Each objective, and the backlog behind them."""
+        return [*(self._judge(each) for each in self.objectives), self._backlog()]
+
+    def _judge(self, objective: Objective) -> Held:
+        parts = [part_of(span.channels, objective.scenario) for span in self.spans]
+        whole = Figures.merged(parts)
+        allowed = allowed_share(objective)
+        if allowed is None:
+            return self._mean(objective, parts, whole)
+        counts = [beyond(objective, part) for part in parts]
+        share = Share(sum(hits for hits, _ in counts), sum(count for _, count in counts), 1.0)
+        effect = max(design_effect(counts), self._correlation(objective, parts, whole))
+        share = Share(share.hits, share.count, effect)
+        return Held(
+            objective.text,
+            objective.scenario,
+            _state(share, allowed, len(parts)),
+            share.value <= allowed,
+            *_words(objective, whole, share),
+            share,
+        )
+
+    def _correlation(self, objective: Objective, parts: Sequence[Figures], whole: Figures) -> float:
+        """The design effect of being slow at all: where nothing missed the objective there is no other."""
+        if not objective.of_time:
+            return 1.0
+        limit = times_of(objective, whole).percentile(_CORRELATED)
+        return design_effect([(times_of(objective, p).above(limit), times_of(objective, p).count) for p in parts])
+
+    def _mean(self, objective: Objective, parts: Sequence[Figures], whole: Figures) -> Held:
+        means = np.array([times_of(objective, part).mean_ns for part in parts if times_of(objective, part).count])
+        value = times_of(objective, whole).mean_ns
+        holds = objective.holds(value)
+        state = State.OPEN
+        if len(means) >= LEAST_BATCHES:
+            reach = _CLEAR_Z * float(means.std(ddof=1)) / len(means) ** 0.5
+            if value + reach < objective.limit:
+                state = State.HOLDS
+            elif value - reach > objective.limit:
+                state = State.BROKEN
+        return Held(objective.text, objective.scenario, state, holds, in_words(value))
+
+    # --- the queue
+
+    def _backlog(self) -> Held:
+        """Whether more and more requests are under way or wait to be sent: then no rate like this can last."""
+        looks = [(span.to_s, span.waiting + span.in_flight) for span in self.spans if span.offered]
+        growth = self.growth
+        words = f"{growth:+,.1f}/s"
+        if len(looks) < _LEAST_LOOKS:
+            return Held(BACKLOG, "", State.OPEN, True, words)
+        levels = np.array([level for _, level in looks], dtype=np.float64)
+        third = len(levels) // 3
+        first, last = levels[:third].mean(), levels[-third:].mean()
+        grows = growth > _GROWTH * self.rate and last > 2 * first and last - first > _LEAST_GROWN
+        detail = f"{levels[0]:,.0f} requests under way at first, {levels[-1]:,.0f} at last"
+        return Held(BACKLOG, "", State.BROKEN if grows else State.HOLDS, not grows, words, detail)
+
+    @property
+    def growth(self) -> float:
+        """By how many requests a second the number of those under way or waiting rises."""
+        looks = [(span.to_s, span.waiting + span.in_flight) for span in self.spans if span.offered]
+        if len(looks) < 2:
+            return 0.0
+        times, levels = np.array(looks, dtype=np.float64).T
+        times -= times.mean()
+        return float((times * levels).sum() / (times**2).sum())
+
+    @property
+    def in_flight(self) -> float:
+        """How many requests were under way on the average."""
+        levels = [span.in_flight for span in self.spans if span.offered]
+        return sum(levels) / len(levels) if levels else 0.0
+
+
+def _state(share: Share, allowed: float, parts: int) -> State:
+    """By the interval; with too few parts nothing but plain impossibility is clear."""
+    low, high = share.interval(_CLEAR_Z)
+    if not allowed:
+        return State.BROKEN if share.hits else State.OPEN
+    if parts < LEAST_BATCHES:
+        return State.OPEN
+    if high < allowed:
+        return State.HOLDS
+    return State.BROKEN if low > allowed else State.OPEN
+
+
+def _words(objective: Objective, whole: Figures, share: Share) -> tuple[str, str]:
+    """Value and interval in words."""
+    if objective.of_time:
+        times = times_of(objective, whole)
+        if not times.count:
+            return "–", ""
+        value = in_words(times.percentile(objective.percentile))
+        found = percentile_ends(times, objective.percentile, share.design_effect)
+        return value, f"95 % CI {in_words(found[0])} – {in_words(found[1])}" if found else ""
+    if objective.kind is Kind.VIOLATIONS or not allowed_share(objective):
+        return f"{share.hits:,}", ""
+    low, high = share.interval(1.959964)
+    if objective.kind is Kind.RATE:
+        return share_in_words(1 - share.value), f"95 % CI {share_in_words(1 - high)} – {share_in_words(1 - low)}"
+    return share_in_words(share.value), f"95 % CI {share_in_words(low)} – {share_in_words(high)}"
+
+
+def percentile_ends(times: Distribution, percentile: float, effect: float = 1.0) -> tuple[int, int] | None:
+    """The 95 % interval in ns of a percentile by order statistics, of a sample that the design effect shortens; None
+    when the sample is too small to have an upper end."""
+    ranks = percentile_ranks(times.count, percentile, effect)
+    return (times.at(ranks[0]), times.at(ranks[1])) if ranks else None
