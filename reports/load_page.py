@@ -11,13 +11,14 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from cdp.distribution import Distribution, in_words
-from cdp.load_results import INCONCLUSIVE, MET, MISSED, PERCENTILES, Judged, LoadRun, Span
-from reports import load_summary
+from cdp.load_results import FOUND, INCONCLUSIVE, MET, MISSED, PERCENTILES, SUSTAINED, Judged, LoadRun, Span, Step
+from reports import capacity, load_summary
 from reports.page import asset, content_hash, make_environment
 from reports.plots import Axis, Series, line_chart, linear_axis, log_axis
 from reports.wording import one_line, plural, pretty_json, shortened, visible, write_whole
 
-TONES = {MET: "pass", MISSED: "fail", INCONCLUSIVE: "warn"}
+TONES = {MET: "pass", FOUND: "pass", SUSTAINED: "pass", MISSED: "fail", INCONCLUSIVE: "warn"}
+Shaded = tuple[float, float, str] | None
 _EXCHANGE_LIMIT = 12000
 _ERROR_CLASSES = 6
 _ERRORS_SHOWN = 50
@@ -43,6 +44,10 @@ def load_page(run: LoadRun) -> str:
             target=one_line(str(run.header.get("target") or run.header.get("base_url") or "target")),
             facts=[(name, one_line(value)) for name, value in load_summary.facts(run)],
             loop=load_summary.loop_in_words(run),
+            steps=[(step, capacity.row_of(step)) for step in run.steps],
+            step_heads=capacity.HEADS,
+            capacity_facts=capacity.facts_of(run),
+            verdict_css={"passed": "pass", "failed": "fail"},
             objectives=run.objectives,
             judged_css={Judged.MET: "pass", Judged.MISSED: "fail", Judged.NOT_JUDGEABLE: "warn"},
             operations=load_summary.operations(run),
@@ -64,10 +69,11 @@ def charts(run: LoadRun) -> dict[str, list[Markup]]:
     """The charts by the part of the page in which they stand."""
     spans = load_summary.coarse(run.spans)
     if not spans:
-        return {"latency": [], "rates": [], "curve": [], "health": []}
+        return {"capacity": [], "latency": [], "rates": [], "curve": [], "health": []}
     x = linear_axis("seconds from the start", [spans[-1].to_s])
     shaded = (0.0, run.warm_up_s, "warm-up: left out by the objectives") if run.warm_up_s else None
     return {
+        "capacity": _capacity(run),
         "latency": _latencies(spans, x, shaded),
         "rates": [_rates(run, spans, x, shaded), _errors(spans, x, shaded), _waiting(spans, x, shaded)],
         "curve": [_curve(run)],
@@ -75,7 +81,38 @@ def charts(run: LoadRun) -> dict[str, list[Markup]]:
     }
 
 
-Shaded = tuple[float, float, str] | None
+def _capacity(run: LoadRun) -> list[Markup]:
+    """Latency and service time over the rate, and what was achieved of what was offered."""
+    steps = sorted((each for each in run.steps if each.offered_rate and each.curve), key=lambda each: each.offered_rate)
+    if len({each.offered_rate for each in steps}) < 2:
+        return []
+    x = linear_axis("requests a second, offered", [each.offered_rate for each in steps])
+    times = [
+        Series(f"{name} p{percentile}", [(each.offered_rate, _of_curve(each, name, percentile)) for each in steps])
+        for name, percentile in (("latency", "50"), ("latency", "99"), ("service", "99"))
+    ]
+    rates = [
+        Series("answered well", [(each.offered_rate, each.good_rate) for each in steps]),
+        Series("offered", [(each.offered_rate, each.offered_rate) for each in steps]),
+    ]
+    y = log_axis("ms", [value for each in times for _, value in each.points if value is not None])
+    most = [each.offered_rate for each in steps]
+    return [
+        line_chart("Latency and service time by rate", times, x, y, _interval(run)),
+        line_chart("Achieved by rate", rates, x, linear_axis("requests a second", most), _interval(run)),
+    ]
+
+
+def _of_curve(step: Step, name: str, percentile: str) -> float | None:
+    found = step.curve.get(name, {}).get(percentile)
+    return found[0] / 1e6 if found else None
+
+
+def _interval(run: LoadRun) -> Shaded:
+    found = run.capacity
+    if found is None or found.low is None or found.high is None:
+        return None
+    return found.low, found.high, "where the objective breaks (95 %)"
 
 
 def _latencies(spans: Sequence[Span], x: Axis, shaded: Shaded) -> list[Markup]:

@@ -23,32 +23,32 @@ class Case:
 def _cases() -> tuple[Case, ...]:
     return (
         Case(
-            "M/M/1, 2 ms",
+            "M/M/1, 1 ms",
             "exponential",
-            ("service_ms=2",),
+            ("service_ms=1",),
+            "p99<60ms",
+            60,
+            breaking_rate(lambda rate: beyond_mm1(rate, 0.001, 0.06), 0.01, 999.0),
+        ),
+        Case(
+            "M/D/1, 1.25 ms",
+            "constant",
+            ("service_ms=1.25",),
             "p99<40ms",
             40,
-            breaking_rate(lambda rate: beyond_mm1(rate, 0.002, 0.04), 0.01, 499.9),
+            breaking_rate(lambda rate: beyond_md1(rate, 0.00125, 0.04), 0.01, 799.0),
         ),
         Case(
-            "M/D/1, 2.5 ms",
-            "constant",
-            ("service_ms=2.5",),
-            "p99<30ms",
-            30,
-            breaking_rate(lambda rate: beyond_md1(rate, 0.0025, 0.03), 0.01, 399.9),
-        ),
-        Case(
-            "M/M/4, 8 ms",
+            "M/M/4, 4 ms",
             "exponential",
-            ("service_ms=8", "places=4"),
-            "p99<70ms",
-            70,
-            breaking_rate(lambda rate: beyond_mmc(rate, 0.008, 4, 0.07), 0.01, 499.9),
+            ("service_ms=4", "places=4"),
+            "p99<60ms",
+            60,
+            breaking_rate(lambda rate: beyond_mmc(rate, 0.004, 4, 0.06), 0.01, 999.0),
         ),
         Case("sheds with 503", "shedding", ("service_ms=2.5", "room=20"), "p99<100ms,errors<1%", 100, None, "385"),
         Case("slower beyond 300/s", "slowing", ("service_ms=2", "knee=300"), "p99<30ms", 30, None, "300"),
-        Case("rare stalls", "stalling", ("service_ms=2.5", "every_s=20", "stall_ms=60"), "p99<40ms", 40, None, "380"),
+        Case("rare stalls", "stalling", ("service_ms=2.5", "every_s=20", "stall_ms=60"), "p99<50ms", 50, None, "345"),
     )
 
 

@@ -32,7 +32,11 @@ from gevent.server import StreamServer  # noqa: E402
 
 from load.arrivals.timer import make_timer  # noqa: E402
 
-_SHED = b'HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 18\r\n\r\n{"message":"full"}'
+_FULL = b'{"message":"full"}'
+_SHED = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(_FULL),
+    _FULL,
+)
 _RATE_S = 1.0
 
 

@@ -6,6 +6,7 @@ p99).
 
 from __future__ import annotations
 
+import decimal
 import math
 from collections.abc import Callable
 
@@ -16,29 +17,19 @@ def beyond_mm1(rate: float, service_s: float, limit_s: float) -> float:
 
 
 def beyond_md1(rate: float, service_s: float, limit_s: float) -> float:
-    """P(T > limit) in M/D/1: the wait is that of Erlang (1909) in the form of Crommelin; the sum alternates, so it is
-    taken with exact fractions of integers scaled up."""
+    """P(T > limit) in M/D/1, by the sum that Erlang gave ("The theory of probabilities and telephone conversations",
+    1909): P(W <= t) = (1-ρ) Σ_k (-ρ(t/D-k))^k / k! e^(ρ(t/D-k)). It alternates, so it is taken with many digits."""
     wait_s = limit_s - service_s
     if wait_s < 0:
         return 1.0
-    from fractions import Fraction
-
-    ratio = Fraction(rate).limit_denominator(10**9) * Fraction(service_s).limit_denominator(10**9)
-    times = Fraction(wait_s).limit_denominator(10**9) / Fraction(service_s).limit_denominator(10**9)
-    total = 0.0
-    # P(W <= t) = (1-ρ) Σ_{k=0}^{⌊t/D⌋} (-ρ(t/D - k))^k / k! · e^{ρ(t/D - k)}
-    import decimal
-
     with decimal.localcontext() as context:
         context.prec = 120
-        rho = decimal.Decimal(ratio.numerator) / decimal.Decimal(ratio.denominator)
-        reach = decimal.Decimal(times.numerator) / decimal.Decimal(times.denominator)
+        rho, reach = decimal.Decimal(rate) * decimal.Decimal(service_s), decimal.Decimal(wait_s / service_s)
         held = decimal.Decimal(0)
         for k in range(int(reach) + 1):
             left = rho * (reach - k)
             held += (-left) ** k / decimal.Decimal(math.factorial(k)) * left.exp()
-        total = float((1 - rho) * held)
-    return min(1.0, max(0.0, 1 - total))
+        return min(1.0, max(0.0, float(1 - (1 - rho) * held)))
 
 
 def beyond_mmc(rate: float, service_s: float, places: int, limit_s: float) -> float:

@@ -20,7 +20,8 @@ from load.wire.pool import Pool
 from load.wire.tls import make_context
 from load.witness import Witness
 
-RATE = float(os.environ.get("BENCH_RATE", "20000"))
+# More than one core can send: like the others it is measured at its full speed.
+RATE = float(os.environ.get("BENCH_RATE", "60000"))
 CONNECTIONS = int(os.environ.get("BENCH_CONNECTIONS", "10"))
 _FOLD_S = 0.5
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from cdp.load_results import FOUND, INCONCLUSIVE, MISSED, SUSTAINED, Capacity, Decision, Step
-from load.capacity.estimate import BRACKET, Estimate, Point, estimate
+from load.capacity.estimate import BRACKET, Estimate, Tail, estimate
 from load.capacity.search import Kind
-from load.capacity.shares import Share, allowed_share
+from load.capacity.shares import allowed_share
 from load.capacity.steps import FAILED, PASSED, VOID
 from load.capacity.watch import BACKLOG
 from load.objectives import Objective
@@ -40,25 +40,37 @@ def estimates(steps: Sequence[Step], objectives: Sequence[Objective]) -> list[tu
     held, failed = bracket(steps)
     if held is None or failed is None:
         return []
+    low, high = _clear_ends(steps, held, failed)
     found: list[tuple[str, Estimate]] = []
     for place, objective in enumerate(objectives):
         records = [each.objectives[place] for each in counting(steps)]
         if all(record["holds"] for record in records):
             continue
         allowed = allowed_share(objective)
-        points = [
-            Point(each.offered_rate, Share(record["hits"], record["count"], record["design_effect"]), _steady(each))
-            for each, record in zip(counting(steps), records, strict=True)
-            if "hits" in record and record["count"]
+        tails = [
+            Tail(each.offered_rate, *(np.array(each.tails[place][name], dtype=float) for name in ("counts", "hits")))
+            for each in counting(steps)
+            if each.tails and each.tails[place]
         ]
-        found.append((objective.text, estimate(points, allowed or 0.0, held, failed)))
+        found.append((objective.text, estimate(tails, allowed or 0.0, low, high)))
     if not found:
-        found.append((BACKLOG, Estimate((held * failed) ** 0.5, held, failed, BRACKET)))
+        found.append((BACKLOG, Estimate((low * high) ** 0.5, low, high, BRACKET)))
     return sorted(found, key=lambda each: each[1].rate)
 
 
-def _steady(step: Step) -> bool:
-    return all(record["holds"] for record in step.objectives if record["objective"] == BACKLOG)
+def _clear_ends(steps: Sequence[Step], held: float, failed: float) -> tuple[float, float]:
+    """The bracket by steps that were clear: the highest rate below it that held beyond doubt, and the lowest above it
+    that failed so; the bracket itself where there is none."""
+    searched = counting(steps)
+    low = max(
+        (each.rate for each in searched if each.verdict == PASSED and each.clear and each.rate <= held), default=held
+    )
+    high = min((each.rate for each in searched if _failed_clearly(each) and each.rate >= failed), default=failed)
+    return low, high
+
+
+def _failed_clearly(step: Step) -> bool:
+    return step.verdict == FAILED and any(record["state"] == "broken" for record in step.objectives)
 
 
 def answered(
@@ -121,7 +133,10 @@ def _decision(
             return Decision(
                 INCONCLUSIVE, f"no answer: {unfinished or 'no step was judged'}", INCONCLUSIVE_CODE, reasons
             )
-        sentence = f"it does not even sustain {in_rate(capacity.failed)} of {what}, because {capacity.because}"
+        lowest = (
+            f"{in_rate(capacity.failed)}, the lowest rate that was tried," if unfinished else in_rate(capacity.failed)
+        )
+        sentence = f"it does not even sustain {lowest} of {what}, because {capacity.because}"
         return Decision(MISSED, sentence, MISSED_CODE, reasons)
     if capacity.failed is None:
         return _sustained(capacity, what, ceiling, why_ceiling, unfinished, reasons)

@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 
 from cdp.load_results import Capacity, Decision, Judged, ObjectiveJudged, Span, Step
 from cdp.records import ResultsError
-from load.capacity.answer import answered, bracket, estimates
+from load.capacity.answer import answered
+from load.capacity.course import Course
 from load.capacity.search import Kind, Order, Search
 from load.capacity.sender import BEGIN, HALT, IDLE, StepOrder
 from load.capacity.steps import FAILED, PASSED, VOID, curve_of, is_over, judged
 from load.capacity.watch import StepWatch
 from load.coordinator import Coordinator
-from load.health.judge import judge
+from load.health.judge import delay_ns, judge
 
 BASE_RATE = 20.0  # a second: what is asked before anything, and after an overload
 BASE_S, BASE_LONGEST_S = 2.5, 6.0
@@ -24,11 +25,8 @@ RECOVERY_S = 15.0  # so long a target is given to be as quick as at first
 _QUICK = 2.0  # times the service time of the baseline, and a little, that count as quick again
 _QUICK_NS = 2_000_000
 _START_LOAD = 0.5  # of one place of service: what the search begins with where no start is given
-_CLIMB_S = 6.0  # judged time of a step on the way up at most: nothing rests on it but the way
 _BEGIN_IN_S = 0.3
 _REPEATS = 5  # of a step that is void, at most
-_REFINED = 4  # steps at most that only narrow the interval
-_MARGIN_S = 20.0  # of the time, left for what is under way
 _LEAST_RATE = 0.5
 
 
@@ -45,7 +43,7 @@ class CapacityRun(Coordinator):
             limits.append((self.target.max_rps, f"the target's entry allows {self.target.max_rps:g}/s (max_rps)"))
         self.ceiling, self.why_ceiling = min(limits)
         self.base_rate = min(BASE_RATE, self.ceiling / 2)
-        self.search: Search | None = None
+        self.course: Course | None = None
         self.steps: list[Step] = []
         self.step = 0
         self._orders: deque[StepOrder] = deque()
@@ -57,7 +55,6 @@ class CapacityRun(Coordinator):
         self._first = 0  # number of the next step's first arrival
         self._base_service_ns = 0.0
         self._repeats = 0
-        self._refined = 0
         self._overloaded_s: float | None = None  # when the overload ended that the target has to recover from
         self._unfinished = ""
 
@@ -124,44 +121,21 @@ class CapacityRun(Coordinator):
         """Judged time of a step at most."""
         if order.kind is Kind.BASELINE:
             return BASE_LONGEST_S
-        if order.kind is Kind.RECOVERY:
+        if order.kind is Kind.RECOVERY or self.course is None:
             return RECOVERY_S
-        if order.kind is Kind.CLIMB:
-            return min(_CLIMB_S, float(self.options.step_time))
-        return float(self.options.step_time if order.kind is Kind.BISECT else self.options.confirm)
+        return self.course.longest_s(order.kind)
 
     def _next(self) -> Order | None:
-        if self.search is None:
+        if self.course is None:
             return Order(Kind.BASELINE, self.base_rate)
         if self._overloaded_s is not None:
             return Order(Kind.RECOVERY, self.base_rate)
-        order = self.search.next()
-        if order is None:
-            order = self._refinement()
-        if (
-            order is not None
-            and self._left_s < self._settle_s(order) + min(self._longest_s(order), 5.0) + _MARGIN_S / 2
-        ):
-            self._unfinished = f"the time of {self.options.duration_s} s was over"
-            return None
-        return order
+        return self.course.next(self.steps, self._left_s)
 
     @property
     def _left_s(self) -> float:
         assert self._start_s is not None and self.options.duration_s is not None
         return self.options.duration_s - (time.monotonic() - self._start_s)
-
-    def _refinement(self) -> Order | None:
-        """One more step where the objective breaks, while the interval is wider than it should be."""
-        found = estimates(self.steps, self.objectives)
-        if not found or self._refined >= _REFINED or self._unfinished:
-            return None
-        where = found[0][1]
-        held, failed = bracket(self.steps)
-        if where.width <= 2 * self.options.precision or held is None or failed is None:
-            return None
-        self._refined += 1
-        return Order(Kind.REFINE, min(max(where.rate, held * 0.95), failed * 1.02))
 
     # --- a step
 
@@ -227,7 +201,14 @@ class CapacityRun(Coordinator):
             return
         self._base_service_ns = float(figures.service.percentile(50))
         start = self.options.start or max(2 * self.base_rate, _START_LOAD * 1e9 / max(figures.service.mean_ns, 1.0))
-        self.search = Search(start, precision=self.options.precision, ceiling=self.ceiling, floor=_LEAST_RATE)
+        options = self.options
+        self.course = Course(
+            Search(start, precision=options.precision, ceiling=self.ceiling, floor=_LEAST_RATE),
+            self.objectives,
+            settle_s=float(options.settle),
+            step_s=float(options.step_time),
+            confirm_s=float(options.confirm),
+        )
 
     def _note_recovery(self, watch: StepWatch, now_s: float) -> None:
         assert self._overloaded_s is not None
@@ -241,15 +222,17 @@ class CapacityRun(Coordinator):
 
     def _judge(self, watch: StepWatch, now_s: float) -> None:
         """A step of the search."""
-        assert self.search is not None and self._halted_s is not None
+        assert self.course is not None and self._halted_s is not None
         burst = self._why_over == "a burst of errors"
         books = self.books()
         balance = "" if books.balanced else books.detail
+        settled_s = self._begin_s + watch.settle_s
+        samples = [each for each in self._samples if each.to_s > settled_s and each.from_s < self._halted_s]
         health = judge(
-            [each for each in self._samples if each.to_s > self._begin_s and each.from_s < self._halted_s],
+            samples,
             self.objectives,
             watch.figures,
-            warm_up_s=self._begin_s + watch.settle_s,
+            warm_up_s=settled_s,
             shares_machine=self.target.loopback,
             cores=os.cpu_count() or 0,
         )
@@ -263,6 +246,7 @@ class CapacityRun(Coordinator):
             to_s=now_s,
             burst=burst,
             balance=balance,
+            delay_ns=delay_ns(samples),
         )
         self._store_step(step)
         if step.verdict != PASSED:
@@ -274,7 +258,7 @@ class CapacityRun(Coordinator):
                 self.stop_at_once()
             return
         self._repeats = 0
-        self.search.take(self._order, step.verdict == PASSED)
+        self.course.search.take(self._order, step.verdict == PASSED)
 
     def _plain_step(self, watch: StepWatch, now_s: float, verdict: str) -> Step:
         """A step that is not judged by the objectives."""
@@ -321,9 +305,9 @@ class CapacityRun(Coordinator):
             ceiling=self.ceiling,
             why_ceiling=self.why_ceiling,
             peak=self.options.peak,
-            confirmed=self.search.confirmed if self.search else None,
+            confirmed=self.course.search.confirmed if self.course else None,
             obstacle=obstacle,
-            unfinished=self.stopped or self._unfinished,
+            unfinished=self.stopped or self._unfinished or (self.course.unfinished if self.course else ""),
         )
         self._store(decision, self._objectives(capacity), self._judged_health(), capacity=asdict(capacity))
         return decision

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-import gevent
 from gevent.event import Event
 from gevent.queue import Empty, Queue
 

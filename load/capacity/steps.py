@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from cdp.distribution import Distribution
 from cdp.load_results import Figures, HealthJudged, Step
 from load.capacity.search import Kind, Order
-from load.capacity.shares import allowed_share, beyond, part_of
-from load.capacity.watch import BACKLOG, Held, State, StepWatch, percentile_ends
+from load.capacity.shares import allowed_share, beyond
+from load.capacity.watch import BACKLOG, Held, State, StepWatch, part_of_all, percentile_ends
+from load.health.judge import OF_DELAY
 from load.objectives import Kind as ObjectiveKind
 from load.objectives import Objective
 
 PASSED, FAILED, VOID = "passed", "failed", "void"
 LEAST_STEP_S = 4.0  # of judged time, before anything ends a step but a queue that grows
+_FAR = 8.0  # times the allowed share: so far beyond, a step need not go on
 _CURVE = (50, 90, 95, 99, 99.9)
 
 
 def is_over(watch: StepWatch, kind: Kind, longest_s: float) -> str:
-    """Why a step may end now; empty while it has to go on. A confirmation is never cut short by good news."""
+    """Why a step may end now; empty while it has to go on. A confirmation is never cut short by good news, and nothing
+    is by bad news that is not overwhelming: if unlucky steps were shorter than lucky ones, the estimate would lean."""
     held = watch.judge()
-    broken = [each for each in held if each.state is State.BROKEN]
+    broken = [each for each in held if each.state is State.BROKEN and _overwhelming(each)]
     if any(each.text == BACKLOG for each in broken):
         return "the backlog grows"
     if watch.judged_s >= LEAST_STEP_S:
         if broken:
             return f"{broken[0].text} is broken"
-        if kind in (Kind.CLIMB, Kind.BISECT) and all(each.state is State.HOLDS for each in held if not _of_none(each)):
+        clear = all(each.state is State.HOLDS for each in held if not _of_none(each))
+        if clear and watch.far_from_limits and kind in (Kind.CLIMB, Kind.BISECT):
             return "everything is clear"
     return "its time is up" if watch.judged_s >= longest_s else ""
+
+
+def _overwhelming(held: Held) -> bool:
+    share, allowed = held.share, held.allowed
+    return share is None or not allowed or share.value > _FAR * allowed
 
 
 def _of_none(held: Held) -> bool:
@@ -48,12 +58,15 @@ def judged(
     to_s: float,
     burst: bool,
     balance: str,
+    delay_ns: int,
 ) -> Step:
-    """The step as it is stored. `burst`: it was stopped by a burst of errors; `balance`: why its books do not balance.
+    """The step as it is stored. `burst`: it was stopped by a burst of errors; `balance`: why its books do not balance;
+    `delay_ns`: by how much the generator made answers look late.
 
-    A step in which the generator was the limit is void, unless it held all the same, with every delay of the generator
-    in its latencies; a confirmation is void even then. A latency that is missed is the target's only when its service
-    time is missed too or the queue grows: else the requests waited on this side.
+    A step in which the generator was the limit is void. Two kinds stand all the same where it was only slow: one that
+    held, with every delay of the generator in its latencies, and one whose service time misses the objective even when
+    those delays are taken off. A latency that is missed is the target's only when its service time is missed too or the
+    queue grows: else the requests waited on this side.
     """
     held = watch.judge()
     missed = [each for each in held if not each.holds]
@@ -62,7 +75,7 @@ def judged(
         verdict, reason = FAILED, "server errors or broken connections were more than half of all answers"
     elif missed:
         verdict, reason = FAILED, _named(missed[0])
-    void = _void(order, watch, health, objectives, missed, balance) if not burst else ""
+    void = _void(watch, health, objectives, missed, balance, delay_ns) if not burst else ""
     if void:
         verdict, reason = VOID, void
     figures = watch.figures
@@ -86,44 +99,58 @@ def judged(
         curve=curve_of(watch, figures),
         counts={"good": figures.good, "failed": figures.failed, "offered": figures.offered, "bad": figures.bad},
         errors=[{**error._asdict(), "count": count} for error, count in figures.errors.most_common(5)],
+        tails=[_tail(watch, each) for each in objectives],
         mean_latency_ns=round(figures.latency.mean_ns),
         generator=health.line,
     )
 
 
+def _tail(watch: StepWatch, objective: Objective) -> dict[str, Any]:
+    if allowed_share(objective) is None or not watch.spans:
+        return {}
+    tail = watch.tail(objective)
+    return {"counts": tail.counts.astype(int).tolist(), "hits": tail.hits.astype(int).tolist()}
+
+
 def _void(
-    order: Order,
     watch: StepWatch,
     health: HealthJudged,
     objectives: Sequence[Objective],
     missed: Sequence[Held],
     balance: str,
+    delay_ns: int,
 ) -> str:
     """Why a step says nothing of the target; empty when it does."""
     if balance:
         return f"the books do not balance: {balance}"
     if not watch.figures.offered:
         return "nothing was sent"
-    if health.inconclusive and (missed or order.kind is Kind.CONFIRM):
-        return f"the generator was the limit: {health.reasons[0]}"
-    if missed and all(_of_latency(each, objectives) for each in missed) and not _service_fails(watch, objectives):
+    of_latency = all(_of_latency(each, objectives) for each in missed)
+    if health.inconclusive:
+        only_slow = all(reason.startswith(OF_DELAY) for reason in health.reasons)
+        if not only_slow or (missed and (not of_latency or not _service_fails(watch, objectives, delay_ns))):
+            return f"the generator was the limit: {health.reasons[0]}"
+    if missed and of_latency and not _service_fails(watch, objectives):
         return f"{_named(missed[0])}, but the service time held and no queue grew: requests waited on this side"
     return ""
 
 
 def _of_latency(held: Held, objectives: Sequence[Objective]) -> bool:
-    return any(
+    return held.text == BACKLOG or any(
         each.text == held.text and each.scenario == held.scenario and each.of_time and not each.service
         for each in objectives
     )
 
 
-def _service_fails(watch: StepWatch, objectives: Sequence[Objective]) -> bool:
-    """Whether the service time misses an objective of the latency, too."""
+def _service_fails(watch: StepWatch, objectives: Sequence[Objective], delay_ns: int = 0) -> bool:
+    """Whether the service time misses an objective of the latency, too, by more than a delay; or the queue grows."""
+    if any(each.text == BACKLOG and not each.holds for each in watch.judge()):
+        return True
     for objective in objectives:
         if not objective.of_time:
             continue
-        whole = Figures.merged(part_of(span.channels, objective.scenario) for span in watch.spans)
+        objective = replace(objective, limit=objective.limit + delay_ns)
+        whole = part_of_all(watch.spans, objective.scenario)
         of_service = Figures(latency=whole.service, service=whole.service)
         allowed = allowed_share(objective)
         if objective.kind is ObjectiveKind.MEAN:

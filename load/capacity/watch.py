@@ -8,13 +8,14 @@ When the time is up the observed figure decides, and the step says that it was n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
 
 from cdp.distribution import Distribution, in_words
 from cdp.load_results import Figures, Span
+from load.capacity.estimate import BLOCK_S, FRACTIONS, Tail
 from load.capacity.shares import LEAST_BATCHES, Share, allowed_share, beyond, design_effect, part_of, times_of
 from load.evaluation import share_in_words
 from load.objectives import Kind, Objective
@@ -25,6 +26,9 @@ _SLACK_S = 0.05
 _CORRELATED = 90.0  # percentile whose exceedance tells how far requests are slow together, when few miss the objective
 _GROWTH = 0.02  # of the rate: a backlog that grows faster will break any objective, given time
 _LEAST_GROWN = 20.0
+_QUEUES = 2.0  # times what may be under way by the strictest latency: queues that swing by less are no growth
+_WELL_BELOW = 0.6  # of a limit
+_UNLIMITED_S = 0.5  # where no latency is limited
 _LEAST_LOOKS = 6
 BACKLOG = "backlog"
 
@@ -40,7 +44,7 @@ class State(StrEnum):
 @dataclass(frozen=True)
 class Held:
     """An objective in a step: `holds` by the observed figure, `state` by its interval; `value` and `detail` in words.
-    `share` is None for what is no share (a mean, a backlog)."""
+    `share` is None for what is no share (a mean, a backlog), else `allowed` says how large it may be."""
 
     text: str
     scenario: str
@@ -49,6 +53,7 @@ class Held:
     value: str
     detail: str = ""
     share: Share | None = None
+    allowed: float = 0.0
 
 
 @dataclass
@@ -82,6 +87,32 @@ class StepWatch:
         """Everything since the step settled."""
         return Figures.merged(span.all for span in self.spans)
 
+    def tail(self, objective: Objective) -> Tail:
+        """What an estimate is made of: block by block, how many requests exceeded each fraction of the limit."""
+        size = max(1, round(BLOCK_S * len(self.spans) / max(self.judged_s, BLOCK_S)))
+        parts = [part_of(span.channels, objective.scenario) for span in self.spans]
+        blocks = [Figures.merged(parts[at : at + size]) for at in range(0, len(parts), size)]
+        fractions = FRACTIONS if objective.of_time else (1.0,)
+        rows = [
+            [beyond(replace(objective, limit=objective.limit * fraction), block) for fraction in fractions]
+            for block in blocks
+        ]
+        table = np.array(rows, dtype=np.float64).reshape(len(blocks), len(fractions), 2)
+        return Tail(self.offered_rate, table[:, -1, 1] if len(blocks) else np.empty(0), table[:, :, 0])
+
+    @property
+    def far_from_limits(self) -> bool:
+        """Whether even well below each limit of a time no more is exceeded than is allowed at it. A few seconds without
+        a long queue look clear when they are only lucky; then the shorter times tell."""
+        for objective in self.objectives:
+            allowed = allowed_share(objective)
+            if objective.of_time and allowed:
+                nearer = replace(objective, limit=objective.limit * _WELL_BELOW)
+                hits, count = beyond(nearer, part_of_all(self.spans, objective.scenario))
+                if hits > allowed * count:
+                    return False
+        return True
+
     # --- objectives
 
     def judge(self) -> list[Held]:
@@ -105,6 +136,7 @@ class StepWatch:
             share.value <= allowed,
             *_words(objective, whole, share),
             share,
+            allowed,
         )
 
     def _correlation(self, objective: Objective, parts: Sequence[Figures], whole: Figures) -> float:
@@ -139,7 +171,9 @@ class StepWatch:
         levels = np.array([level for _, level in looks], dtype=np.float64)
         third = len(levels) // 3
         first, last = levels[:third].mean(), levels[-third:].mean()
-        grows = growth > _GROWTH * self.rate and last > 2 * first and last - first > _LEAST_GROWN
+        limit_s = min((each.limit / 1e9 for each in self.objectives if each.of_time), default=_UNLIMITED_S)
+        least = max(_LEAST_GROWN, _QUEUES * self.rate * limit_s)
+        grows = growth > _GROWTH * self.rate and last > 2 * first and last - first > least
         detail = f"{levels[0]:,.0f} requests under way at first, {levels[-1]:,.0f} at last"
         return Held(BACKLOG, "", State.BROKEN if grows else State.HOLDS, not grows, words, detail)
 
@@ -158,6 +192,11 @@ class StepWatch:
         """How many requests were under way on the average."""
         levels = [span.in_flight for span in self.spans if span.offered]
         return sum(levels) / len(levels) if levels else 0.0
+
+
+def part_of_all(spans: Sequence[Span], scenario: str) -> Figures:
+    """The figures of one scenario over some spans."""
+    return Figures.merged(part_of(span.channels, scenario) for span in spans)
 
 
 def _state(share: Share, allowed: float, parts: int) -> State:

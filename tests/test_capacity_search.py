@@ -1,0 +1,281 @@
+"""The search for capacity without a target: which rate comes next, what a step says, and searches over queues whose
+capacity theory knows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.capacity.theory import beyond_md1, beyond_mm1, beyond_mmc, breaking_rate
+from cdp.load_results import (
+    FOUND,
+    INCONCLUSIVE,
+    MISSED,
+    SUSTAINED,
+    Capacity,
+    Decision,
+    Figures,
+    HealthJudged,
+    Span,
+    Step,
+)
+from load.capacity.answer import answered, bracket, estimates
+from load.capacity.search import Kind, Order, Search
+from load.capacity.shares import Share, check_objectives, design_effect
+from load.capacity.steps import FAILED, PASSED, VOID, judged
+from load.capacity.watch import State, StepWatch
+from load.objectives import ObjectiveError, parse_objectives
+from load.recording.histogram import distribution_of
+from tests.queue_simulation import HEALTHY, KEY, Queue, constant, exponential, simulated_search, simulated_step
+
+MS = 1_000_000
+
+
+# --- which rate comes next
+
+
+@given(
+    limit=st.floats(1, 30_000),
+    start=st.floats(1, 5000),
+    precision=st.sampled_from([0.01, 0.04, 0.2]),
+)
+def test_the_bracket_closes_around_the_limit(limit: float, start: float, precision: float) -> None:
+    search = Search(start, precision=precision, ceiling=20_000, floor=0.5)
+    for _ in range(200):
+        order = search.next()
+        if order is None:
+            break
+        search.take(order, order.rate <= limit)
+    else:
+        pytest.fail("it does not end")
+    if limit >= 20_000:
+        assert search.highest_held == search.confirmed == 20_000
+    else:
+        held, failed = search.highest_held, search.lowest_failed
+        assert held is not None and failed is not None and held <= limit < failed
+        assert failed / held <= 1 + precision + 1e-9
+        assert search.confirmed == held
+
+
+def test_nothing_held() -> None:
+    search = Search(100, precision=0.04, ceiling=1000, floor=0.5)
+    while (order := search.next()) is not None:
+        search.take(order, False)
+    assert search.highest_held is None and search.lowest_failed == 0.5
+
+
+def test_a_rate_that_fails_in_its_confirmation_has_failed() -> None:
+    search = Search(100, precision=0.5, ceiling=1000, floor=0.5)
+    for passed in (True, False, True):  # 100, 200, 141: confirmed next
+        order = search.next()
+        assert order is not None
+        search.take(order, passed)
+    order = search.next()
+    assert order is not None and order.kind is Kind.CONFIRM and order.rate == pytest.approx(141.42, abs=0.01)
+    search.take(order, False)
+    assert search.lowest_failed == pytest.approx(141.42, abs=0.01) and search.highest_held == 100
+    assert search.next() == Order(Kind.CONFIRM, 100)
+
+
+@pytest.mark.parametrize(
+    "text, word",
+    [
+        ("", "needs an objective"),
+        ("p99@10s<1s", "windows"),
+        ("p99<1s,rate>=100/s", "--peak"),
+        ("p99<1s,errors<5", "a share"),
+    ],
+)
+def test_objectives_that_no_rate_can_be_held_to(text: str, word: str) -> None:
+    with pytest.raises(ObjectiveError, match=word):
+        check_objectives(parse_objectives(text))
+
+
+# --- what a step says
+
+
+def spans(rows: list[tuple[int, int, int]], in_flight: list[int] | None = None) -> list[Span]:
+    """Of each row: quick answers, slow ones (a second), failed ones."""
+    found = []
+    for place, (quick, slow, failed) in enumerate(rows):
+        latency = distribution_of(np.array([10 * MS] * quick + [1000 * MS] * slow + [5 * MS] * failed, dtype=np.int64))
+        figures = Figures(good=quick + slow, failed=failed, latency=latency, service=latency)
+        level = in_flight[place] if in_flight else 3
+        found.append(Span(place / 2, place / 2 + 0.5, {KEY: figures}, offered=figures.offered, in_flight=level))
+    return found
+
+
+def watched(rows: list[tuple[int, int, int]], slo: str = "p99<100ms", in_flight: list[int] | None = None) -> StepWatch:
+    watch = StepWatch(parse_objectives(slo), 200, 0.0)
+    for span in spans(rows, in_flight):
+        watch.feed(span)
+    return watch
+
+
+def step_of(watch: StepWatch, kind: Kind = Kind.BISECT, health: HealthJudged = HEALTHY, delay_ns: int = 0) -> Step:
+    return judged(
+        Order(kind, watch.rate),
+        1,
+        watch,
+        health,
+        watch.objectives,
+        from_s=0,
+        to_s=10,
+        burst=False,
+        balance="",
+        delay_ns=delay_ns,
+    )
+
+
+def test_quick_answers_hold_and_slow_ones_break() -> None:
+    assert watched([(100, 0, 0)] * 20).judge()[0].state is State.HOLDS
+    assert watched([(90, 10, 0)] * 20).judge()[0].state is State.BROKEN
+    close = watched([(99, 1, 0)] * 20).judge()[0]
+    assert close.state is State.OPEN and close.holds
+    assert watched([(100, 0, 0)] * 5).judge()[0].state is State.OPEN  # too few rows to know how they hang together
+
+
+def test_slow_requests_that_come_together_count_for_less() -> None:
+    apart, together = [(198, 2, 0)] * 20, [(200, 0, 0)] * 19 + [(160, 40, 0)]
+    assert design_effect([(slow, quick + slow) for quick, slow, _ in apart]) == 1.0
+    assert design_effect([(slow, quick + slow) for quick, slow, _ in together]) > 20
+    wide, narrow = (watched(rows).judge()[0].share for rows in (together, apart))
+    assert wide is not None and narrow is not None
+    assert wide.interval(2)[1] - wide.interval(2)[0] > 2 * (narrow.interval(2)[1] - narrow.interval(2)[0])
+
+
+def test_errors_are_a_share_as_well() -> None:
+    held = watched([(100, 0, 0)] * 19 + [(90, 0, 10)], "p99<2s,errors<0.1%").judge()
+    assert (not held[1].holds and held[1].value == "0.50 %") or held[1].value.startswith("0.5")
+    assert watched([(50, 0, 50)] * 20, "p99<2s,errors<0.1%").judge()[1].state is State.BROKEN
+
+
+def test_a_backlog_that_grows_is_broken_and_one_that_swings_is_not() -> None:
+    grows = watched([(100, 0, 0)] * 20, "p99<5s", [40 * place for place in range(20)]).judge()[-1]
+    assert grows.state is State.HOLDS  # 800 under way are fewer than 200/s may leave under way within five seconds
+    grows = watched([(100, 0, 0)] * 20, "p99<500ms", [40 * place for place in range(20)]).judge()[-1]
+    assert grows.state is State.BROKEN and not grows.holds
+    swings = watched([(100, 0, 0)] * 20, "p99<500ms", [5, 60] * 10).judge()[-1]
+    assert swings.holds
+
+
+def test_a_step_says_why_it_failed() -> None:
+    step = step_of(watched([(90, 10, 0)] * 20))
+    assert step.verdict == FAILED and step.reason.startswith("p99<100ms was 1.00 s")
+    assert step_of(watched([(100, 0, 0)] * 20)).verdict == PASSED
+
+
+def test_a_delay_on_this_side_is_void_and_not_the_targets() -> None:
+    watch = StepWatch(parse_objectives("p99<100ms"), 200, 0.0)
+    for span in spans([(90, 10, 0)] * 20):
+        span.channels[KEY].service = distribution_of(np.full(100, 10 * MS, dtype=np.int64))
+        watch.feed(span)
+    step = step_of(watch)
+    assert step.verdict == VOID and "on this side" in step.reason
+
+
+SLOW = HealthJudged(True, ["event loop: it stood still for 40 ms at p99, most in worker 0"], [], "")
+SHORT = HealthJudged(True, ["file descriptors: worker 0 had 900 of 1,000 open"], [], "")
+
+
+def test_a_slow_generator_voids_what_it_could_have_caused() -> None:
+    slow, quick = watched([(90, 10, 0)] * 20), watched([(100, 0, 0)] * 20)
+    assert step_of(slow, health=SLOW, delay_ns=40 * MS).verdict == FAILED  # a second is more than it can explain
+    assert step_of(slow, health=SLOW, delay_ns=2000 * MS).verdict == VOID
+    assert step_of(quick, health=SLOW, delay_ns=40 * MS).verdict == PASSED  # it held in spite of it
+    assert step_of(quick, health=SHORT).verdict == VOID
+    assert step_of(slow, health=SHORT).verdict == VOID
+    refused = watched([(50, 0, 50)] * 20, "p99<2s,errors<1%")
+    assert step_of(refused, health=SLOW).verdict == VOID  # errors are no delay
+
+
+# --- the answer
+
+
+def plain(rate: float, verdict: str, purpose: str = "bisect") -> Step:
+    record = {"objective": "p99<100ms", "state": "open", "holds": verdict == PASSED, "value": "1 s", "detail": ""}
+    return Step(1, purpose, rate, 0, 10, 10.0, verdict, "p99<100ms was 1 s", offered_rate=rate, objectives=[record])
+
+
+def said(steps: list[Step], **others: object) -> tuple[Capacity, Decision]:
+    given = {"scenario": "search", "ceiling": 1000.0, "why_ceiling": "--max-rate", "peak": None, "confirmed": None}
+    return answered(steps, parse_objectives("p99<100ms")[:1], **{**given, **others})  # type: ignore[arg-type]
+
+
+def test_the_answer_in_each_case() -> None:
+    both = [plain(100, PASSED), plain(104, FAILED)]
+    assert bracket(both) == (100, 104)
+    capacity, decision = said(both, confirmed=100.0)
+    assert (decision.headline, decision.exit_code) == (FOUND, 0)
+    assert capacity.low == 100 and capacity.high == 104 and "because p99<100ms was 1 s" in decision.sentence
+    assert said([plain(0.5, FAILED)])[1].headline == MISSED
+    assert said([plain(1000, PASSED)])[1].headline == SUSTAINED
+    assert said([plain(500, PASSED)], unfinished="the time was over")[1].headline == INCONCLUSIVE
+    assert said(both, obstacle="the target went away")[1].exit_code == 3
+    assert said([])[1].exit_code == 3
+
+
+def test_the_peak_decides() -> None:
+    both = [plain(100, PASSED), plain(104, FAILED)]
+    assert said(both, peak=50.0)[1].exit_code == 0
+    assert said(both, peak=102.0)[1].exit_code == 3  # within the interval
+    assert said(both, peak=200.0)[1].exit_code == 1
+    assert said([plain(1000, PASSED)], peak=900.0)[1].exit_code == 0
+
+
+def test_void_steps_and_low_rates_between_say_nothing() -> None:
+    steps = [plain(100, PASSED), plain(104, VOID), plain(110, FAILED), plain(20, FAILED, "recovery")]
+    assert bracket(steps) == (100, 110)
+
+
+# --- searches over queues
+
+
+def test_theory_agrees_with_itself() -> None:
+    assert breaking_rate(lambda r: beyond_mm1(r, 0.001, 0.06), 0.01, 999) == pytest.approx(1000 - np.log(100) / 0.06)
+    one_place = breaking_rate(lambda r: beyond_mmc(r, 0.001, 1, 0.06), 0.01, 999)
+    assert one_place == pytest.approx(1000 - np.log(100) / 0.06)
+    passage = Queue(constant(0.00125)).passage(700, 400, np.random.default_rng(1))
+    times = (passage.ends - passage.arrivals)[passage.arrivals > 20]
+    for limit_s in (0.003, 0.005, 0.01):
+        assert float((times > limit_s).mean()) == pytest.approx(beyond_md1(700, 0.00125, limit_s), rel=0.15)
+
+
+@pytest.mark.parametrize("queue, slo, truth", [(Queue(exponential(0.001)), "p99<60ms", 1000 - np.log(100) / 0.06)])
+def test_searches_contain_the_truth(queue: Queue, slo: str, truth: float) -> None:
+    inside, widths = 0, []
+    for seed in range(4):
+        steps, _ = simulated_search(queue, slo, seed, start=300)
+        (_, where), *_ = estimates(steps, parse_objectives(slo))
+        inside += where.low <= truth <= where.high
+        widths.append(where.width)
+    assert inside >= 3
+    assert np.median(widths) <= 0.08
+
+
+def test_a_server_that_refuses_has_its_limit_in_the_bracket() -> None:
+    queue = Queue(constant(0.002), refuses_at=20)
+    slo = "p99<1s,errors<1%"
+    steps, _ = simulated_search(queue, slo, 3, start=100)
+    name, where = estimates(steps, parse_objectives(slo))[0]
+    assert name == "errors<1%"
+    # what it serves is 500/s; with so many places it refuses 1 % a little below
+    assert 470 < where.rate < 500 and where.width < 0.1
+
+
+@settings(max_examples=20)
+@given(hits=st.integers(0, 500), effect=st.floats(1, 50))
+def test_the_interval_of_a_share_holds_it(hits: int, effect: float) -> None:
+    share = Share(hits, 500, effect)
+    low, high = share.interval(2)
+    assert 0 <= low <= share.value <= high <= 1
+
+
+def test_a_step_of_a_simulated_queue_obeys_littles_law() -> None:
+    random = np.random.default_rng(1)
+    step = simulated_step(
+        Queue(exponential(0.002)), Order(Kind.CONFIRM, 300), 1, parse_objectives("p99<1s"), 60, random
+    )
+    assert step.in_flight == pytest.approx(step.by_little, rel=0.2)
