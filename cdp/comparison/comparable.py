@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cdp.load_results import INCONCLUSIVE, LoadRun
+from cdp.load_results import LoadRun
 from cdp.results import Run
 from cdp.verdicts import CANNOT_TELL, decide
 
@@ -31,11 +31,15 @@ _MACHINE = ("processor", "cores", "memory_gb", "architecture")
 
 def load_obstacles(before: LoadRun, after: LoadRun) -> list[str]:
     """Why two load runs cannot be compared, a line each; empty when they can."""
-    return [
-        *(f"the {which} run {why}" for which, run in (("first", before), ("second", after)) for why in _unusable(run)),
-        *_other_load(before, after),
-        *_other_machine(before, after),
-    ]
+    both = (("first", before), ("second", after))
+    found = [f"the {which} run {why}" for which, run in both if (why := unusable(run))]
+    return found + load_differences(before, after)
+
+
+def load_differences(before: LoadRun, after: LoadRun, objectives: bool = True) -> list[str]:
+    """What another question, or another machine, makes different between two load runs, a line each. Read from their
+    headers; other `objectives` change how a run is judged, but nothing of what it measures."""
+    return [*_other_load(before, after, objectives), *_other_machine(before, after)]
 
 
 def load_notes(before: LoadRun, after: LoadRun) -> list[str]:
@@ -52,30 +56,29 @@ def load_notes(before: LoadRun, after: LoadRun) -> list[str]:
     return notes
 
 
-def comparable(before: LoadRun, after: LoadRun) -> bool:
-    """Whether two load runs can be compared."""
-    return not load_obstacles(before, after)
-
-
-def _unusable(run: LoadRun) -> Iterator[str]:
+def unusable(run: LoadRun) -> str:
+    """Why the figures of a load run say nothing of its target; empty when they do."""
     health = run.health_judged
     if run.footer is None:
-        yield "was cut off before its end"
-    elif health is not None and health.inconclusive:
-        yield f"was limited by its generator: {health.reasons[0] if health.reasons else health.line}"
-    elif not run.complete:
-        yield "ended before its time"
-    elif run.decision.headline == INCONCLUSIVE and not run.all.good:
-        yield f"is inconclusive: {run.decision.sentence}"
+        return "was cut off before its end"
+    if health is not None and health.inconclusive:
+        return f"was limited by its generator: {health.reasons[0] if health.reasons else health.line}"
+    if not run.complete:
+        return "ended before its time"
+    if run.books is not None and not run.books.balanced:
+        return f"has books that do not balance: {run.books.detail}"
+    if run.books is not None and not run.books.answered:
+        return f"had no good answer: {run.decision.sentence}"
+    return ""
 
 
-def _other_load(before: LoadRun, after: LoadRun) -> Iterator[str]:
+def _other_load(before: LoadRun, after: LoadRun, objectives: bool) -> Iterator[str]:
     if before.scenario != after.scenario:
         yield f"other scenario: {before.scenario} and {after.scenario}"
         return
     for name in ("loop", "schedule", "objectives", "warm_up_s", "planned_s", "processes", "users"):
         one, two = before.header.get(name), after.header.get(name)
-        if (one or two) and one != two:
+        if (one or two) and one != two and (objectives or name != "objectives"):
             words = name.removesuffix("_s").replace("_", "-")
             yield f"other {words}: {_shown(one)} and {_shown(two)}"
     one, two = _options(before), _options(after)
