@@ -47,10 +47,11 @@ def find_target(options: LoadOptions, host: str | None, environment: Mapping[str
     else:
         raise TargetError("no target: give --host URL, or --target NAME of targets.toml")
     target = replace(target, timeout_s=options.answer_timeout)
-    return _admitted(guard_production(target, options.i_know_this_is_production), options)
+    return admitted(guard_production(target, options.i_know_this_is_production), options)
 
 
-def _admitted(target: Target, options: LoadOptions) -> Target:
+def admitted(target: Target, options: LoadOptions) -> Target:
+    """The target itself; raises TargetError in one line when it does not allow such a load."""
     if target.proxy:
         raise TargetError(f"target {target.name!r} is behind a proxy, and load through a proxy would measure the proxy")
     if target.loopback:

@@ -10,6 +10,7 @@ import click
 from cdp.comparison.accepted import ACCEPTED_FILE, accept, accepted_for, baseline_for
 from cdp.comparison.model import EXIT_CODES, Comparison, Told, unknown
 from cdp.comparison.stored import compare_runs, results_of
+from cdp.gate.record import find_gate, read_gate, runs_of
 from cdp.records import RUNS, ResultsError
 
 BASELINE = "baseline"
@@ -64,12 +65,10 @@ def accept_command(accepted: str, runs_directory: str) -> None:
 
 def parts_of(run: str, runs: Path) -> list[Path]:
     """The results files of a run: its own, or those of the parts of a gate. ResultsError when there is none."""
-    from cdp.gate.record import find_gate, read_gate
-
     gate = find_gate(run, runs)
     if gate is None:
         return [results_of(run, runs)]
-    found = [results_of(part.run, runs) for part in read_gate(gate).parts if part.run]
+    found = list(runs_of(read_gate(gate), gate.parent))
     if not found:
         raise ResultsError(f"{gate.parent} has no part that could be accepted")
     return found

@@ -91,8 +91,7 @@ def contract(
     Without --target and --url it is the embedded instance. With --url the credentials come from the environment:
     CDP_TOKEN, or CDP_EMAIL and CDP_PASSWORD.
     """
-    if processes > 1 and not _locks_are_there():
-        raise click.ClickException("this system has no file locks (flock), which -n needs; run one process")
+    _check_processes(processes)
     depth = _depth(profile, budget_min, examples_directory)
     try:
         known = read_contract(contract_path, overlay or choice.overlay())
@@ -119,10 +118,20 @@ def contract(
     sys.exit(compared_code(code, directory / RESULTS_FILE, against, runs))
 
 
-def _locks_are_there() -> bool:
+def contract_plan(
+    known: Contract, profile: str, seed: int, strict: bool, baseline_path: str | None, processes: int
+) -> Plan:
+    """The plan of a run over every cell. ClickException in one line for what cannot be used."""
+    _check_processes(processes)
+    plan = _plan(known, (), (), (), (), profile, seed, strict)
+    return plan if baseline_path is None else replace(plan, baseline=tuple(_baseline(baseline_path)))
+
+
+def _check_processes(processes: int) -> None:
     from contracts.parallel.claims import possible
 
-    return possible()
+    if processes > 1 and not possible():
+        raise click.ClickException("this system has no file locks (flock), which -n needs; run one process")
 
 
 def _depth(profile: str, budget_min: float | None, examples_directory: str | None) -> Depth:
