@@ -94,8 +94,8 @@ def gate(
         known = read_contract(contract_path, overlay or choice.overlay())
         plan = contract_plan(known, profile, seed, strict, baseline_path, processes)
         with choice.open() as target:
-            steps = _Steps(choice, target, plan, Path(runs_directory), frozenset(without), seed, processes)
-            code = _pass(steps, accepting)
+            steps = Steps(choice, target, plan, Path(runs_directory), frozenset(without), seed, processes)
+            code = pass_gate(steps, accepting)
     except TargetError as error:
         raise click.ClickException(str(error)) from None
     except ResultsError as error:
@@ -104,7 +104,7 @@ def gate(
     sys.exit(code)
 
 
-def _pass(steps: _Steps, accepting: bool) -> int:
+def pass_gate(steps: Steps, accepting: bool) -> int:
     """Run every step, keep the record, say the answer; the exit code. ResultsError when nothing can be stored."""
     from reports.rendering import render
 
@@ -127,7 +127,7 @@ def _pass(steps: _Steps, accepting: bool) -> int:
     return steps.gate.exit_code
 
 
-def _accept(steps: _Steps) -> None:
+def _accept(steps: Steps) -> None:
     """Accept the runs of a gate that says GO."""
     if steps.gate.headline != GO:
         click.echo(f"cdp gate: nothing is accepted, because the answer is {steps.gate.headline}", err=True)
@@ -139,7 +139,7 @@ def _accept(steps: _Steps) -> None:
 
 
 @dataclass
-class _Steps:
+class Steps:
     """The steps of a gate on an open target, one after the other; `gate` has what they said."""
 
     choice: Choice
