@@ -9,6 +9,7 @@ nothing. Where so large a change would not be seen, it cannot be told.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -251,18 +252,23 @@ def _failures(runs: tuple[Windows, Windows], others: Sequence[Windows]) -> list[
 
 def _broken_requirements(before: LoadRun, after: LoadRun) -> list[Row]:
     """Requirements that one run broke under load and the other kept."""
-    old, new = ({e.requirement: 0 for e in run.all.errors if e.requirement} for run in (before, after))
-    for run, counts in ((before, old), (after, new)):
-        for error, count in run.all.errors.items():
-            if error.requirement:
-                counts[error.requirement] += count
+    old, new = _violations(before), _violations(after)
     rows = []
     for requirement in sorted(old.keys() ^ new.keys()):
-        was, now = (f"{counts.get(requirement, 0):,} times" for counts in (old, new))
+        was, now = (f"{counts[requirement]:,} times" for counts in (old, new))
         told = Told.WORSE if requirement in new else Told.BETTER
         sentence = "broken under load, and was not" if told is Told.WORSE else "no longer broken"
         rows.append(Row(requirement, "broken", was, now, told, sentence))
     return rows
+
+
+def _violations(run: LoadRun) -> Counter[str]:
+    """How often each requirement was broken."""
+    found: Counter[str] = Counter()
+    for error, count in run.all.errors.items():
+        if error.requirement:
+            found[error.requirement] += count
+    return found
 
 
 def _main(row: Row) -> bool:
