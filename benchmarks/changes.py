@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from benchmarks.simulated_nights import Build, Nights, load_run, nights
+from benchmarks.simulated_nights import USUAL, Build, Nights, load_run, nights
 from cdp.comparison.load import compare_load_runs
 from cdp.comparison.model import Told
 from cdp.statistics.change_points import LEAST, ChangePoint, change_points
@@ -50,7 +50,7 @@ class Found:
 
 
 def measure(noise: float, series: int, watched: int = WATCHED, latest: int = LATEST, shift: float = SHIFT) -> Found:
-    """Try one level of noise (standard deviation of a night, as a share) on so many series with and without a change."""
+    """Try one level of noise (standard deviation of a night, as a share) on series with a change and without."""
     found = Found(series)
     for number in range(series):
         draw = np.random.default_rng((number, round(noise * 1e6)))
@@ -107,7 +107,7 @@ def print_comparisons(pairs: int) -> None:
     for run_noise in (0.02, 0.05):
         for accepted in (8, 0):
             for slower in (0.0, 0.1, 0.2, 0.4):
-                told = compare(pairs, replace(Build(), run_noise=run_noise), slower, accepted)
+                told = compare(pairs, replace(USUAL, run_noise=run_noise), slower, accepted)
                 shares = "   ".join(f"{told[each] / pairs:8.0%}" for each in Told.__members__.values())
                 name = f"{slower:+.0%}" if slower else "the same build"
                 print(f"{run_noise:8.0%}         {accepted or 'halves':>8}        {name:<16}{shares}", flush=True)

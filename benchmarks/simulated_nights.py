@@ -55,8 +55,11 @@ class Build:
     run_noise: float = 0.02
 
 
+USUAL = Build()
+
+
 def load_run(
-    draw: np.random.Generator, build: Build = Build(), *, seconds: int = 60, rate: int = 100, slower: float = 0.0
+    draw: np.random.Generator, build: Build = USUAL, *, seconds: int = 60, rate: int = 100, slower: float = 0.0
 ) -> LoadRun:
     """A load run of a build that is slower than usual by a share, as it would be read from its file."""
     level = np.log(build.median_ms * 1e6) + np.log1p(slower) + draw.normal(0.0, build.run_noise)
@@ -90,7 +93,12 @@ def _footer(count: int) -> dict[str, Any]:
         "decision": {"headline": "MET", "sentence": "made up", "exit_code": 0},
         "health": {"inconclusive": False, "reasons": [], "notes": [], "line": ""},
         "books": {
-            **{"offered": count, "sent": count, "never_sent": 0, "answered": count, "failed": 0, "unanswered": 0},
+            "offered": count,
+            "sent": count,
+            "never_sent": 0,
+            "answered": count,
+            "failed": 0,
+            "unanswered": 0,
             "balanced": True,
         },
     }

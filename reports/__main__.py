@@ -13,7 +13,10 @@ from reports.rendering import render
 def main(arguments: list[str]) -> int:
     """Render and print one run. 0 when it was rendered, 2 when it could not be; the run's own exit code is its own."""
     if len(arguments) != 1 or arguments[0].startswith("-"):
-        print("usage: python -m reports RUN_DIR (a directory with a results.jsonl or a gate.json, or such a file)", file=sys.stderr)
+        print(
+            "usage: python -m reports RUN_DIR (a directory with a results.jsonl or a gate.json, or such a file)",
+            file=sys.stderr,
+        )
         return 0 if arguments in (["-h"], ["--help"]) else 2
     path = Path(arguments[0])
     if path.is_dir():

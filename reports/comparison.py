@@ -116,7 +116,11 @@ def _load_nights(nights: list[Night], moved: list[Moved]) -> Table:
         known = night.figures
         times = [milliseconds(known[name] * 1e6) if name in known else "–" for name in ("p50", "p99")]
         rate = f"{known['rate']:,.1f}" if "rate" in known else "–"
-        marks = [f"◆ {FIGURES[m.figure]} {'+' if m.share >= 0 else '−'}{per_cent(m.share)} %" for m in moved if m.night is night]
+        marks = [
+            f"◆ {FIGURES[m.figure]} {'+' if m.share >= 0 else '−'}{per_cent(m.share)} %"
+            for m in moved
+            if m.night is night
+        ]
         note = Text(_line("; ".join(marks) or (f"left out: {night.left_out}" if night.left_out else "")))
         note.stylize("bold yellow" if marks else "bright_black")
         name = Text(night.directory.name, style="bright_black")

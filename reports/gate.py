@@ -66,7 +66,13 @@ def gate_markdown(gate: Gate) -> str:
         lines.append(f"| {part.outcome} | {name} | {_escaped(_line(part.sentence))} | {took} |")
     for part in gate.parts:
         if part.comparison and (compared := part.compared) is not None and compared.rows:
-            lines += ["", f"## {_escaped(part.name)}", "", "| | Measure | Before | Now | Found |", "|---|---|---|---|---|"]
+            lines += [
+                "",
+                f"## {_escaped(part.name)}",
+                "",
+                "| | Measure | Before | Now | Found |",
+                "|---|---|---|---|---|",
+            ]
             for row in compared.rows[:_ROWS_SHOWN]:
                 cells = (row.subject, row.measure, row.before, row.after, row.sentence)
                 lines.append(f"| {' | '.join(_escaped(_line(cell)) for cell in cells)} |")

@@ -13,7 +13,7 @@ import orjson
 import pytest
 from rich.console import Console
 
-from benchmarks.simulated_nights import CHANNEL, Build, load_run
+from benchmarks.simulated_nights import CHANNEL, USUAL, Build, load_run
 from cdp.cli import cli
 from cdp.comparison.accepted import ACCEPTED_FILE, accept, baseline_for, read_accepted
 from cdp.comparison.cells import compare_contract_runs
@@ -29,7 +29,7 @@ from reports.comparison import print_comparison
 from tests.sample_runs import HOSTILE, broken, result, run_of
 from tests.test_command_line import cdp, told
 
-FAIL, WARN, SKIP, ERROR = Verdict.FAIL, Verdict.WARN, Verdict.SKIP, Verdict.ERROR
+WARN, SKIP, ERROR = Verdict.WARN, Verdict.SKIP, Verdict.ERROR
 
 
 def contract(*results: Result, **header: Any) -> Run:
@@ -66,7 +66,7 @@ def test_equal_runs_show_no_change_and_fewer_failures_are_better() -> None:
 
 
 @pytest.mark.parametrize(
-    ("after", "header", "told"),
+    ("after", "header", "expected"),
     [
         (broken("PAGE-01/a", WARN, level="SHOULD"), {}, Told.UNCHANGED),
         (broken("PAGE-01/a", WARN, level="SHOULD"), {"strict": True}, Told.WORSE),
@@ -76,8 +76,8 @@ def test_equal_runs_show_no_change_and_fewer_failures_are_better() -> None:
         (broken("PAGE-01/new"), {}, Told.WORSE),
     ],
 )
-def test_what_counts_as_broken(after: Result, header: dict[str, Any], told: Told) -> None:
-    assert compare_contract_runs(contract(result("PAGE-01/a"), **header), contract(after, **header)).told is told
+def test_what_counts_as_broken(after: Result, header: dict[str, Any], expected: Told) -> None:
+    assert compare_contract_runs(contract(result("PAGE-01/a"), **header), contract(after, **header)).told is expected
 
 
 def test_an_accepted_failure_is_not_new() -> None:
@@ -113,7 +113,7 @@ def test_contract_runs_that_say_nothing_about_each_other(after: Run, why: str) -
 # --- load runs --------------------------------------------------------------------------------------------------------
 
 
-def simulated(seed: int = 1, build: Build = Build(), **options: Any) -> LoadRun:
+def simulated(seed: int = 1, build: Build = USUAL, **options: Any) -> LoadRun:
     return load_run(np.random.default_rng(seed), build, **options)
 
 
@@ -137,17 +137,17 @@ def test_a_slower_build_is_told_with_an_interval_around_the_truth() -> None:
 
 
 def test_accepted_runs_tell_the_noise_and_make_small_changes_visible_or_not() -> None:
-    calm, restless = replace(Build(), run_noise=0.01), replace(Build(), run_noise=0.15)
-    for build, told in ((calm, Told.WORSE), (restless, Told.UNCHANGED)):
+    steady = replace(USUAL, second_noise=0.03, run_noise=0.0)
+    before, now = simulated(1, steady), simulated(2, steady, slower=0.15)
+    for run_noise, seen in ((0.01, True), (0.15, False)):
         draw = np.random.default_rng(4)
-        accepted = [load_run(draw, build) for _ in range(8)]
-        now = load_run(draw, replace(build, run_noise=0.0), slower=0.13)
-        p50 = of(compare_load_runs(load_run(draw, replace(build, run_noise=0.0)), now, accepted), "all operations", "p50")
-        assert (p50.told is Told.WORSE) == (told is Told.WORSE), p50
+        accepted = [load_run(draw, replace(steady, run_noise=run_noise)) for _ in range(8)]
+        p50 = of(compare_load_runs(before, now, accepted), "all operations", "p50")
+        assert (p50.told is Told.WORSE) == seen, p50
 
 
 def test_what_varies_too_much_cannot_be_told() -> None:
-    wild = replace(Build(), second_noise=0.9, dependence=0.0, spread=1.0)
+    wild = replace(USUAL, second_noise=0.9, dependence=0.0, spread=1.0)
     found = compare_load_runs(simulated(1, wild, rate=30), simulated(2, wild, rate=30))
     assert (found.told, found.exit_code) == (Told.UNKNOWN, 3)
     assert found.reasons
@@ -190,7 +190,11 @@ def test_fewer_good_answers_are_worse() -> None:
         ({"loop": "closed"}, {}, "other loop"),
         ({"options": {"batch": "9"}}, {}, "other batch: 50 and 9"),
         ({"machine": {"processor": "another", "cores": 2}}, {}, "other machine"),
-        ({}, {"health": {"inconclusive": True, "reasons": ["CPU"], "notes": [], "line": ""}}, "limited by its generator"),
+        (
+            {},
+            {"health": {"inconclusive": True, "reasons": ["CPU"], "notes": [], "line": ""}},
+            "limited by its generator",
+        ),
         ({}, {"interrupted": True}, "the second run ended before its time"),
     ],
 )
@@ -213,7 +217,9 @@ def test_cut_off_and_short_runs_cannot_be_told() -> None:
 def test_warm_up_and_drain_are_left_out() -> None:
     run, other = simulated(1, seconds=70), simulated(2, seconds=70)
     for number in (*range(10), *range(65, 70)):
-        other.spans[number] = replace(other.spans[number], channels=simulated(3, slower=9.0, seconds=70).spans[9].channels)
+        other.spans[number] = replace(
+            other.spans[number], channels=simulated(3, slower=9.0, seconds=70).spans[9].channels
+        )
     for each in (run, other):
         each.header |= {"warm_up_s": 10, "planned_s": 65}
     assert compare_load_runs(run, other).told is Told.UNCHANGED
@@ -291,7 +297,10 @@ def test_a_contract_run_and_a_load_run_cannot_be_compared(tmp_path: Path) -> Non
 
 
 def test_comparisons_survive_being_stored() -> None:
-    for found in (compare_load_runs(simulated(1), simulated(2, slower=0.3)), compare_contract_runs(contract(), contract())):
+    for found in (
+        compare_load_runs(simulated(1), simulated(2, slower=0.3)),
+        compare_contract_runs(contract(), contract()),
+    ):
         assert Comparison.from_record(orjson.loads(orjson.dumps(found.as_record()))) == found
 
 
@@ -309,7 +318,10 @@ def test_texts_of_a_target_stay_texts_on_the_terminal() -> None:
 
 
 def test_compare_and_accept_as_commands(tmp_path: Path) -> None:
-    good, bad = store_contract(tmp_path / "good", result("PAGE-01/a")), store_contract(tmp_path / "bad", broken("PAGE-01/a"))
+    good, bad = (
+        store_contract(tmp_path / "good", result("PAGE-01/a")),
+        store_contract(tmp_path / "bad", broken("PAGE-01/a")),
+    )
     runs = ("--runs", str(tmp_path))
     assert cdp("compare", "good", "bad", *runs).returncode == 1
     assert cdp("compare", str(good.parent), str(good), *runs).returncode == 0

@@ -43,7 +43,9 @@ DEADLINE_S = 90
 def gate_of(*outcomes: str, **others: Any) -> Gate:
     parts = [Part(f"part {number}", outcome, "because") for number, outcome in enumerate(outcomes)]
     values: dict[str, Any] = {"ended": "2027-01-04T02:10:00+00:00", **others}
-    return Gate("staging", "https://staging.example.com/api", "release", "2027-01-04T02:00:00+00:00", "1", parts, **values)
+    return Gate(
+        "staging", "https://staging.example.com/api", "release", "2027-01-04T02:00:00+00:00", "1", parts, **values
+    )
 
 
 # --- what it amounts to -----------------------------------------------------------------------------------------------
@@ -74,7 +76,10 @@ def test_a_gate_that_was_stopped_is_no_go_ahead_but_what_broke_stays_broken() ->
 
 def test_what_each_part_says(tmp_path: Path) -> None:
     good, bad = store_contract(tmp_path / "good"), store_contract(tmp_path / "bad", broken("PAGE-01/a"))
-    cut, load = store_contract(tmp_path / "cut", cells=99), store_load(tmp_path / "load", load_run(np.random.default_rng(1)))
+    cut, load = (
+        store_contract(tmp_path / "cut", cells=99),
+        store_load(tmp_path / "load", load_run(np.random.default_rng(1))),
+    )
     gate = tmp_path / "gate"
     outcomes = [judged_contract(path.parent, gate, 1.0).outcome for path in (good, bad, cut)]
     assert outcomes == [GO, NO_GO, CANNOT_TELL]

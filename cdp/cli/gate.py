@@ -27,7 +27,6 @@ from cdp.comparison.stored import compare_runs
 from cdp.gate.judging import (
     COMPARISON,
     CONTRACT,
-    DOCTOR,
     LOAD,
     judged_comparison,
     judged_contract,

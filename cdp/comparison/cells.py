@@ -36,7 +36,9 @@ def compare_contract_runs(before: Run, after: Run, names: tuple[str, str] = ("th
     still = len(was_broken & is_broken)
     notes = [*contract_notes(before, after), *_coverage(old, new, was_broken)]
     reasons = [f"{counted(len(errors), 'cell')} ended in an error that had a verdict before"] if errors else []
-    return Comparison(kind, *names, told, _sentence(worse, fixed, errors, still), worse + fixed + errors, reasons, notes)
+    return Comparison(
+        kind, *names, told, _sentence(worse, fixed, errors, still), worse + fixed + errors, reasons, notes
+    )
 
 
 def _sentence(worse: list[Row], fixed: list[Row], errors: list[Row], still: int) -> str:

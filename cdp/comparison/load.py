@@ -180,7 +180,7 @@ def _values(run: Windows, seconds: float, key: ChannelKey | None, measure: Measu
 
 def _row(tested: _Tested, p: float) -> Row:
     measure, shift, reach = tested.measure, tested.shift, tested.noise.reach
-    low, high = shift.low - reach, shift.high + reach
+    low, high = tested.noise.widened(shift)
     told, sentence = _judged(measure, tested.test.delta, shift.estimate, low, high, p)
     numbers = {
         "shift": math.expm1(shift.estimate),
@@ -198,9 +198,7 @@ def _row(tested: _Tested, p: float) -> Row:
     return Row(tested.subject, measure.name, before, after, told, sentence, known)
 
 
-def _judged(
-    measure: Measure, delta: float, estimate: float, low: float, high: float, p: float
-) -> tuple[Told, str]:
+def _judged(measure: Measure, delta: float, estimate: float, low: float, high: float, p: float) -> tuple[Told, str]:
     """What is told of a measure, given the shift of logarithms with its interval, noise included."""
     if measure.sign < 0:
         delta, estimate, low, high = -delta, -estimate, -high, -low
@@ -245,9 +243,9 @@ def _failures(runs: tuple[Windows, Windows], others: Sequence[Windows]) -> list[
         told, sentence = Told.WORSE, "more of them failed"
     elif test.p <= SIGNIFICANCE and test.delta <= -EFFECT and shares[1] < shares[0] - _LEAST_BAD:
         told, sentence = Told.BETTER, "fewer of them failed"
-    words = [f"{share * 100:.2g} %" for share in shares]
+    was, now = (f"{share * 100:.2g} %" for share in shares)
     numbers = {"p": round(test.p, 6), "delta": round(test.delta, 6), "windows": float(min(len(one), len(two)))}
-    return [Row(ALL, "failed", *words, told, sentence, numbers)]
+    return [Row(ALL, "failed", was, now, told, sentence, numbers)]
 
 
 def _broken_requirements(before: LoadRun, after: LoadRun) -> list[Row]:
@@ -296,5 +294,3 @@ def _sentence(told: Told, rows: Sequence[Row]) -> str:
 
 def _name(row: Row) -> str:
     return f"{row.measure} of {row.subject}" if row.measure != "broken" else row.subject
-
-

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from cdp.statistics.ranks import hodges_lehmann
+from cdp.statistics.ranks import Shift, hodges_lehmann
 from cdp.statistics.series import variation
 
 LEAST_ACCEPTED = 4  # runs, from which on their variation is known well enough
@@ -24,10 +25,18 @@ FLOOR = 0.10
 
 @dataclass(frozen=True)
 class Noise:
-    """How far two runs of the same build may be apart, as a difference of logarithms, and from where that is known."""
+    """How far two runs of the same build may be apart, as a difference of logarithms, and from where that is known.
+    `whole`: all that makes runs differ is in it, what varies within them included."""
 
     reach: float
     source: str
+    whole: bool
+
+    def widened(self, shift: Shift) -> tuple[float, float]:
+        """The interval of a shift between two runs, given that between their windows."""
+        if self.whole:
+            return min(shift.low, shift.estimate - self.reach), max(shift.high, shift.estimate + self.reach)
+        return shift.low - self.reach, shift.high + self.reach
 
 
 def noise_of(before: Sequence[float], after: Sequence[float], accepted: Sequence[Sequence[float]]) -> Noise:
@@ -35,11 +44,13 @@ def noise_of(before: Sequence[float], after: Sequence[float], accepted: Sequence
     accepted runs, oldest first."""
     levels = [float(np.median(values)) for values in accepted[-MOST_ACCEPTED:]]
     if len(levels) >= LEAST_ACCEPTED:
-        return Noise(variation(levels).reach, f"from {len(levels)} accepted runs")
+        return Noise(variation(levels).reach, f"from {len(levels)} accepted runs", True)
     apart = [abs(hodges_lehmann(*halves).estimate) for halves in (_halves(before), _halves(after))]
-    apart += [abs(two - one) for one, two in zip(levels, levels[1:], strict=False)]
-    told = f"from the halves of the runs, at least {FLOOR * 100:.0f} % (with {LEAST_ACCEPTED} accepted runs, from those)"
-    return Noise(max(*apart, math.log1p(FLOOR)), told)
+    apart += [abs(two - one) for one, two in pairwise(levels)]
+    told = (
+        f"from the halves of the runs, at least {FLOOR * 100:.0f} % (with {LEAST_ACCEPTED} accepted runs, from those)"
+    )
+    return Noise(max(*apart, math.log1p(FLOOR)), told, False)
 
 
 def _halves(values: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:

@@ -25,7 +25,9 @@ def judged_doctor(exit_code: int, problems: Iterable[str], gaps: Iterable[str], 
     """A target that is not usable is no ground for a verdict; gaps are told."""
     problems, gaps = list(problems), list(gaps)
     if exit_code == 3:
-        return Part(DOCTOR, CANNOT_TELL, f"not usable: {problems[0] if problems else 'see above'}", problems, "", wall_s)
+        return Part(
+            DOCTOR, CANNOT_TELL, f"not usable: {problems[0] if problems else 'see above'}", problems, "", wall_s
+        )
     if gaps or exit_code:
         return Part(DOCTOR, NOTE, f"usable, with gaps: {'; '.join(gaps)}", gaps, "", wall_s)
     return Part(DOCTOR, NOTE, "ready", [], "", wall_s)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from cdp.statistics.ranks import Floats, Sample
 
 LEAST = 3
 """Values on each side of a change point: fewer are no new level, but perhaps one bad night."""
-SIGNIFICANCE = 0.001
+SIGNIFICANCE = 0.003
 """How often an unchanged series may be divided. It is small because series are looked at night after night."""
 
 _ORDERS = 2999
@@ -68,7 +69,7 @@ def change_points(
             places[at] = divided[1]
             parts += [(start, at), (at, end)]
     borders = [0, *sorted(places), len(level)]
-    medians = [float(np.median(numbers[a:b])) for a, b in zip(borders, borders[1:], strict=False)]
+    medians = [float(np.median(numbers[a:b])) for a, b in pairwise(borders)]
     return [
         ChangePoint(at, medians[number], medians[number + 1], places[at]) for number, at in enumerate(sorted(places))
     ]

@@ -33,13 +33,14 @@ def inflation(*series: Sample) -> float:
 
     (1 + r) / (1 - r) for a first-order process with autocorrelation r (Bartlett, "Some aspects of the time-correlation
     problem", Journal of the Royal Statistical Society 98, 1935). The estimate of r is the mean over the series, each
-    freed from its bias towards -1/n (Kendall, "Note on bias in the estimation of autocorrelation", Biometrika 41, 1954).
+    freed from its bias towards -1/n (Kendall, "Note on bias in the estimation of autocorrelation", Biometrika 41,
+    1954).
     """
-    lengths = [len(each) for each in series if len(each) >= 3]
-    if not lengths:
+    long = [each for each in series if len(each) >= 3]
+    if not long:
         return 1.0
-    found = [r + (1 + 3 * r) / len(each) for each in series if len(each) >= 3 and (r := autocorrelation(each)) > -2]
-    r = min(_MOST, max(0.0, float(np.average(found, weights=lengths))))
+    found = [r + (1 + 3 * r) / len(each) for each in long for r in [autocorrelation(each)]]
+    r = min(_MOST, max(0.0, float(np.average(found, weights=[len(each) for each in long]))))
     return (1 + r) / (1 - r)
 
 
