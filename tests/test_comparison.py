@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -14,7 +16,8 @@ import pytest
 from rich.console import Console
 
 from benchmarks.simulated_nights import CHANNEL, USUAL, Build, load_run
-from cdp.cli import cli
+from cdp.cli import main
+from cdp.cli.compare import compared_code
 from cdp.comparison.accepted import ACCEPTED_FILE, accept, baseline_for, read_accepted
 from cdp.comparison.cells import compare_contract_runs
 from cdp.comparison.load import compare_load_runs
@@ -27,7 +30,6 @@ from cdp.verdicts import Result, Verdict
 from load.results import LoadResultsWriter
 from reports.comparison import print_comparison
 from tests.sample_runs import HOSTILE, broken, result, run_of
-from tests.test_command_line import cdp, told
 
 WARN, SKIP, ERROR = Verdict.WARN, Verdict.SKIP, Verdict.ERROR
 
@@ -317,32 +319,73 @@ def test_texts_of_a_target_stay_texts_on_the_terminal() -> None:
 # --- the commands -----------------------------------------------------------------------------------------------------
 
 
-def test_compare_and_accept_as_commands(tmp_path: Path) -> None:
-    good, bad = (
-        store_contract(tmp_path / "good", result("PAGE-01/a")),
-        store_contract(tmp_path / "bad", broken("PAGE-01/a")),
-    )
-    runs = ("--runs", str(tmp_path))
-    assert cdp("compare", "good", "bad", *runs).returncode == 1
-    assert cdp("compare", str(good.parent), str(good), *runs).returncode == 0
-    nothing = cdp("compare", "baseline", "bad", *runs)
-    assert nothing.returncode == 3 and "no run of this target and kind was accepted yet" in nothing.stdout
-    accepted = cdp("accept", "good", *runs)
-    assert accepted.returncode == 0 and "contract/release of staging" in accepted.stdout
-    found = cdp("compare", "baseline", str(bad), *runs)
-    assert found.returncode == 1 and "PAGE-01/a" in found.stdout
+class Said(NamedTuple):
+    """How a command ended, and what it said."""
+
+    code: int
+    output: str
+    errors: str
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """`cdp` with these arguments, within this process; the runs are in the test's directory."""
+
+    def call(*arguments: str) -> Said:
+        monkeypatch.setattr(sys, "argv", ["cdp", *arguments, "--runs", str(tmp_path)])
+        code: Any = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+        return Said(code, *capsys.readouterr())
+
+    return call
+
+
+def test_compare_and_accept_as_commands(tmp_path: Path, command: Command) -> None:
+    good = store_contract(tmp_path / "good", result("PAGE-01/a"))
+    bad = store_contract(tmp_path / "bad", broken("PAGE-01/a"))
+    assert command("compare", "good", "bad").code == 1
+    assert command("compare", str(good.parent), str(good)).code == 0
+    nothing = command("compare", "baseline", "bad")
+    assert nothing.code == 3 and "no run of this target and kind was accepted yet" in nothing.output
+    accepted = command("accept", "good")
+    assert accepted.code == 0 and "contract/release of staging" in accepted.output
+    found = command("compare", "baseline", str(bad))
+    assert found.code == 1 and "PAGE-01/a" in found.output
 
 
 @pytest.mark.parametrize("arguments", [("compare", "nowhere", "good"), ("accept", "nowhere"), ("report", "nowhere")])
-def test_a_run_that_is_not_there_is_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_run_that_is_not_there_is_one_line(arguments: tuple[str, ...], tmp_path: Path, command: Command) -> None:
     store_contract(tmp_path / "good")
-    done = cdp(*arguments, "--runs", str(tmp_path))
-    assert done.returncode == 2
-    assert "no run is stored as nowhere" in told(done)
+    done = command(*arguments)
+    assert done.code == 2
+    assert "no run is stored as nowhere" in done.errors and len(done.errors.splitlines()) == 1
 
 
-def test_reports_are_made_again_by_command(tmp_path: Path) -> None:
+def test_reports_are_made_again_by_command(tmp_path: Path, command: Command) -> None:
     store_contract(tmp_path / "good")
-    done = cdp("report", "good", "--runs", str(tmp_path))
-    assert done.returncode == 0 and (tmp_path / "good" / "report.html").stat().st_size > 1000
-    assert {"compare", "accept", "history", "gate", "report"} <= cli.commands.keys()
+    assert command("report", "good").code == 0
+    assert (tmp_path / "good" / "report.html").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("own", "now", "code"),
+    [
+        (0, broken("PAGE-01/a"), 1),
+        (0, result("PAGE-01/a"), 0),
+        (0, result("PAGE-01/a", ERROR), 3),
+        (3, broken("PAGE-01/a"), 3),
+    ],
+)
+def test_a_run_against_the_baseline_ends_with_the_codes_of_both(
+    own: int, now: Result, code: int, tmp_path: Path
+) -> None:
+    accept(store_contract(tmp_path / "good", result("PAGE-01/a")), tmp_path)
+    results = store_contract(tmp_path / "now", now)
+    assert compared_code(own, results, "baseline", tmp_path) == code
+    assert compared_code(own, results, None, tmp_path) == own

@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from benchmarks.simulated_nights import load_run
-from cdp.cli.gate import Steps, pass_gate
+from cdp.cli.gate_steps import Steps, pass_gate
 from cdp.cli.targeting import Choice
 from cdp.comparison.accepted import read_accepted
 from cdp.comparison.model import Comparison, Told
@@ -183,7 +183,7 @@ def test_a_target_names_its_peak(tmp_path: Path) -> None:
 
 
 def plan() -> Plan:
-    selection = Selection(operations=("list_tags", "read_tag"))
+    selection = Selection(operations=("list_tags",))
     return make_plan(load_contract(), load_catalogue(), selection, PROFILES["quick"], 1)
 
 

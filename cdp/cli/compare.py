@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cdp.comparison.accepted import ACCEPTED_FILE, accept, accepted_for, baseline_for
-from cdp.comparison.model import EXIT_CODES, Comparison, Told, unknown
-from cdp.comparison.stored import compare_runs, results_of
-from cdp.gate.record import find_gate, read_gate, runs_of
 from cdp.records import RUNS, ResultsError
 
-BASELINE = "baseline"
+if TYPE_CHECKING:
+    from cdp.comparison.model import Comparison
+
+NOT_JUDGED = 3
+F = TypeVar("F", bound=Callable[..., Any])
+
 runs_option = click.option("--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where the runs are.")
 
 
@@ -31,14 +34,12 @@ def compare(before: str, after: str, runs_directory: str) -> None:
     A run is a directory, or its name within --runs; the word baseline is the accepted run of RUN_B's target and kind.
     Exit codes: 0 no evidence of a change for the worse, 1 worse, 2 usage, 3 it cannot be told.
     """
+    from cdp.comparison.asked import compare_with
+    from cdp.comparison.stored import results_of
+
     runs = Path(runs_directory)
     try:
-        latter = results_of(after, runs)
-        if before == BASELINE:
-            found = against_baseline(latter, runs)
-        else:
-            former = results_of(before, runs)
-            found = compare_runs(former, latter, accepted_for(latter, runs))
+        found = compare_with(before, results_of(after, runs), runs)
     except ResultsError as error:
         raise click.ClickException(str(error)) from None
     show(found)
@@ -54,6 +55,9 @@ def accept_command(accepted: str, runs_directory: str) -> None:
     It is noted in accepted.json in the directory of the runs. A run that judged nothing for sure cannot be accepted; a
     NO-GO can, and its broken cells are known from then on. Exit codes: 0 accepted, 2 it cannot be.
     """
+    from cdp.comparison.accepted import ACCEPTED_FILE, accept
+    from cdp.comparison.asked import parts_of
+
     runs = Path(runs_directory)
     try:
         for results in parts_of(accepted, runs):
@@ -63,25 +67,24 @@ def accept_command(accepted: str, runs_directory: str) -> None:
         raise click.ClickException(str(error)) from None
 
 
-def parts_of(run: str, runs: Path) -> list[Path]:
-    """The results files of a run: its own, or those of the parts of a gate. ResultsError when there is none."""
-    gate = find_gate(run, runs)
-    if gate is None:
-        return [results_of(run, runs)]
-    found = list(runs_of(read_gate(gate), gate.parent))
-    if not found:
-        raise ResultsError(f"{gate.parent} has no part that could be accepted")
-    return found
-
-
-def against_option(command: click.decorators.FC) -> click.decorators.FC:
+def against_option(command: F) -> F:
     """The option that compares a new run with one that is stored."""
-    return click.option(
-        "--against",
-        default=None,
-        metavar="RUN",
-        help="Compare the run with another one; `baseline` is the accepted one of its target. Worse ends with 1.",
-    )(command)
+    help_ = "Compare the run with another one; `baseline` is the accepted one of its target. Worse ends with 1."
+    return click.option("--against", default=None, metavar="RUN", help=help_)(command)
+
+
+def check_against(against: str | None, runs: Path) -> None:
+    """Whether a run to compare with is there, before another one is made. ClickException in one line."""
+    if against is None:
+        return
+    from cdp.comparison.asked import BASELINE
+    from cdp.comparison.stored import results_of
+
+    try:
+        if against != BASELINE:
+            results_of(against, runs)
+    except ResultsError as error:
+        raise click.ClickException(f"--against: {error}") from None
 
 
 def compared_code(code: int, results: Path, against: str | None, runs: Path) -> int:
@@ -89,38 +92,16 @@ def compared_code(code: int, results: Path, against: str | None, runs: Path) -> 
     broke in the run itself comes first, then the comparison."""
     if against is None or not results.is_file():
         return code
+    from cdp.comparison.asked import compare_with
+
     try:
-        if against == BASELINE:
-            found = against_baseline(results, runs)
-        else:
-            former = results_of(against, runs)
-            found = compare_runs(former, results, accepted_for(results, runs))
+        found = compare_with(against, results, runs)
     except ResultsError as error:
         click.echo(f"cdp: the comparison: {error}", err=True)
-        return code or EXIT_CODES[Told.UNKNOWN]
+        return code or NOT_JUDGED
     click.echo()
     show(found)
     return code or found.exit_code
-
-
-def check_against(against: str | None, runs: Path) -> None:
-    """Whether a run to compare with is there, before another one is made. ClickException in one line."""
-    if against is None or against == BASELINE:
-        return
-    try:
-        results_of(against, runs)
-    except ResultsError as error:
-        raise click.ClickException(f"--against: {error}") from None
-
-
-def against_baseline(results: Path, runs: Path) -> Comparison:
-    """A run against the last accepted one of its target and kind; told is UNKNOWN where none was accepted.
-    ResultsError when one cannot be read."""
-    baseline = baseline_for(results, runs)
-    if baseline is None:
-        why = f"no run of this target and kind was accepted yet (cdp accept {results.parent})"
-        return unknown("", BASELINE, results.parent.name, [why])
-    return compare_runs(baseline.results, results, baseline.accepted)
 
 
 def show(found: Comparison) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from cdp.cli.compare import runs_option
-from cdp.comparison.history import histories
 from cdp.targets import EMBEDDED
 
 NOTHING_STORED = 3
@@ -24,6 +23,7 @@ def history(target: str, last: int, runs_directory: str) -> None:
     Change points are found by E-divisive (Matteson and James 2014) in up to 120 runs that asked the same, on the same
     machine. Exit codes: 0 shown, 2 usage, 3 no run is stored.
     """
+    from cdp.comparison.history import histories
     from reports.comparison import print_history
     from reports.console import make_console
 

@@ -7,8 +7,6 @@ from pathlib import Path
 import click
 
 from cdp.cli.compare import runs_option
-from cdp.comparison.stored import results_of
-from cdp.gate.record import find_gate
 from cdp.records import ResultsError
 
 
@@ -20,6 +18,8 @@ def report(run: str, runs_directory: str) -> None:
 
     A run is a directory, or its name within --runs. Exit codes: 0 made, 2 usage; the run's own exit code is its own.
     """
+    from cdp.comparison.stored import results_of
+    from cdp.gate.record import find_gate
     from reports.rendering import render
 
     runs = Path(runs_directory)
