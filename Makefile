@@ -16,7 +16,7 @@ SOURCES := $(wildcard benchmarks cdp contracts instance load reports tests)
 .PHONY: help install run test lint serve bench bench-instance bench-contract bench-changes clean
 
 help:
-	@echo "make run             the release gate on the embedded instance: contract, load, comparison (MINUTES), with reports"
+	@echo "make run             the release gate on the embedded instance: contract, load, comparison (four minutes), with reports"
 	@echo "make test            check the suite itself: ruff, mypy, pytest"
 	@echo "make serve           start the embedded instance and keep it running"
 	@echo "make bench           measure the load generator beside k6, FastHttpUser and wrk (needs nginx and wrk; an hour)"
@@ -43,7 +43,7 @@ $(INSTALLED):
 	@touch $@
 
 run: $(INSTALLED)
-	@$(BIN)/cdp gate $(ARGS)
+	@$(BIN)/cdp gate -n 2 $(ARGS)
 
 test: lint
 	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile

@@ -34,7 +34,8 @@ def print_comparison(found: Comparison, console: Console) -> None:
 
 
 def _parts(found: Comparison) -> Iterator[RenderableType]:
-    yield Text.assemble((found.told.value.upper(), TOLD_STYLES[found.told] or "bold"), "  ", _line(found.sentence))
+    sentence = _line(found.sentence.removeprefix(found.told.value).lstrip(":; "))
+    yield Text.assemble((found.told.value.upper(), TOLD_STYLES[found.told] or "bold"), "  ", sentence)
     yield Text(f"{one_line(found.after)} against {one_line(found.before)} ({one_line(found.kind)})", "bright_black")
     if len(found.reasons) > 1:
         yield from (Text(f"  {_line(reason)}") for reason in found.reasons)

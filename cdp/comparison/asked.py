@@ -30,7 +30,7 @@ def parts_of(run: str, runs: Path) -> list[Path]:
     gate = find_gate(run, runs)
     if gate is None:
         return [results_of(run, runs)]
-    found = list(runs_of(read_gate(gate), gate.parent))
+    found = runs_of(read_gate(gate), gate.parent)
     if not found:
         raise ResultsError(f"{gate.parent} has no part that could be accepted")
     return found

@@ -130,17 +130,22 @@ def _tests(runs: tuple[Windows, Windows], others: Sequence[Windows]) -> tuple[li
     if len(shared) > 1 or len(runs[0].keys) != len(runs[1].keys):
         several = len({key.operation for key in shared}) < len(shared)
         subjects += [(f"{key.scenario}: {key.operation}" if several else key.operation, key) for key in shared]
-    found, left_out = [], []
+    found, left_out, tried = [], [], 0
     for subject, key in subjects:
         for measure in (*LATENCIES, *([THROUGHPUT] if key is None else [])):
-            tested = _tested(subject, key, measure, runs, others)
+            tested, tried = _tested(subject, key, measure, runs, others), tried + 1
             if tested is None:
                 left_out.append(f"{measure.name} of {subject}")
             else:
                 found.append(tested)
-    notes = [f"too few requests to compare: {', '.join(left_out)}"] if left_out else []
+    notes = [f"too few requests for {len(left_out)} of {tried} measures: {_few(left_out)}"] if left_out else []
     only = [key.operation for key in runs[0].keys + runs[1].keys if key not in shared]
     return found, notes + ([f"in one run only: {', '.join(only)}"] if only else [])
+
+
+def _few(names: list[str], shown: int = 2) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
 
 
 def _tested(
@@ -202,7 +207,10 @@ def _judged(measure: Measure, delta: float, estimate: float, low: float, high: f
     """What is told of a measure, given the shift of logarithms with its interval, noise included."""
     if measure.sign < 0:
         delta, estimate, low, high = -delta, -estimate, -high, -low
-    between = f"{_signed(low, measure.sign)} to {_signed(high, measure.sign)}"
+    if not math.isfinite(low) or not math.isfinite(high):
+        return Told.UNKNOWN, "cannot tell: the windows depend too much on each other for so short a run"
+    least_first = (low, high)[:: measure.sign]
+    between = " to ".join(_signed(each, measure.sign) for each in least_first)
     least = math.log1p(RELEVANT)
     if p <= SIGNIFICANCE and delta >= EFFECT and estimate >= least and low > 0:
         return Told.WORSE, f"{measure.words[0]} by {_range(low, high, measure.sign)} %"
@@ -215,18 +223,16 @@ def _judged(measure: Measure, delta: float, estimate: float, low: float, high: f
 
 def _share(shift: float, sign: int) -> float:
     """A shift of logarithms, positive where it is for the worse, as a share of the value before."""
-    return math.expm1(min(shift * sign, 50.0))
+    return math.expm1(shift * sign)
 
 
 def _signed(shift: float, sign: int) -> str:
-    if not math.isfinite(shift):
-        return "anything"
     share = _share(shift, sign)
     return f"{'+' if share >= 0 else '−'}{per_cent(share)} %"
 
 
 def _range(near: float, far: float, sign: int) -> str:
-    return f"{per_cent(_share(near, sign))}–{per_cent(_share(far, sign)) if math.isfinite(far) else '∞'}"
+    return f"{per_cent(_share(near, sign))}–{per_cent(_share(far, sign))}"
 
 
 def _failures(runs: tuple[Windows, Windows], others: Sequence[Windows]) -> list[Row]:
@@ -287,7 +293,7 @@ def _sentence(told: Told, rows: Sequence[Row]) -> str:
         more = f" (and {len(telling) - 1} more)" if len(telling) > 1 else ""
         return f"{_name(telling[0])}: {telling[0].sentence}{more}"
     if told is Told.UNKNOWN:
-        return f"cannot tell: the windows vary too much for a change of {per_cent(BLIND)} % to be seen"
+        return f"cannot tell: the runs are too short or vary too much for a change of {per_cent(BLIND)} % to be seen"
     unseen = [f"{_name(row)}" for row in rows if row.told is Told.UNKNOWN]
     return "no evidence of change" + (f"; cannot tell of {', '.join(unseen)}" if unseen else "")
 

@@ -6,7 +6,6 @@ It is written again after each part, so that a gate that is killed has what it k
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -133,7 +132,8 @@ def write_gate(gate: Gate, path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def runs_of(gate: Gate, directory: Path) -> Iterable[Path]:
+def runs_of(gate: Gate, directory: Path) -> list[Path]:
     """The results files of a gate's parts, each once; `directory` is the gate's own."""
     names = dict.fromkeys(part.run for part in gate.parts if part.run)
-    return [path for name in names if (path := directory / name / RESULTS_FILE).is_file()]
+    paths = [Path(os.path.normpath(directory / name)) / RESULTS_FILE for name in names]
+    return [path for path in paths if path.is_file()]
