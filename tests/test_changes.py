@@ -10,7 +10,7 @@ from cdp.comparison.model import Told
 
 
 def test_unchanged_nights_give_no_alarm_and_a_change_is_found_within_five() -> None:
-    found = measure(0.03, 30, watched=1, latest=5)
+    found = measure(0.02, 25, watched=1, latest=5)
     assert found.at_the_end <= 1
     assert found.within(5) >= 0.9
 

@@ -28,7 +28,7 @@ SIGNIFICANCE = 0.003
 
 _ORDERS = 2999
 _SEED = 20200420
-_CHUNK = 200
+_CHUNK = 50
 _HOPELESS = 8  # orders that divide as well, after which the answer is known
 _CLIP = 3.5  # robust deviations beyond which a value says no more than that it is far away
 _MAD = 1.4826  # of a normal distribution: standard deviation by median absolute deviation
@@ -112,14 +112,12 @@ def _divide(level: Floats, significance: float, least: int) -> tuple[int, float]
     count = len(level)
     if count < 2 * least or np.ptp(level) == 0:
         return None
-    distances = np.abs(level[:, None] - level[None, :])
-    energies = _energies(distances[None], least)[0]
+    energies = _energies(level[None], least)[0]
     best = int(np.argmax(energies))
     reached = float(energies[best]) * (1 - 1e-12)
     as_good = tried = 0
     for orders in _orders(count):
-        drawn = distances[orders[:, :, None], orders[:, None, :]]
-        as_good += int((_energies(drawn, least).max(axis=1) >= reached).sum())
+        as_good += int((_energies(level[orders], least).max(axis=1) >= reached).sum())
         tried += len(orders)
         if as_good >= _HOPELESS and as_good / tried > 2 * significance:
             return None  # Besag and Clifford, "Sequential Monte Carlo p-values" (Biometrika 78, 1991)
@@ -127,10 +125,11 @@ def _divide(level: Floats, significance: float, least: int) -> tuple[int, float]
     return (best + least, p) if p <= significance else None
 
 
-def _energies(distances: Floats, least: int) -> Floats:
-    """For each matrix of distances and each place of division, from `least` on: how far apart the two parts are, beyond
-    how far their own values are from each other."""
-    count = distances.shape[1]
+def _energies(series: Floats, least: int) -> Floats:
+    """For each series (a row) and each place of division, from `least` on: how far apart the two parts are, beyond how
+    far their own values are from each other."""
+    count = series.shape[1]
+    distances = np.abs(series[:, :, None] - series[:, None, :])
     earlier = np.tril(np.ones((count, count)), -1)
     before = np.einsum("rij,ij->ri", distances, earlier)  # of each value to all before it
     sums = distances.sum(axis=2)
