@@ -17,7 +17,7 @@ from cdp import __version__
 from cdp.cli.compare import show
 from cdp.cli.contract import run_contract
 from cdp.cli.doctor import print_diagnosis
-from cdp.cli.load import load_options, run_load
+from cdp.cli.load import read_load_options, run_locust
 from cdp.cli.targeting import Choice
 from cdp.comparison.accepted import accept, baseline_for
 from cdp.comparison.stored import compare_runs
@@ -161,11 +161,11 @@ class Steps:
         try:
             if peak.scenario not in SCENARIOS:
                 raise click.ClickException(f"scenario must be one of {', '.join(SCENARIOS)}")
-            options = load_options(peak.scenario, self.choice, None, peak.time, given)
+            if self.choice.read_only and peak.scenario != "search":
+                return None, Part(LOAD, CANNOT_TELL, f"--read-only leaves nothing of the scenario {peak.scenario}")
+            options = read_load_options(peak.scenario, self.choice, None, peak.time, given)
         except click.ClickException as error:
             raise click.ClickException(f"target {self.target.name!r}: key 'peak': {error.message}") from None
-        if self.choice.read_only and peak.scenario != "search":
-            return None, Part(LOAD, CANNOT_TELL, f"--read-only leaves nothing of the scenario {peak.scenario}")
         try:
             admitted(self.target, options)
         except TargetError as error:
@@ -183,11 +183,13 @@ class Steps:
             self.gate.parts.append(self.no_load)
             return True
         with _timed() as taken:
-            _, directory = run_load(self.load, self.target)
+            _, directory, interrupted = run_locust(self.load, self.target)
         if not (directory / RESULTS_FILE).is_file():
             self.gate.parts.append(Part(LOAD, CANNOT_TELL, "the load run did not begin; see above", wall_s=taken()))
             return True
         self.gate.parts += judged_load(directory, self.directory, taken())
+        if interrupted:
+            raise KeyboardInterrupt
         return True
 
     # --- comparison
