@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cdp.comparison.capacity import CAPACITY
 from cdp.comparison.history import FIGURES, History, Moved, Night
 from cdp.comparison.model import Comparison, Row, Told, per_cent
 from cdp.verdicts import CANNOT_TELL, GO, NO_GO, Verdict
@@ -87,7 +88,7 @@ def print_history(found: History, console: Console, last: int) -> None:
 
 def moved_in_words(moved: Moved) -> str:
     """A change point as people read it."""
-    if moved.figure == "rate":
+    if moved.figure in ("rate", CAPACITY):
         values = f"{moved.before:,.1f}/s to {moved.after:,.1f}/s"
     else:
         values = f"{milliseconds(moved.before * 1e6)} ms to {milliseconds(moved.after * 1e6)} ms"
@@ -110,13 +111,14 @@ def _contract_nights(nights: list[Night]) -> Table:
 
 
 def _load_nights(nights: list[Night], moved: list[Moved]) -> Table:
-    table = _table("Started", "Verdict", "p50 ms", "p99 ms", "good/s", "", "Run")
+    searches = any(CAPACITY in night.figures for night in nights)
+    table = _table("Started", "Verdict", "p50 ms", "p99 ms", "capacity/s" if searches else "good/s", "", "Run")
     for column in table.columns[2:5]:
         column.justify = "right"
     for night in nights:
         known = night.figures
         times = [milliseconds(known[name] * 1e6) if name in known else "–" for name in ("p50", "p99")]
-        rate = f"{known['rate']:,.1f}" if "rate" in known else "–"
+        rates = [f"{known[name]:,.1f}" for name in ("rate", CAPACITY) if name in known]
         marks = [
             f"◆ {FIGURES[m.figure]} {'+' if m.share >= 0 else '−'}{per_cent(m.share)} %"
             for m in moved
@@ -125,7 +127,7 @@ def _load_nights(nights: list[Night], moved: list[Moved]) -> Table:
         note = Text(_line("; ".join(marks) or (f"left out: {night.left_out}" if night.left_out else "")))
         note.stylize("bold yellow" if marks else "bright_black")
         name = Text(night.directory.name, style="bright_black")
-        table.add_row(_started(night), _headline(night), *times, rate, note, name)
+        table.add_row(_started(night), _headline(night), *times, *(rates or ["–"]), note, name)
     return table
 
 

@@ -19,6 +19,7 @@ from benchmarks.simulated_nights import CHANNEL, USUAL, Build, load_run
 from cdp.cli import main
 from cdp.cli.compare import compared_code
 from cdp.comparison.accepted import ACCEPTED_FILE, accept, baseline_for, read_accepted
+from cdp.comparison.capacity import compare_capacities
 from cdp.comparison.cells import compare_contract_runs
 from cdp.comparison.load import compare_load_runs
 from cdp.comparison.model import Comparison, Row, Told
@@ -26,7 +27,10 @@ from cdp.comparison.stored import compare_runs
 from cdp.load_results import Error, LoadRun
 from cdp.records import ResultsError
 from cdp.results import ResultsWriter, Run
+from cdp.targets import TargetError
 from cdp.verdicts import Result, Verdict
+from load.admission import find_target
+from load.options import LoadOptions
 from load.results import LoadResultsWriter
 from reports.comparison import print_comparison
 from tests.sample_runs import HOSTILE, broken, result, run_of
@@ -227,6 +231,34 @@ def test_warm_up_and_drain_are_left_out() -> None:
     assert compare_load_runs(run, other).told is Told.UNCHANGED
 
 
+# --- searches for capacity --------------------------------------------------------------------------------------------
+
+
+def search(low: float, high: float, **header: Any) -> LoadRun:
+    """A search that found its limit in the middle of this interval."""
+    run = simulated(seconds=1)
+    found = {"rate": (low + high) / 2, "low": low, "high": high}
+    head = {**run.header, "options": {"find_capacity": True}, **header}
+    return LoadRun(head, footer={**(run.footer or {}), "capacity": found})
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(150, 170, Told.WORSE), (175, 190, Told.UNCHANGED), (190, 210, Told.UNCHANGED), (260, 280, Told.BETTER)],
+)
+def test_a_capacity_fell_or_rose_when_its_intervals_lie_apart(low: float, high: float, expected: Told) -> None:
+    found = compare_capacities(search(190, 210), search(low, high))
+    assert found.told is expected, found.sentence
+    assert Comparison.from_record(found.as_record()) == found
+
+
+def test_searches_that_found_nothing_or_asked_something_else_cannot_be_told() -> None:
+    nothing = replace(search(190, 210), footer={"decision": {}})
+    assert "the second run found no limit" in compare_capacities(search(190, 210), nothing).sentence
+    other = search(190, 210, objectives="p99<1s")
+    assert compare_capacities(search(190, 210), other).told is Told.UNKNOWN
+
+
 # --- stored runs ------------------------------------------------------------------------------------------------------
 
 
@@ -389,3 +421,11 @@ def test_a_run_against_the_baseline_ends_with_the_codes_of_both(
     results = store_contract(tmp_path / "now", now)
     assert compared_code(own, results, "baseline", tmp_path) == code
     assert compared_code(own, results, None, tmp_path) == own
+
+
+def test_the_embedded_instance_has_one_name_in_all_its_runs_and_no_other_host_takes_it() -> None:
+    account = {"CDP_TOKEN": "a-token"}
+    options = LoadOptions(scenario="search", rate=10.0, time_s=5, target="embedded")
+    assert find_target(options, "http://127.0.0.1:8123/api", account).name == "embedded"
+    with pytest.raises(TargetError, match="does not allow load"):
+        find_target(options, "https://staging.example.com/api", account)

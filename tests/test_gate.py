@@ -93,10 +93,11 @@ def test_what_each_part_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("record", "outcome"),
     [
-        ({"acknowledged": 1000, "lost": 0, "balanced": True}, GO),
-        ({"counts": {"acknowledged": 1000, "lost": 2}}, NO_GO),
-        ({"acknowledged": 1000, "balanced": False}, CANNOT_TELL),
-        ({"sentence": "the target shows no events"}, NOTE),
+        ({"verdict": "clean", "balance": {"acknowledged": {"present": 1000}}}, GO),
+        ({"verdict": "findings", "findings": [{"name": "lost", "count": 2}]}, NO_GO),
+        ({"verdict": "error", "reason": "the counts do not balance"}, CANNOT_TELL),
+        ({"verdict": "not audited", "reason": "the target shows no events"}, NOTE),
+        ({}, CANNOT_TELL),
     ],
 )
 def test_the_audit_of_a_load_run_is_taken_over(record: dict[str, Any], outcome: str) -> None:
@@ -106,7 +107,8 @@ def test_the_audit_of_a_load_run_is_taken_over(record: dict[str, Any], outcome: 
 def test_the_audit_is_read_from_the_results_of_the_load(tmp_path: Path) -> None:
     path = store_load(tmp_path / "load", load_run(np.random.default_rng(1)))
     lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join([*lines[:-1], orjson.dumps({"kind": "audit", "lost": 3}) + b"\n", lines[-1]]))
+    record = {"kind": "audit", "verdict": "findings", "findings": [{"name": "lost", "count": 3, "sentence": "gone"}]}
+    path.write_bytes(b"".join([*lines[:-1], orjson.dumps(record) + b"\n", lines[-1]]))
     load, audit = judged_load(path.parent, tmp_path / "gate", 1.0)
     assert (load.outcome, audit.outcome, audit.reasons) == (GO, NO_GO, ["3 lost"])
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cdp.comparison.capacity import CAPACITY
 from cdp.comparison.comparable import load_differences, unusable
 from cdp.comparison.stored import kind_of, target_of
 from cdp.load_results import INCONCLUSIVE, LoadRun
@@ -20,8 +21,9 @@ from cdp.verdicts import Verdict, decide
 MOST_RUNS = 120
 """Runs of a kind that are looked at: older ones say little about now."""
 
-FIGURES = {"p50": "p50 latency", "p99": "p99 latency", "rate": "good answers a second"}
-"""The figures of load runs whose series are watched: p50 and p99 in ms, rate a second."""
+FIGURES = {"p50": "p50 latency", "p99": "p99 latency", "rate": "good answers a second", CAPACITY: "capacity"}
+"""The figures of load runs whose series are watched: p50 and p99 in ms, rate and capacity a second. Of a search for
+capacity only its answer is one."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,10 @@ def _load_nights(parts: list[tuple[datetime, Records]], unread: list[str]) -> li
 
 
 def _figures(run: LoadRun) -> dict[str, float]:
-    """The figures of all operations together, as the footer tells them."""
+    """The figures of a run, of all operations together, as the footer tells them."""
+    if run.finds_capacity:
+        capacity = run.capacity
+        return {CAPACITY: capacity.rate} if capacity is not None and capacity.rate else {}
     totals: Any = (run.footer or {}).get("totals")
     whole: Any = totals[-1] if isinstance(totals, list) and totals else {}
     times = whole.get("latency_ms") if isinstance(whole, dict) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cdp.comparison.capacity import CAPACITY, compare_capacities
 from cdp.comparison.cells import compare_contract_runs
 from cdp.comparison.load import compare_load_runs
 from cdp.comparison.model import Comparison, unknown
@@ -32,9 +33,9 @@ def read_run(path: Path) -> AnyRun:
 
 
 def kind_of(run: AnyRun) -> str:
-    """What is compared with what: `contract/release`, `load/mixed`."""
+    """What is compared with what: `contract/release`, `load/mixed`, `capacity/search`."""
     if isinstance(run, LoadRun):
-        return f"load/{run.scenario}"
+        return f"{CAPACITY if run.finds_capacity else 'load'}/{run.scenario}"
     return f"contract/{run.header.get('profile') or 'quick'}"
 
 
@@ -50,9 +51,10 @@ def compare_runs(before: Path, after: Path, accepted: list[Path]) -> Comparison:
     names = (before.parent.name or str(before), after.parent.name or str(after))
     if isinstance(old, Run) and isinstance(new, Run):
         return compare_contract_runs(old, new, names)
-    if isinstance(old, LoadRun) and isinstance(new, LoadRun):
-        return compare_load_runs(old, new, _readable(accepted, after), names)
-    return unknown(kind_of(new), *names, ["one is a contract run and the other a load run"])
+    if isinstance(old, LoadRun) and isinstance(new, LoadRun) and old.finds_capacity == new.finds_capacity:
+        compare = compare_capacities if new.finds_capacity else compare_load_runs
+        return compare(old, new, _readable(accepted, after), names)
+    return unknown(kind_of(new), *names, [f"runs of different kinds, {kind_of(old)} and {kind_of(new)}"])
 
 
 def _readable(paths: list[Path], but: Path) -> list[LoadRun]:

@@ -18,7 +18,7 @@ DOCTOR, CONTRACT, LOAD, AUDIT, COMPARISON = "doctor", "contract", "load", "audit
 
 _OF_LOAD = {MET: GO, MISSED: NO_GO, INCONCLUSIVE: CANNOT_TELL}
 _OF_COMPARISON = {Told.WORSE: NO_GO, Told.BETTER: GO, Told.UNCHANGED: GO, Told.UNKNOWN: CANNOT_TELL}
-_WRONG = ("lost", "phantom", "duplicated", "corrupted", "misattributed", "reordered")
+_OF_AUDIT = {"clean": GO, "findings": NO_GO, "error": CANNOT_TELL, "not audited": NOTE}
 
 
 def judged_doctor(exit_code: int, problems: Iterable[str], gaps: Iterable[str], wall_s: float) -> Part:
@@ -50,19 +50,17 @@ def judged_load(directory: Path, gate: Path, wall_s: float) -> list[Part]:
 
 
 def judged_audit(record: dict[str, Any], where: str = "") -> Part:
-    """What the audit of a load run found: events that were acknowledged and are not there, or not as they were sent."""
-    counts = record.get("counts")
-    numbers = {**record, **(counts if isinstance(counts, dict) else {})}
-    known = {name: value for name, value in numbers.items() if isinstance(value, int) and not isinstance(value, bool)}
-    wrong = [f"{known[name]:,} {name}" for name in _WRONG if known.get(name)]
-    told = record.get("sentence")
-    said = told if isinstance(told, str) and told else ""
-    if wrong:
-        return Part(AUDIT, NO_GO, said or f"{', '.join(wrong)} of the events that were sent", wrong, where)
-    if record.get("balanced") is False or known.get("exit_code") == 3:
-        return Part(AUDIT, CANNOT_TELL, said or "its books do not balance", [], where)
-    found = known.get("acknowledged")
-    return Part(AUDIT, GO if found else NOTE, said or f"{found or 0:,} acknowledged events are all there", [], where)
+    """What the audit of a load run found: events that were acknowledged and are not there, or not as they were sent.
+    `record` is that of kind audit in the results."""
+    verdict = str(record.get("verdict"))
+    outcome = _OF_AUDIT.get(verdict, CANNOT_TELL)
+    found = [f"{each['count']:,} {each['name']}" for each in record.get("findings") or []]
+    if outcome == NO_GO:
+        return Part(AUDIT, outcome, f"of the events that were sent: {', '.join(found) or verdict}", found, where)
+    if outcome == GO:
+        events = sum(sum(row.values()) for row in (record.get("balance") or {}).values())
+        return Part(AUDIT, outcome, f"{events:,} events were read back, and all are as they should be", [], where)
+    return Part(AUDIT, outcome, f"{verdict}: {record.get('reason') or 'no reason was given'}", [], where)
 
 
 def judged_comparison(of: str, found: Comparison | None, why: str = "") -> Part:
