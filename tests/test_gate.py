@@ -33,8 +33,8 @@ from reports.gate import gate_markdown, gate_page, write_gate_reports
 from tests.foreign_target import MINIMAL
 from tests.running_instance import ROOT, RunningInstance
 from tests.sample_runs import HOSTILE, broken
+from tests.stored_runs import store_contract, store_load
 from tests.test_command_line import cdp, told
-from tests.test_comparison import store_contract, store_load
 
 DEADLINE_S = 90
 

@@ -15,8 +15,8 @@ from cdp.comparison.history import History, histories
 from cdp.load_results import LoadRun
 from reports.comparison import print_history
 from tests.sample_runs import broken
+from tests.stored_runs import store_contract, store_load
 from tests.test_command_line import cdp
-from tests.test_comparison import store_contract, store_load
 
 FIRST = datetime(2027, 1, 4, 2, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cdp.comparison.accepted import accepted_for, baseline_for
 from cdp.comparison.model import Comparison, unknown
-from cdp.comparison.stored import compare_runs, results_of
+from cdp.comparison.stored import compare_runs, kind_of, read_run, results_of
 from cdp.gate.record import find_gate, read_gate, runs_of
 from cdp.records import ResultsError
 
@@ -21,7 +21,7 @@ def compare_with(before: str, results: Path, runs: Path) -> Comparison:
     baseline = baseline_for(results, runs)
     if baseline is None:
         why = f"no run of this target and kind was accepted yet (cdp accept {results.parent})"
-        return unknown("", BASELINE, results.parent.name, [why])
+        return unknown(kind_of(read_run(results)), BASELINE, results.parent.name, [why])
     return compare_runs(baseline.results, results, baseline.accepted)
 
 
