@@ -27,7 +27,7 @@ help:
 	@echo "make clean           remove the environment, caches and builds; runs are kept"
 	@echo
 	@echo "PYTHON=python3.12 chooses the interpreter (3.11 or newer), VENV=DIR another place for the environment,"
-	@echo "ARGS='--section Segments' is handed on to run and serve."
+	@echo "ARGS=--accept is handed on: make run ARGS=--accept, and the same for serve and the benchmarks."
 
 install: $(INSTALLED)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cdp.statistics.change_points import LEAST, _energies, change_points, without_pattern
 from cdp.statistics.ranks import hodges_lehmann, holm, mann_whitney, midranks
-from cdp.statistics.series import autocorrelation, inflation, variation
+from cdp.statistics.series import autocorrelation, inflation, student_t, variation
 
 numbers = st.lists(st.integers(-20, 20).map(float), min_size=1, max_size=15)
 long_numbers = st.lists(st.integers(-20, 20).map(float), min_size=8, max_size=15)
@@ -108,6 +108,14 @@ def test_the_variation_of_runs_does_not_see_a_step_between_two_levels() -> None:
     assert math.isinf(variation([1.0]).reach)
     # Two runs at one level differ by 2.8 standard deviations at most in 95 of 100 cases.
     assert variation(noise.tolist()).reach == pytest.approx(1.96 * math.sqrt(2) * 0.02, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "t"), [(1, 12.706), (4, 2.776), (15, 2.131), (20, 2.086), (40, 2.021), (60, 2.000), (1e9, 1.960)]
+)
+def test_student_t_is_that_of_the_tables(freedom: float, t: float) -> None:
+    assert student_t(freedom) == pytest.approx(t, rel=0.02)
+    assert math.isinf(student_t(0.5))
 
 
 @settings(max_examples=50)

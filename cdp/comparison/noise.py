@@ -45,7 +45,8 @@ def noise_of(before: Sequence[float], after: Sequence[float], accepted: Sequence
     levels = [float(np.median(values)) for values in accepted[-MOST_ACCEPTED:]]
     if len(levels) >= LEAST_ACCEPTED:
         return Noise(variation(levels).reach, f"from {len(levels)} accepted runs", True)
-    apart = [abs(hodges_lehmann(*halves).estimate) for halves in (_halves(before), _halves(after))]
+    # Halves have half the windows, and differ √2 times as much as whole runs do.
+    apart = [abs(hodges_lehmann(*_halves(values)).estimate) / math.sqrt(2) for values in (before, after)]
     apart += [abs(two - one) for one, two in pairwise(levels)]
     told = (
         f"from the halves of the runs, at least {FLOOR * 100:.0f} % (with {LEAST_ACCEPTED} accepted runs, from those)"

@@ -54,9 +54,16 @@ class Variation:
     @property
     def reach(self) -> float:
         """How far two single values of the series are apart at most in 95 % of cases."""
-        index = int(self.freedom) - 1
-        t = _T[index] if 0 <= index < len(_T) else _Z if index > 0 else math.inf
-        return t * math.sqrt(2) * self.deviation
+        return student_t(self.freedom) * math.sqrt(2) * self.deviation
+
+
+def student_t(freedom: float) -> float:
+    """Below what 97.5 % of Student's t lie, for any degrees of freedom; infinite below 1. Between the whole numbers of
+    the table it is interpolated in 1 / freedom, in which t is nearly straight."""
+    if freedom < 1:
+        return math.inf
+    inverses = [0.0, *(1 / number for number in range(len(_T), 0, -1))]
+    return float(np.interp(1 / freedom, inverses, [_Z, *reversed(_T)]))
 
 
 def variation(values: Sequence[float]) -> Variation:
