@@ -13,21 +13,22 @@ INSTALLED := $(VENV)/installed-$(KEY)
 SOURCES := $(wildcard benchmarks cdp contracts instance load reports tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint serve bench bench-capacity bench-instance bench-contract clean
+.PHONY: help install run test lint serve bench bench-capacity bench-instance bench-contract bench-changes clean
 
 help:
-	@echo "make run             hold the embedded instance to its contract, put a short load on it (a minute), write reports"
+	@echo "make run             the release gate on the embedded instance: contract, load, comparison (four minutes), with reports"
 	@echo "make test            check the suite itself: ruff, mypy, pytest"
 	@echo "make serve           start the embedded instance and keep it running"
 	@echo "make bench           measure the load generator beside k6, FastHttpUser and wrk (needs nginx and wrk; an hour)"
 	@echo "make bench-capacity  find the capacity of servers whose capacity is known, beside k6 (three hours; see ARGS=--help)"
 	@echo "make bench-instance  measure the embedded instance"
 	@echo "make bench-contract  measure contract runs by the rights that a target gives (takes an hour; see ARGS=--help)"
+	@echo "make bench-changes   measure how well changes are told from noise, on simulated nights and load runs"
 	@echo "make install         build the environment in $(VENV)"
 	@echo "make clean           remove the environment, caches and builds; runs are kept"
 	@echo
 	@echo "PYTHON=python3.12 chooses the interpreter (3.11 or newer), VENV=DIR another place for the environment,"
-	@echo "ARGS='--section Segments' is handed on to run and serve."
+	@echo "ARGS=--accept is handed on: make run ARGS=--accept, and the same for serve and the benchmarks."
 
 install: $(INSTALLED)
 
@@ -43,9 +44,7 @@ $(INSTALLED):
 	@touch $@
 
 run: $(INSTALLED)
-	@$(BIN)/cdp contract --profile quick $(ARGS)
-	@$(BIN)/cdp load search --rate 50 --time 10s --slo 'p99<1s,errors<0.1%'
-	@$(BIN)/cdp load ingest --rate 10 --batch 20 --time 10s --slo 'p99<2s,errors<0.1%'
+	@$(BIN)/cdp gate -n 2 $(ARGS)
 
 test: lint
 	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile
@@ -72,6 +71,9 @@ bench-instance: $(INSTALLED)
 
 bench-contract: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.contract_runs $(ARGS)
+
+bench-changes: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.changes $(ARGS)
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cdp.secrets import new_password
-from cdp.targets import PERMISSIONS, Credentials, Target, TargetError
+from cdp.targets import EMBEDDED, PERMISSIONS, Credentials, Peak, Target, TargetError
 
 READY_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 5.0
+PEAK = Peak(rate=50, time="60s", slo="p99<1s,errors<0.1%")  # which any machine bears
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -50,7 +51,8 @@ def embedded_instance(*options: str, timeout_s: float = 10.0) -> Iterator[Target
         base_url, email = _announcement(process, errors)
         allow = frozenset(PERMISSIONS)  # the instance is ours and holds made-up data
         account = Credentials(email=email, password=password)
-        yield Target("embedded", base_url, account, allow, timeout_s, disposable="--data" not in options)
+        disposable = "--data" not in options
+        yield Target(EMBEDDED, base_url, account, allow, timeout_s, disposable=disposable, peak=PEAK)
     finally:
         process.terminate()
         try:

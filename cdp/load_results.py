@@ -5,7 +5,7 @@ Kinds of records, in the order in which they come:
 - ``header``: ``load`` (the scenario; its being there is what tells a load run from a contract run), ``target``,
   ``base_url``, ``loop`` ("open" or "closed"), ``schedule`` (in words), ``objectives`` (as given), ``options`` (all of
   them by name), ``seed``, ``warm_up_s``, ``planned_s``, ``processes``, ``started`` (ISO 8601), ``versions``,
-  ``machine``, ``shares_machine`` (whether the target runs on it, too).
+  ``machine``, ``shares_machine`` (whether the target runs on it, too), ``users`` (of a closed loop).
 - ``interval``: what came between two moments of the run: ``from_s``, ``to_s`` (from the start of the schedule),
   ``offered`` (arrivals that became due), ``waiting`` (due and not sent) and ``in_flight`` at its end, and ``channels``,
   one for each operation, with counts, errors and the whole distributions of latency, service time and lateness. All
@@ -63,6 +63,11 @@ class ChannelKey(NamedTuple):
     scenario: str
     method: str
     name: str
+
+    @property
+    def operation(self) -> str:
+        """The operation as the tables name it."""
+        return self.name if self.name.startswith(f"{self.method} ") else f"{self.method} {self.name}".strip()
 
 
 class Error(NamedTuple):

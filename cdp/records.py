@@ -19,6 +19,8 @@ import orjson
 
 SCHEMA = 1
 RESULTS_FILE = "results.jsonl"
+RUNS = Path("reports") / "runs"
+"""Where runs are kept, unless told otherwise."""
 
 _MAX_DEPTH = 60  # orjson refuses to write deeper structures than about 250; a hostile body may be deeper
 _INTEGERS = range(-(2**63), 2**64)  # what orjson can write as a number
@@ -99,6 +101,14 @@ class Records:
     def of_load(self) -> bool:
         """Whether they are of a load run; else they are of a contract run."""
         return "load" in self.header
+
+    @property
+    def footer(self) -> dict[str, Any] | None:
+        """The footer's fields, read without the records before it; None where the run was cut off."""
+        if not self.lines:
+            return None
+        last = _decode(self.path, len(self.lines) + 1, self.lines[-1])
+        return last if last.pop("kind", None) == "footer" else None
 
     def __iter__(self) -> Iterator[tuple[int, str, dict[str, Any]]]:
         """Line number, kind and fields of each record after the header. ``ResultsError`` when one is not a record, or

@@ -15,7 +15,15 @@ import orjson
 from cdp.contract import Contract
 from cdp.http import Client
 from cdp.secrets import Secrets
-from cdp.targets import Target, TargetError, guard_production, load_target, parse_permissions, target_from_url
+from cdp.targets import (
+    EMBEDDED,
+    Target,
+    TargetError,
+    guard_production,
+    load_target,
+    parse_permissions,
+    target_from_url,
+)
 from load.options import LoadOptions
 from load.plan import schedule_of
 
@@ -26,7 +34,7 @@ def find_target(options: LoadOptions, host: str | None, environment: Mapping[str
     Raises TargetError in one line when there is none, or it may not be loaded like this; ScheduleError as
     `schedule_of` does.
     """
-    if options.target:
+    if options.target and not (options.target == EMBEDDED and host):
         if options.allow:
             raise TargetError("--allow goes with --host; what a target allows stands in its entry of targets.toml")
         target = load_target(options.target, options.targets, environment)
@@ -34,13 +42,16 @@ def find_target(options: LoadOptions, host: str | None, environment: Mapping[str
             raise TargetError(f"--host {host} and the target {target.name} name different instances; give one of them")
     elif host:
         target = target_from_url(host, environment, parse_permissions(options.allow), options.answer_timeout)
+        if options.target:  # the embedded instance has a name, and another port in each run
+            target = replace(target, name=options.target)
     else:
         raise TargetError("no target: give --host URL, or --target NAME of targets.toml")
     target = replace(target, timeout_s=options.answer_timeout)
-    return _admitted(guard_production(target, options.i_know_this_is_production), options)
+    return admitted(guard_production(target, options.i_know_this_is_production), options)
 
 
-def _admitted(target: Target, options: LoadOptions) -> Target:
+def admitted(target: Target, options: LoadOptions) -> Target:
+    """The target itself; raises TargetError in one line when it does not allow such a load."""
     if target.proxy:
         raise TargetError(f"target {target.name!r} is behind a proxy, and load through a proxy would measure the proxy")
     if target.loopback:

@@ -33,7 +33,7 @@ from load.generator import Report
 from load.health.judge import judge
 from load.health.sample import HealthSample
 from load.objectives import parse_objectives
-from load.options import LoadOptions
+from load.options import DIRECTORY_VARIABLE, LoadOptions
 from load.plan import PARTS, schedule_of
 from load.recording.books import close_books
 from load.recording.hdr_log import HDR_FILE, write_hdr_log
@@ -69,6 +69,7 @@ class Coordinator:
     target: Target
     names: list[str]
     show: Show
+    users: int | None = None  # of a closed loop
     obstacle: str = ""
     stopped: str = ""
     finished: bool = False
@@ -98,7 +99,8 @@ class Coordinator:
     def begin(self) -> bool:
         """Make the run's directory and write the header. False, with one line said, when that is not possible."""
         try:
-            self.directory = run_directory(Path(self.options.runs), self.target.name)
+            made = os.environ.get(DIRECTORY_VARIABLE)  # by the command that started this process and looks there later
+            self.directory = Path(made) if made else run_directory(Path(self.options.runs), self.target.name)
             self._writer = LoadResultsWriter(self.directory / RESULTS_FILE)
             self._writer.header(**self._header())
         except ResultsError as error:
@@ -120,6 +122,7 @@ class Coordinator:
             "seed": options.seed,
             "warm_up_s": options.warm_up,
             "planned_s": self.schedule.duration_s if self.schedule else options.time_s,
+            "users": None if self.options.open_loop else self.users,
             "processes": len(self.workers),
             "prefix": self.prefix,
             "started": datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -164,7 +164,7 @@ class Node:
         options = self.read()
         workers = [client.id for client in self.runner.clients.all] if self.is_master else [LOCAL]
         kind = CapacityRun if options.find_capacity else Coordinator
-        self.coordinator = kind(options, self._target(options), workers, self.show)
+        self.coordinator = kind(options, self._target(options), workers, self.show, self.parsed.num_users)
         if not self.coordinator.begin():
             gevent.spawn(self._end_run)  # Locust is in the middle of starting
             return

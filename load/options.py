@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+DIRECTORY_VARIABLE = "CDP_LOAD_DIRECTORY"  # where a run stores what it finds, if whoever starts it says so
 SCENARIOS = ("search", "ingest", "mixed")
 SHAPES = ("steady", "ramp", "spike", "soak", "steps", "trace")
 DEFAULT_TIME_S = 60

@@ -1,32 +1,28 @@
-"""``python -m reports RUN_DIR``: render a run's reports again from its results file."""
+"""``python -m reports RUN_DIR``: render the reports of a run, or of a gate, again from what it stored."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from cdp.load_results import read_load_results
-from cdp.records import RESULTS_FILE, ResultsError, read_records
-from cdp.results import read_results
-from reports import write_reports
-from reports.load_terminal import print_load_run
-from reports.terminal import make_console, print_run
+from cdp.gate.record import GATE_FILE
+from cdp.records import RESULTS_FILE, ResultsError
+from reports.rendering import render
 
 
 def main(arguments: list[str]) -> int:
     """Render and print one run. 0 when it was rendered, 2 when it could not be; the run's own exit code is its own."""
     if len(arguments) != 1 or arguments[0].startswith("-"):
-        print("usage: python -m reports RUN_DIR (a directory with a results.jsonl, or such a file)", file=sys.stderr)
+        print(
+            "usage: python -m reports RUN_DIR (a directory with a results.jsonl or a gate.json, or such a file)",
+            file=sys.stderr,
+        )
         return 0 if arguments in (["-h"], ["--help"]) else 2
     path = Path(arguments[0])
     if path.is_dir():
-        path /= RESULTS_FILE
+        path /= GATE_FILE if (path / GATE_FILE).is_file() else RESULTS_FILE
     try:
-        written = write_reports(path)
-        if read_records(path).of_load:
-            print_load_run(read_load_results(path), make_console())
-        else:
-            print_run(read_results(path), make_console())
+        written = render(path)
     except ResultsError as error:
         print(error, file=sys.stderr)
         return 2

@@ -74,7 +74,7 @@ def operations(run: LoadRun) -> list[tuple[str, Figures]]:
 
 def named(key: ChannelKey) -> str:
     """An operation as the tables name it."""
-    return key.name if key.name.startswith(f"{key.method} ") else f"{key.method} {key.name}".strip()
+    return key.operation
 
 
 def error_class(error: Error) -> str:

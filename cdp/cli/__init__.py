@@ -1,4 +1,4 @@
-"""The command line: `cdp spec`, `cdp serve`, `cdp contract`, `cdp clean`, `cdp doctor`, `cdp targets`."""
+"""The command line: `cdp contract`, `cdp load`, `cdp gate`, and what goes before and after them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import click
 from cdp import __version__
 from cdp.cli.capacity import capacity
 from cdp.cli.clean import clean
+from cdp.cli.compare import accept_command, compare
 from cdp.cli.contract import contract
 from cdp.cli.doctor import doctor
+from cdp.cli.gate import gate
+from cdp.cli.history import history
 from cdp.cli.load import load
 from cdp.cli.overlays import confirm_command, diff_command, import_command
+from cdp.cli.report import report
 from cdp.cli.serve import serve
 from cdp.cli.spec import spec
 from cdp.cli.targets import targets
@@ -37,6 +41,11 @@ cli.add_command(doctor)
 cli.add_command(load)
 cli.add_command(capacity)
 cli.add_command(targets)
+cli.add_command(compare)
+cli.add_command(accept_command)
+cli.add_command(history)
+cli.add_command(gate)
+cli.add_command(report)
 
 
 def main() -> None:

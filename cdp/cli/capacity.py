@@ -9,7 +9,6 @@ import click
 
 from cdp.cli.load import load_options, opened, read_load_options, run_locust
 from cdp.cli.targeting import Choice, target_options
-from cdp.targets import TargetError
 from load.options import SCENARIOS
 
 _OF_A_RATE = {"rate", "shape", "warm-up", "keep-going", "find-capacity"}
@@ -34,8 +33,6 @@ def capacity(scenario: str, choice: Choice, time_text: str | None, processes: in
     that sends was the limit or the target went away.
     """
     options = read_load_options(scenario, choice, None, time_text, {**given, "find_capacity": True})
-    try:
-        with opened(choice) as (target, variables):
-            sys.exit(run_locust(options, target, variables, None, processes))
-    except TargetError as error:
-        raise click.ClickException(str(error)) from None
+    with opened(choice) as target:
+        ended = run_locust(options, target, None, processes)
+    sys.exit(ended.code)

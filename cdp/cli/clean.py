@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cdp.cli.contract import RUNS
 from cdp.cli.spec import read_contract
 from cdp.cli.targeting import Choice, contract_option, target_options
 from cdp.ledger import Ledger, left_ledgers
+from cdp.records import RUNS
 from cdp.secrets import Secrets
 from cdp.targets import Target, TargetError
 

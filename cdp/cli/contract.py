@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import click
 
 from cdp.baseline import Accepted, BaselineError, load_baseline
+from cdp.cli.compare import against_option, check_against, compared_code
 from cdp.cli.spec import read_contract
 from cdp.cli.targeting import Choice, contract_option, overlay_option, profile_option, target_options
 from cdp.contract import Contract, ContractError
-from cdp.records import run_directory
+from cdp.records import RESULTS_FILE, RUNS, run_directory
 from cdp.results import ResultsError, read_results
 from cdp.targets import Target, TargetError
 from cdp.verdicts import exit_code
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from contracts.run import ContractRun, Plan
     from reports.progress import Progress
 
-RUNS = Path("reports") / "runs"
 NOT_JUDGED = 3
 
 
@@ -58,6 +58,7 @@ NOT_JUDGED = 3
 )
 @click.option("--strict", is_flag=True, help="A broken SHOULD fails the run as well.")
 @click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
+@against_option
 @click.option("--dry-run", is_flag=True, help="Print the cells and send nothing.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
 @click.option(
@@ -77,6 +78,7 @@ def contract(
     examples_directory: str | None,
     strict: bool,
     baseline_path: str | None,
+    against: str | None,
     dry_run: bool,
     seed: int,
     processes: int,
@@ -89,8 +91,7 @@ def contract(
     Without --target and --url it is the embedded instance. With --url the credentials come from the environment:
     CDP_TOKEN, or CDP_EMAIL and CDP_PASSWORD.
     """
-    if processes > 1 and not _locks_are_there():
-        raise click.ClickException("this system has no file locks (flock), which -n needs; run one process")
+    _check_processes(processes)
     depth = _depth(profile, budget_min, examples_directory)
     try:
         known = read_contract(contract_path, overlay or choice.overlay())
@@ -104,21 +105,33 @@ def contract(
             click.echo(cell.address)
         click.echo(f"{len(plan.cells)} cells on {len(plan.operations)} operations", err=True)
         return
+    runs = Path(runs_directory)
+    check_against(against, runs)
     try:
         with choice.open() as target:
-            code = _run(plan, target, Path(runs_directory), depth, processes)
+            code, directory = run_contract(plan, target, runs, depth, processes)
     except TargetError as error:
         raise click.ClickException(str(error)) from None
     except ResultsError as error:
         click.echo(f"cdp contract: {error}", err=True)
         sys.exit(NOT_JUDGED)
-    sys.exit(code)
+    sys.exit(compared_code(code, directory / RESULTS_FILE, against, runs))
 
 
-def _locks_are_there() -> bool:
+def contract_plan(
+    known: Contract, profile: str, seed: int, strict: bool, baseline_path: str | None, processes: int
+) -> Plan:
+    """The plan of a run over every cell. ClickException in one line for what cannot be used."""
+    _check_processes(processes)
+    plan = _plan(known, (), (), (), (), profile, seed, strict)
+    return plan if baseline_path is None else replace(plan, baseline=tuple(_baseline(baseline_path)))
+
+
+def _check_processes(processes: int) -> None:
     from contracts.parallel.claims import possible
 
-    return possible()
+    if processes > 1 and not possible():
+        raise click.ClickException("this system has no file locks (flock), which -n needs; run one process")
 
 
 def _depth(profile: str, budget_min: float | None, examples_directory: str | None) -> Depth:
@@ -163,8 +176,10 @@ def _plan(
     return plan
 
 
-def _run(plan: Plan, target: Target, runs_directory: Path, depth: Depth, processes: int) -> int:
-    """Run the plan, keep and print its results, return the exit code."""
+def run_contract(plan: Plan, target: Target, runs_directory: Path, depth: Depth, processes: int) -> tuple[int, Path]:
+    """Run the plan, keep and print its results; the exit code, and the run's directory.
+
+    ClickException for examples that cannot be used, ResultsError when nothing can be stored."""
     from contracts.examples import ExamplesError, examples_for
     from contracts.run import ContractRun
     from reports import write_reports
@@ -183,18 +198,18 @@ def _run(plan: Plan, target: Target, runs_directory: Path, depth: Depth, process
     except ResultsError as error:  # a full disk: nothing more can be kept, what is there is reported
         lost = str(error)
     console = make_console()
-    written = directory / "results.jsonl"
+    written = directory / RESULTS_FILE
     found = read_results(written)
     print_run(found, console, plan.strict)
     if lost:
         click.echo(f"cdp contract: {lost}", err=True)
-        return NOT_JUDGED
+        return NOT_JUDGED, directory
     reports = write_reports(written)
     if run.obstacle:
         click.echo(f"cdp contract: {run.obstacle}", err=True)
     for report in reports:
         click.echo(str(report))
-    return exit_code(found, plan.strict)
+    return exit_code(found, plan.strict), directory
 
 
 def _execute(run: ContractRun) -> None:

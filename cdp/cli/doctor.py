@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from cdp.cli.spec import make_console, read_contract
 from cdp.cli.targeting import Choice, contract_option, overlay_option, profile_option, target_options
 from cdp.contract import ContractError
 from cdp.targets import TargetError
+
+if TYPE_CHECKING:
+    from contracts.diagnosis import Diagnosis
 
 _STYLES = {"ok": "green", "gap": "yellow", "problem": "red"}
 _SUMMARY = {
@@ -35,7 +39,6 @@ def doctor(
     Only reads, and at most 250 requests. Where writes are allowed one role is created, and removed at once.
     """
     from contracts.catalogue import load_catalogue
-    from contracts.diagnosis import describe_reach
     from contracts.doctor import diagnose
 
     try:
@@ -44,6 +47,14 @@ def doctor(
             found = diagnose(contract, load_catalogue(), target, profile)
     except (TargetError, ContractError) as error:
         raise click.ClickException(str(error)) from None
+    print_diagnosis(found, profile)
+    sys.exit(found.exit_code)
+
+
+def print_diagnosis(found: Diagnosis, profile: str) -> None:
+    """Print what was found about a target, and what can be judged there."""
+    from contracts.diagnosis import describe_reach
+
     console = make_console()
     for line in found.lines:
         style = _STYLES[line.state]
@@ -56,4 +67,3 @@ def doctor(
         for text in describe_reach(found.reach, profile):
             console.print(text, markup=False, soft_wrap=True)
     console.print(f"\n{_SUMMARY[found.exit_code]} {found.requests} requests.", markup=False)
-    sys.exit(found.exit_code)

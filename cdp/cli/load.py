@@ -8,16 +8,18 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
+from cdp.cli.compare import against_option, check_against, compared_code
 from cdp.cli.targeting import Choice, target_options
+from cdp.records import RESULTS_FILE, ResultsError, run_directory
 from cdp.targets import EMAIL_VARIABLE, EMBEDDED, PASSWORD_VARIABLE, TOKEN_VARIABLE, Target, TargetError
-from load.options import SCENARIOS, TABLE, LoadOptions, OptionError, read_options, span_s
+from load.options import DIRECTORY_VARIABLE, SCENARIOS, TABLE, LoadOptions, OptionError, read_options, span_s
 
 LOCUSTFILE = Path(__file__).resolve().parents[2] / "load" / "locustfile.py"
 NOT_JUDGED = 3
@@ -59,6 +61,7 @@ def load_options(leaving_out: set[str]) -> Callable[[Any], Any]:
 @click.option("--users", type=click.IntRange(1), default=None, help="Closed loop: so many users who wait and think.")
 @click.option("--time", "time_text", default=None, metavar="SPAN", help="How long: 90s, 5m, 1h30m.  [default: 60s]")
 @click.option("--processes", type=click.IntRange(1), default=None, help="So many processes that send.")
+@against_option
 @load_options(leaving_out=OF_CAPACITY)
 def load(
     scenario: str,
@@ -66,6 +69,7 @@ def load(
     users: int | None,
     time_text: str | None,
     processes: int | None,
+    against: str | None,
     **given: Any,
 ) -> None:
     """Put load on customer search, event ingestion, or both (mixed).
@@ -83,11 +87,11 @@ def load(
     if not users and not given.get("rate") and not str(given.get("shape") or "").startswith("trace"):
         raise click.ClickException("how much? give --rate N (requests a second), --users N, or --shape trace FILE")
     options = read_load_options(scenario, choice, users, time_text, given)
-    try:
-        with opened(choice) as (target, variables):
-            sys.exit(run_locust(options, target, variables, users, processes))
-    except TargetError as error:
-        raise click.ClickException(str(error)) from None
+    runs = Path(options.runs)
+    check_against(against, runs)
+    with opened(choice) as target:
+        ended = run_locust(options, target, users, processes)
+    sys.exit(compared_code(ended.code, ended.directory / RESULTS_FILE, against, runs))
 
 
 def read_load_options(
@@ -99,7 +103,7 @@ def read_load_options(
     values = {
         **{name: value for name, value in given.items() if value is not None},
         "scenario": scenario,
-        "target": choice.name if choice.name != EMBEDDED else None,
+        "target": EMBEDDED if choice.url is None and choice.name is None else choice.name,
         "targets": choice.file,
         "allow": choice.allow,
         "i_know_this_is_production": choice.production_is_known,
@@ -116,21 +120,46 @@ def read_load_options(
 
 
 @contextmanager
-def opened(choice: Choice) -> Iterator[tuple[Target, dict[str, str]]]:
-    """The target, and what the environment has to say about it: an account never stands on a command line."""
-    with choice.open() as target:
-        if target.name != EMBEDDED:
-            yield target, {}
-            return
-        account = target.credentials
-        yield target, {EMAIL_VARIABLE: account.email, PASSWORD_VARIABLE: account.password, TOKEN_VARIABLE: ""}
+def opened(choice: Choice) -> Iterator[Target]:
+    """The target of a load run. What is wrong with it is a click.ClickException in one line; when nothing can be
+    stored, the process ends with 3 and one line."""
+    try:
+        with choice.open() as target:
+            yield target
+    except TargetError as error:
+        raise click.ClickException(str(error)) from None
+    except ResultsError as error:
+        click.echo(f"cdp load: {error}", err=True)
+        sys.exit(NOT_JUDGED)
 
 
-def run_locust(
-    options: LoadOptions, target: Target, variables: dict[str, str], users: int | None, processes: int | None
-) -> int:
-    """Let Locust carry a run; its exit code. `variables`: what its environment has beside this one's."""
-    return _run(_command(options, target, users, processes), {**os.environ, **variables})
+class LoadEnd(NamedTuple):
+    """How a run ended: its exit code, the directory with what it stored (which is gone again where the run did not
+    begin), and whether it was told to stop."""
+
+    code: int
+    directory: Path
+    interrupted: bool
+
+
+def run_locust(options: LoadOptions, target: Target, users: int | None = None, processes: int | None = None) -> LoadEnd:
+    """Let Locust carry a run, in a process of its own. ResultsError when no directory can be made for it."""
+    directory = run_directory(Path(options.runs), target.name)
+    try:
+        environment = {**os.environ, **_account(target), DIRECTORY_VARIABLE: str(directory)}
+        code, interrupted = _run(_command(options, target, users, processes), environment)
+    finally:
+        with suppress(OSError):
+            directory.rmdir()  # only where nothing was stored
+    return LoadEnd(code, directory, interrupted)
+
+
+def _account(target: Target) -> dict[str, str]:
+    """What the environment has to say about the target: an account never stands on a command line."""
+    if target.name != EMBEDDED:
+        return {}
+    account = target.credentials
+    return {EMAIL_VARIABLE: account.email, PASSWORD_VARIABLE: account.password, TOKEN_VARIABLE: ""}
 
 
 def _command(options: LoadOptions, target: Target, users: int | None, processes: int | None) -> list[str]:
@@ -155,14 +184,18 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _run(command: list[str], environment: dict[str, str]) -> int:
-    """Run Locust until it is over. It gets every signal that this process gets and ends in good order."""
+def _run(command: list[str], environment: dict[str, str]) -> tuple[int, bool]:
+    """Run Locust until it is over. It gets every signal that this process gets and ends in good order. Its exit code,
+    and whether there was a signal."""
     root = LOCUSTFILE.parents[1]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), environment.get("PYTHONPATH", "")]))
     environment["CDP_LOAD_OWN_SUMMARY"] = "1"
     process = subprocess.Popen(command, env=environment, start_new_session=True)
 
+    signals: list[int] = []
+
     def pass_on(number: int, frame: FrameType | None) -> None:
+        signals.append(number)
         process.send_signal(number)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -173,4 +206,4 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
             signal.signal(number, handler)
         if process.poll() is None:
             process.kill()
-    return code if code >= 0 else NOT_JUDGED
+    return (code if code >= 0 else NOT_JUDGED), bool(signals)

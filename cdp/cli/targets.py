@@ -59,6 +59,12 @@ def _facts(entry: Entry, environment: Mapping[str, str]) -> Iterator[tuple[str, 
         yield "refused", ", ".join(refused)
     pace = f"{entry.max_rps:g} requests a second at most" if entry.max_rps else "one request at a time"
     yield "pace", f"{pace}, {entry.timeout_s:g} s for an answer"
+    if entry.peak:
+        peak = entry.peak
+        yield (
+            "peak",
+            f"{peak.scenario}, {peak.rate:g} requests a second for {peak.time}{f', {peak.slo}' if peak.slo else ''}",
+        )
     why = looks_like_production(entry.name, entry.base_url, declared=entry.production)
     if why:
         yield "production", f"{why}; a run needs {PRODUCTION_FLAG}"

@@ -22,6 +22,7 @@ from cdp.targets import values
 from cdp.targets.model import (
     EMBEDDED,
     Credentials,
+    Peak,
     ReadyRole,
     Target,
     TargetError,
@@ -51,6 +52,7 @@ _KEYS = (
     "headers",
     "production",
     "overlay",
+    "peak",
 )
 _LITERALS = {"token": "token_env", "password": "password_env", "email": "email_env"}
 _SWITCHES = ("verify", "verify_tls", "tls_verify", "ssl_verify", "insecure", "verification")
@@ -88,6 +90,7 @@ class Entry:
     headers: tuple[tuple[str, str | Variable], ...]
     production: bool
     overlay: str | None
+    peak: Peak | None
 
     def variables(self) -> Iterator[tuple[str, Variable]]:
         """Every environment variable that the target needs, with the key that names it."""
@@ -148,6 +151,7 @@ class Entry:
             roles=roles,
             production=self.production,
             overlay=self.overlay,
+            peak=self.peak,
         )
 
     def _check_certificates(self) -> None:
@@ -256,6 +260,7 @@ def _entry(file: Path, name: str, table: Any) -> Entry:
         headers=_headers(file, name, table.get("headers", {})),
         production=read("production", values.flag, False),
         overlay=read("overlay", path_of, None),
+        peak=read("peak", values.peak, None),
     )
 
 

@@ -44,6 +44,19 @@ class ReadyRole:
 
 
 @dataclass(frozen=True)
+class Peak:
+    """The load that a target has to bear, as it was agreed: what a gate puts on it. `rate` in requests a second, `time`
+    and `warm_up` as `cdp load` takes them (90s, 5m), `slo` what has to hold; empty `batch`: as usual."""
+
+    rate: float
+    scenario: str = "mixed"
+    time: str = "60s"
+    slo: str = ""
+    warm_up: str = "5s"
+    batch: str = ""
+
+
+@dataclass(frozen=True)
 class Target:
     """One instance. `base_url` ends in /api; `origin` is the host itself, where the Audience API lives."""
 
@@ -63,6 +76,7 @@ class Target:
     roles: tuple[ReadyRole, ...] = ()
     production: bool = False
     overlay: str | None = None  # an OpenAPI Overlay that corrects the contract for this target
+    peak: Peak | None = None
 
     @property
     def origin(self) -> str:

@@ -7,13 +7,14 @@ import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cdp.targets.model import TargetError
+from cdp.targets.model import Peak, TargetError
 
+_PEAK = {item.name for item in fields(Peak)}
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 
 
@@ -58,6 +59,19 @@ def flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise Wrong("must be true or false")
     return value
+
+
+def peak(value: Any) -> Peak:
+    """A table like `{scenario = "mixed", rate = 50, time = "60s", slo = "p99<500ms"}`; only the rate is needed. What
+    the texts say is read where they are used."""
+    if not isinstance(value, dict):
+        raise Wrong('must be a table like {rate = 50, slo = "p99<500ms"}')
+    if unknown := sorted(set(value) - _PEAK):
+        raise Wrong(f"unknown key {unknown[0]!r}; known are {', '.join(sorted(_PEAK))}")
+    if "rate" not in value:
+        raise Wrong("rate is missing")
+    texts_ = {key: text(each) for key, each in value.items() if key != "rate"}
+    return Peak(number(value["rate"], 0.001, 1_000_000), **texts_)
 
 
 def variable_name(value: Any) -> Variable:

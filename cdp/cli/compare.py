@@ -1,0 +1,112 @@
+"""`cdp compare` and `cdp accept`: a run against another one, and which runs are the measure of those to come."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cdp.records import RUNS, ResultsError
+
+if TYPE_CHECKING:
+    from cdp.comparison.model import Comparison
+
+NOT_JUDGED = 3
+F = TypeVar("F", bound=Callable[..., Any])
+
+runs_option = click.option("--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where the runs are.")
+
+
+@click.command()
+@click.argument("before", metavar="RUN_A")
+@click.argument("after", metavar="RUN_B")
+@runs_option
+def compare(before: str, after: str, runs_directory: str) -> None:
+    """Say what changed from RUN_A to RUN_B, two contract runs or two load runs.
+
+    \b
+    cdp compare reports/runs/20270101T020000Z-staging reports/runs/20270102T020000Z-staging
+    cdp compare baseline 20270102T020000Z-staging
+
+    A run is a directory, or its name within --runs; the word baseline is the accepted run of RUN_B's target and kind.
+    Exit codes: 0 no evidence of a change for the worse, 1 worse, 2 usage, 3 it cannot be told.
+    """
+    from cdp.comparison.asked import compare_with
+    from cdp.comparison.stored import results_of
+
+    runs = Path(runs_directory)
+    try:
+        found = compare_with(before, results_of(after, runs), runs)
+    except ResultsError as error:
+        raise click.ClickException(str(error)) from None
+    show(found)
+    sys.exit(found.exit_code)
+
+
+@click.command("accept")
+@click.argument("accepted", metavar="RUN")
+@runs_option
+def accept_command(accepted: str, runs_directory: str) -> None:
+    """Accept RUN: runs to come of the same target and kind are compared with it.
+
+    It is noted in accepted.json in the directory of the runs. A run that judged nothing for sure cannot be accepted; a
+    NO-GO can, and its broken cells are known from then on. Exit codes: 0 accepted, 2 it cannot be.
+    """
+    from cdp.comparison.accepted import ACCEPTED_FILE, accept
+    from cdp.comparison.asked import parts_of
+
+    runs = Path(runs_directory)
+    try:
+        for results in parts_of(accepted, runs):
+            entry = accept(results, runs)
+            click.echo(f"accepted {results.parent} as {entry.kind} of {entry.target} ({runs / ACCEPTED_FILE})")
+    except ResultsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def against_option(command: F) -> F:
+    """The option that compares a new run with one that is stored."""
+    help_ = "Compare the run with another one; `baseline` is the accepted one of its target. Worse ends with 1."
+    return click.option("--against", default=None, metavar="RUN", help=help_)(command)
+
+
+def check_against(against: str | None, runs: Path) -> None:
+    """Whether a run to compare with is there, before another one is made. ClickException in one line."""
+    if against is None:
+        return
+    from cdp.comparison.asked import BASELINE
+    from cdp.comparison.stored import results_of
+
+    try:
+        if against != BASELINE:
+            results_of(against, runs)
+    except ResultsError as error:
+        raise click.ClickException(f"--against: {error}") from None
+
+
+def compared_code(code: int, results: Path, against: str | None, runs: Path) -> int:
+    """Compare a run that is just over, where that was asked for, and say what was found; the exit code of both: what
+    broke in the run itself comes first, then the comparison."""
+    if against is None or not results.is_file():
+        return code
+    from cdp.comparison.asked import compare_with
+
+    try:
+        found = compare_with(against, results, runs)
+    except ResultsError as error:
+        click.echo(f"cdp: the comparison: {error}", err=True)
+        return code or NOT_JUDGED
+    click.echo()
+    show(found)
+    return code or found.exit_code
+
+
+def show(found: Comparison) -> None:
+    """Print a comparison."""
+    from reports.comparison import print_comparison
+    from reports.console import make_console
+
+    print_comparison(found, make_console())

@@ -1,0 +1,78 @@
+"""`cdp gate`: everything that a release needs, in one command, with one answer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from cdp.cli.compare import runs_option
+from cdp.cli.contract import contract_plan
+from cdp.cli.spec import read_contract
+from cdp.cli.targeting import Choice, contract_option, overlay_option, target_options
+from cdp.records import ResultsError
+from cdp.targets import TargetError
+
+NOT_JUDGED = 3
+LOAD, COMPARISON = "load", "comparison"
+
+
+@click.command()
+@target_options
+@click.option(
+    "--profile",
+    type=click.Choice(["quick", "release"]),
+    default="release",
+    show_default=True,
+    help="How thoroughly to look at the contract.",
+)
+@click.option("--strict", is_flag=True, help="A broken SHOULD is a NO-GO as well.")
+@click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice([LOAD, COMPARISON]),
+    help="Leave this part out, on purpose; may be repeated.",
+)
+@click.option("--accept", "accepting", is_flag=True, help="Accept the runs when the answer is GO.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
+@click.option(
+    "-n", "--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="How many judge at a time."
+)
+@runs_option
+@contract_option
+@overlay_option
+def gate(
+    choice: Choice,
+    profile: str,
+    strict: bool,
+    baseline_path: str | None,
+    without: tuple[str, ...],
+    accepting: bool,
+    seed: int,
+    processes: int,
+    runs_directory: str,
+    contract_path: str | None,
+    overlay: str | None,
+) -> None:
+    """Decide whether a target may be released: GO, NO-GO or CANNOT TELL, with one reason a line.
+
+    It looks at the target (doctor), holds it to the contract, puts the load on it that its entry of targets.toml calls
+    its peak, audits the events of that load, and compares both runs with the last accepted ones. Exit codes: 0 GO, 1
+    NO-GO, 2 usage, 3 CANNOT TELL.
+    """
+    from cdp.cli.gate_steps import Steps, pass_gate
+
+    try:
+        known = read_contract(contract_path, overlay or choice.overlay())
+        plan = contract_plan(known, profile, seed, strict, baseline_path, processes)
+        with choice.open() as target:
+            steps = Steps(choice, target, plan, Path(runs_directory), frozenset(without), seed, processes)
+            code = pass_gate(steps, accepting)
+    except TargetError as error:
+        raise click.ClickException(str(error)) from None
+    except ResultsError as error:
+        click.echo(f"cdp gate: {error}", err=True)
+        sys.exit(NOT_JUDGED)
+    sys.exit(code)

@@ -1,0 +1,150 @@
+"""Two runs compared, and the runs of a target in a row, on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cdp.comparison.capacity import CAPACITY
+from cdp.comparison.history import FIGURES, History, Moved, Night
+from cdp.comparison.model import Comparison, Row, Told, per_cent
+from cdp.verdicts import CANNOT_TELL, GO, NO_GO, Verdict
+from reports.console import STYLES
+from reports.load_terminal import HEADLINE_STYLES, milliseconds
+from reports.wording import one_line, plural, shortened
+
+TOLD_STYLES = {
+    Told.WORSE: "bold bright_red",
+    Told.BETTER: "green",
+    Told.UNCHANGED: "",
+    Told.UNKNOWN: "yellow",
+}
+_DECISION_STYLES = {GO: "green", NO_GO: "bold bright_red", CANNOT_TELL: "yellow", **HEADLINE_STYLES}
+_COUNTED = (Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.ERROR, Verdict.SKIP, Verdict.UNCONFIRMED)
+_CELLS_SHOWN = 30
+_TEXT_LIMIT = 200
+
+
+def print_comparison(found: Comparison, console: Console) -> None:
+    """Print a comparison: the sentence, what was compared, and the notes."""
+    for part in _parts(found):
+        console.print(part)
+
+
+def _parts(found: Comparison) -> Iterator[RenderableType]:
+    sentence = _line(found.sentence.removeprefix(found.told.value).lstrip(":; "))
+    yield Text.assemble((found.told.value.upper(), TOLD_STYLES[found.told] or "bold"), "  ", sentence)
+    yield Text(f"{one_line(found.after)} against {one_line(found.before)} ({one_line(found.kind)})", "bright_black")
+    if len(found.reasons) > 1:
+        yield from (Text(f"  {_line(reason)}") for reason in found.reasons)
+    if found.rows:
+        yield _cells(found.rows) if found.kind.startswith("contract/") else _measures(found.rows)
+        hidden = len(found.rows) - _CELLS_SHOWN
+        if hidden > 0:
+            yield Text(f"and {plural(hidden, 'more row')}", style="bright_black")
+    for note in found.notes:
+        yield Text.assemble(("note  ", "bold"), _line(note))
+
+
+def _cells(rows: list[Row]) -> Table:
+    table = _table("", "Cell", "Before", "Now", "What was said")
+    for row in rows[:_CELLS_SHOWN]:
+        style = TOLD_STYLES[row.told]
+        word = {Told.WORSE: "broke", Told.BETTER: "mended"}.get(row.told, "open")
+        cells = (word, row.subject, row.before, row.after, shortened(row.sentence, _TEXT_LIMIT))
+        table.add_row(*(Text(one_line(cell), style=style if not n else "") for n, cell in enumerate(cells)))
+    return table
+
+
+def _measures(rows: list[Row]) -> Table:
+    table = _table("Operation", "Measure", "Before", "Now", "Found")
+    for row in rows[:_CELLS_SHOWN]:
+        cells = (row.subject, row.measure, row.before, row.after, row.sentence)
+        style = TOLD_STYLES[row.told]
+        table.add_row(*(Text(one_line(cell), style=style if n == 4 else "") for n, cell in enumerate(cells)))
+    return table
+
+
+def print_history(found: History, console: Console, last: int) -> None:
+    """Print the last runs of a kind, the latest at the end, and where their series moved."""
+    shown = found.nights[-last:]
+    console.print(Text(found.kind, style="bold"))
+    console.print(_contract_nights(shown) if found.kind.startswith("contract/") else _load_nights(shown, found.moved))
+    hidden = len(found.nights) - len(shown)
+    if hidden:
+        console.print(Text(f"{plural(hidden, 'earlier run')} not shown", style="bright_black"))
+    if found.kind.startswith("contract/"):
+        return
+    for moved in found.moved:
+        console.print(Text(moved_in_words(moved), style="bold yellow"), soft_wrap=True)
+    series = sum(not night.left_out for night in found.nights)
+    if not found.moved:
+        few = " (too few to see a change)" if series < 10 else ""
+        console.print(Text(f"no change point in {plural(series, 'run')}{few}", style="bright_black"))
+
+
+def moved_in_words(moved: Moved) -> str:
+    """A change point as people read it."""
+    if moved.figure in ("rate", CAPACITY):
+        values = f"{moved.before:,.1f}/s to {moved.after:,.1f}/s"
+    else:
+        values = f"{milliseconds(moved.before * 1e6)} ms to {milliseconds(moved.after * 1e6)} ms"
+    share = f"{'+' if moved.share >= 0 else '−'}{per_cent(moved.share)} %"
+    when = f"{moved.night.started:%Y-%m-%d}"
+    return f"{FIGURES[moved.figure]} moved on {when}, with {moved.night.directory.name}: {values} ({share})"
+
+
+def _contract_nights(nights: list[Night]) -> Table:
+    table = _table("Started", "Verdict", *(verdict.name for verdict in _COUNTED), "Run")
+    for column in table.columns[2:-1]:
+        column.justify = "right"
+    for night in nights:
+        counts = [
+            Text(f"{night.counts.get(verdict, 0):,}", style=STYLES[verdict] if night.counts.get(verdict) else "")
+            for verdict in _COUNTED
+        ]
+        table.add_row(_started(night), _headline(night), *counts, Text(night.directory.name, style="bright_black"))
+    return table
+
+
+def _load_nights(nights: list[Night], moved: list[Moved]) -> Table:
+    searches = any(CAPACITY in night.figures for night in nights)
+    table = _table("Started", "Verdict", "p50 ms", "p99 ms", "capacity/s" if searches else "good/s", "", "Run")
+    for column in table.columns[2:5]:
+        column.justify = "right"
+    for night in nights:
+        known = night.figures
+        times = [milliseconds(known[name] * 1e6) if name in known else "–" for name in ("p50", "p99")]
+        rates = [f"{known[name]:,.1f}" for name in ("rate", CAPACITY) if name in known]
+        marks = [
+            f"◆ {FIGURES[m.figure]} {'+' if m.share >= 0 else '−'}{per_cent(m.share)} %"
+            for m in moved
+            if m.night is night
+        ]
+        note = Text(_line("; ".join(marks) or (f"left out: {night.left_out}" if night.left_out else "")))
+        note.stylize("bold yellow" if marks else "bright_black")
+        name = Text(night.directory.name, style="bright_black")
+        table.add_row(_started(night), _headline(night), *times, *(rates or ["–"]), note, name)
+    return table
+
+
+def _started(night: Night) -> Text:
+    return Text(f"{night.started:%Y-%m-%d %H:%M}")
+
+
+def _headline(night: Night) -> Text:
+    return Text(night.headline, style=_DECISION_STYLES.get(night.headline, ""))
+
+
+def _line(text: str) -> str:
+    return shortened(one_line(text), _TEXT_LIMIT)
+
+
+def _table(*heads: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False, header_style="bright_black")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    return table
