@@ -207,8 +207,8 @@ class Step:
     and `reason` why; `clear`: every objective lay on one side of its interval. Rates are a second; `growth`: by how
     many requests a second the backlog rose. `objectives`: each with state, value and share; `curve`: percentiles of
     latency and service time in ns, each with its 95 % interval where there is one; `tails`: of each objective, block by
-    block, requests and those beyond fractions of the limit (`load.capacity.estimate`). `recovery_s`: after overload, until
-    nothing was under way and the target was as quick as at first.
+    block, requests and those beyond fractions of the limit (`load.capacity.estimate`). `recovery_s`: after overload,
+    until nothing was under way and the target was as quick as at first.
     """
 
     number: int
