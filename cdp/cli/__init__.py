@@ -7,6 +7,7 @@ import sys
 import click
 
 from cdp import __version__
+from cdp.cli.audit import audit
 from cdp.cli.capacity import capacity
 from cdp.cli.clean import clean
 from cdp.cli.contract import contract
@@ -35,6 +36,7 @@ cli.add_command(contract)
 cli.add_command(clean)
 cli.add_command(doctor)
 cli.add_command(load)
+cli.add_command(audit)
 cli.add_command(capacity)
 cli.add_command(targets)
 

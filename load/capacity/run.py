@@ -17,6 +17,7 @@ from load.capacity.steps import FAILED, PASSED, VOID, curve_of, is_over, judged
 from load.capacity.watch import StepWatch
 from load.coordinator import Coordinator
 from load.health.judge import judge
+from load.verdict import with_audit
 
 BASE_RATE = 20.0  # a second: what is asked before anything, and after an overload
 BASE_S, BASE_LONGEST_S = 2.5, 6.0
@@ -325,6 +326,7 @@ class CapacityRun(Coordinator):
             obstacle=obstacle,
             unfinished=self.stopped or self._unfinished,
         )
+        decision = with_audit(decision, self._audited())
         self._store(decision, self._objectives(capacity), self._judged_health(), capacity=asdict(capacity))
         return decision
 
