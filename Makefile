@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/installed-$(KEY)
 SOURCES := $(wildcard benchmarks cdp contracts instance load reports tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint serve bench bench-instance bench-contract clean
+.PHONY: help install run test lint serve bench bench-instance bench-contract bench-audit prove-audit clean
 
 help:
 	@echo "make run             hold the embedded instance to its contract, put a short load on it (a minute), write reports"
@@ -22,6 +22,8 @@ help:
 	@echo "make bench           measure the load generator beside k6, FastHttpUser and wrk (needs nginx and wrk; an hour)"
 	@echo "make bench-instance  measure the embedded instance"
 	@echo "make bench-contract  measure contract runs by the rights that a target gives (takes an hour; see ARGS=--help)"
+	@echo "make bench-audit     measure what the audit of load runs costs, and audit faithful runs (see ARGS=--help)"
+	@echo "make prove-audit     kill the instance under ingestion, twenty times: no acknowledged event may be lost"
 	@echo "make install         build the environment in $(VENV)"
 	@echo "make clean           remove the environment, caches and builds; runs are kept"
 	@echo
@@ -66,6 +68,12 @@ bench-instance: $(INSTALLED)
 
 bench-contract: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.contract_runs $(ARGS)
+
+bench-audit: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.audit $(ARGS)
+
+prove-audit: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.restarts $(ARGS)
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -263,7 +263,8 @@ class Coordinator:
             return
         lasted_s = time.monotonic() - self._start_s
         self._write_row(max(self._row_s, lasted_s))
-        self.audited = self.auditing.run(self.directory, lasted_s)
+        answered = sum(figures.events for figures in self._whole.values())
+        self.audited = self.auditing.run(self.directory, lasted_s, answered)
 
     def finish(self) -> None:
         """Judge the run, write the footer and the reports, and say what came out. Safe to call twice."""

@@ -70,7 +70,9 @@ def balance(audit: Audit) -> list[tuple[str, list[int]]]:
 
 
 def books(audit: Audit) -> str:
-    """The balance on one line."""
+    """The balance on one line; empty where there is nothing to add to the headline."""
+    if audit.verdict == CLEAN and audit.events == audit.of("acknowledged"):
+        return ""  # the headline says it
     parts = []
     for state in _STATES:
         if state == "unsent" and audit.of(state) == audit.of(state, ABSENT):

@@ -51,12 +51,14 @@ class AuditedRun:
     options: dict[str, Any] = field(default_factory=dict)
     workers: int = 1
     deadline_s: float = 0.5
+    shared: bool = True  # whether the process sees the directory of the run
 
     def __post_init__(self) -> None:
         self.prefix = "cdp-" + secrets.token_hex(4)
         base_url = f"{self.origin or self.instance.origin}/api"
         self.target = Target("audited", base_url, Credentials(token=self.instance.token))
-        (self.directory / RESULTS_FILE).write_text(self.prefix + "\n")
+        if self.shared:
+            (self.directory / RESULTS_FILE).write_text(self.prefix + "\n")
         given: dict[str, Any] = {"scenario": "ingest", "rate": 10.0, "batch": "5-15", "uploads": 0.0, **self.options}
         self.load_options = LoadOptions(**given)
         self.notings = [self._noting(worker) for worker in range(self.workers)]

@@ -13,6 +13,7 @@ from cdp.audit_results import CLEAN, ERROR, FOUND, NOT_AUDITED, PRESENT, Audit, 
 from cdp.load_results import Books, HealthJudged
 from cdp.targets import Credentials
 from load.audit.manifest import ledger_path
+from load.audit.noting import receive
 from load.verdict import decide, with_audit
 from tests.audited_runs import AuditedRun
 from tests.faulty_ingestion import (
@@ -225,3 +226,24 @@ def test_what_an_audit_does_to_the_verdict(audit: Audit, health: HealthJudged, c
 def test_an_audit_is_stored_as_it_is(instance: RunningInstance, tmp_path: Path) -> None:
     found, _ = run_with(Losing(), instance, tmp_path, range(2))
     assert Audit.from_record(orjson.loads(orjson.dumps(found.as_record()))) == found
+
+
+def test_the_ledger_of_another_machine_is_brought_along(instance: RunningInstance, tmp_path: Path) -> None:
+    fault, there, here = Losing(), tmp_path / "there", tmp_path / "here"
+    here.mkdir()
+    with in_front_of(instance.origin, fault) as origin:
+        run = AuditedRun(instance, tmp_path / "unseen" / "run", origin, {"runs": str(there)}, shared=False)
+        run.send(range(4))
+    run.close()
+    assert list(there.glob("*/audit-0.ledger")), "it stands in the runs' directory of its own machine"
+    receive(run.notings[0].take(final=True), here)
+    run.directory = here
+    run.read_from(instance.origin)
+    the_finding(run.audit(), "lost", "EVENT-02", fault.marks)
+
+
+def test_a_ledger_that_knows_too_little_is_no_verdict(instance: RunningInstance, tmp_path: Path) -> None:
+    run = AuditedRun(instance, tmp_path)
+    run.send(range(2))
+    found = run.audit(answered=1000)
+    assert found.verdict == ERROR and "1,000 were answered well" in found.reason

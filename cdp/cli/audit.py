@@ -101,6 +101,7 @@ def _audited(directory: Path, run: LoadRun, target: Target, deadline_s: float) -
         lasted_s=run.lasted_s + UPLOAD_DEADLINE_S,
         deadline_s=deadline_s,
         say=lambda line: click.echo(line, err=True),
+        answered=sum(figures.events for figures in run.totals.values()),
     )
 
 

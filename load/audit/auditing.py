@@ -44,8 +44,8 @@ class Auditing:
         """Do not audit, or stop doing it."""
         self._stopped = self._stopped or reason
 
-    def run(self, directory: Path, lasted_s: float) -> Audit:
-        """Audit. Whatever goes wrong is in what it answers."""
+    def run(self, directory: Path, lasted_s: float, answered: int) -> Audit:
+        """Audit. Whatever goes wrong is in what it answers. `answered`: see `load.audit.run.audit`."""
         if self._stopped:
             return self.declined(self._stopped, directory)
         secrets = Secrets()
@@ -65,6 +65,7 @@ class Auditing:
             visible=Visible(tuple(self._times_ns), self._never, tuple(self._notes)),
             wanted=lambda: self._stopped,
             say=lambda line: print(line, file=sys.stderr),
+            answered=answered,
         )
 
     def declined(self, reason: str, directory: Path) -> Audit:

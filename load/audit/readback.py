@@ -101,9 +101,11 @@ class Readback:
         """The events that may be there, by identifier."""
         by_rank: dict[tuple[int, int], list[Integers]] = {}
         for worker, indices, ranks in self.sent.customers():
-            known = np.unique(ranks[ranks >= 0])
-            for rank in known.tolist():
-                by_rank.setdefault((worker, rank), []).append(indices[ranks == rank])
+            order = np.argsort(ranks, kind="stable")
+            values, starts = np.unique(ranks[order], return_index=True)
+            for rank, part in zip(values.tolist(), np.split(indices[order], starts[1:]), strict=True):
+                if rank >= 0:
+                    by_rank.setdefault((worker, rank), []).append(part)
             for index in indices[ranks < 0].tolist():
                 yield Group(self.sent.identifier_of(index), np.array([index], dtype=np.int64))
         for parts in by_rank.values():

@@ -12,7 +12,7 @@ from cdp.contract import Contract
 from cdp.distribution import Distribution
 from cdp.targets import Target
 from load.audit.judging import Judgement
-from load.audit.ledger import ACKNOWLEDGED, LedgerError
+from load.audit.ledger import ACKNOWLEDGED, UNSENT, LedgerError
 from load.audit.owners import Ways
 from load.audit.readback import Readback
 from load.audit.reading import PARALLEL, PATIENCE_S, ReadError, Reading, Stopped
@@ -48,12 +48,14 @@ def audit(
     say: Callable[[str], None] = lambda line: None,
     parallel: int = PARALLEL,
     patience_s: float = PATIENCE_S,
+    answered: int = 0,
 ) -> Audit:
     """Audit the run whose ledgers stand in `directory`. Whatever goes wrong is in what it answers.
 
     `lasted_s`: how long the run sent and its uploads went on, at most; `deadline_s`: how long something acknowledged
     may take to be seen; `wanted`: asked before each request, a text says why to stop; `say`: told how it goes;
-    `patience_s`: how long a request is sent again that is refused or not answered.
+    `patience_s`: how long a request is sent again that is refused or not answered; `answered`: how many events were in
+    requests with good answers by the results of the run, which is the least that the ledgers must know of.
     """
     seen = {
         "visible": Distribution.of(visible.times_ns) if visible.times_ns else Distribution(),
@@ -66,7 +68,11 @@ def audit(
         ways = Ways(contract)
     except (LedgerError, ScenarioError) as error:
         return Audit(ERROR, str(error), **seen)  # type: ignore[arg-type]
-    if not sent.states.any():
+    noted = int((sent.states != UNSENT).sum())
+    if noted < answered and not sent.missing:
+        reason = f"the ledgers know of {noted:,} events, and {answered:,} were answered well"
+        return Audit(ERROR, reason, **seen)  # type: ignore[arg-type]
+    if not noted:
         return Audit(NOT_AUDITED, "no event was sent", **seen)  # type: ignore[arg-type]
     try:
         pool = open_pool(target, max_connections=parallel + 1)
