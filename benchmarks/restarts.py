@@ -104,7 +104,7 @@ class Outcome:
 
 
 def killed_and_restarted(
-    directory: Path, *, kills: int = 1, rate: float = 40.0, batch: str = "10-30", seconds: int = 6, seed: int = 1
+    directory: Path, *, kills: int = 1, rate: float = 60.0, batch: str = "20-60", seconds: int = 6, seed: int = 1
 ) -> Outcome:
     """Load a new instance in `directory`, kill and restart it `kills` times on the way, and audit at the end.
 
@@ -156,8 +156,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Print one line each time. 0: nothing that was acknowledged was lost, ever; 1: something was."""
     parser = argparse.ArgumentParser(description="Kill the embedded instance under ingestion, and audit.")
     parser.add_argument("--times", type=int, default=20, help="how often (default 20)")
-    parser.add_argument("--rate", type=float, default=40.0, help="batches a second (default 40)")
-    parser.add_argument("--batch", default="10-30", help="events of a batch (default 10-30)")
+    parser.add_argument("--rate", type=float, default=60.0, help="batches a second (default 60)")
+    parser.add_argument("--batch", default="20-60", help="events of a batch (default 20-60)")
     parser.add_argument("--seconds", type=int, default=6, help="how long each run sends (default 6)")
     given = parser.parse_args(arguments)
     bad = 0

@@ -192,6 +192,46 @@ class Tearing(Fault):
         return reply.with_json(body)
 
 
+@dataclass
+class Showing(Fault):
+    """Does wrong in the lists of single customers: leaves events out (`how` hiding), shows them with somebody else, too
+    (moving; not with their own then), shows them twice (doubling), or leaves out a field of every event (without)."""
+
+    how: str = "hiding"
+    guests: dict[str, tuple[str, Event]] = field(default_factory=dict)
+    hosts: dict[str, str] = field(default_factory=dict)
+    of_reading = True
+
+    def read(self, request: Request) -> Reply:
+        reply = request.forward()
+        if "/customers/" not in request.path or not request.path.endswith("/events") or reply.status != 200:
+            return reply
+        body, shown = reply.json, []
+        customer = request.path.split("/")[3]
+        with self.lock:
+            if self.how == "moving":
+                for mark, (home, row) in self.guests.items():
+                    if home != customer and self.hosts.setdefault(mark, customer) == customer:
+                        shown.append(row)
+            for row in body["customer_events"]:
+                if self.how == "without":
+                    shown.append({name: value for name, value in row.items() if name != "version"})
+                elif self._concerned(row):
+                    self.guests[mark_of(row)] = customer, row
+                    shown += [row, row] if self.how == "doubling" else []
+                else:
+                    shown.append(row)
+        return reply.with_json({**body, "customer_events": shown})
+
+    def _concerned(self, row: Event) -> bool:
+        number = row["payload"].rpartition('"cdp_mark":"cdp-')[2].partition('"')[0].rpartition("-")[2]
+        if not number.isdecimal() or int(number) % self.every:
+            return False
+        mark = mark_of(row)
+        self.marks += [mark] if mark not in self.marks else []
+        return True
+
+
 class Misgiving(Fault):
     """Stores events for another customer than they were sent for."""
 

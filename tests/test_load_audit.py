@@ -25,6 +25,7 @@ from tests.faulty_ingestion import (
     Losing,
     Misgiving,
     Reversing,
+    Showing,
     Tearing,
     Uploading,
     in_front_of,
@@ -76,6 +77,9 @@ FAULTS: list[tuple[Fault, str, str]] = [
     (Tearing(), "corrupted", "EVENT-02"),
     (Tearing(kept=20), "corrupted", "EVENT-02"),
     (Misgiving(), "misattributed", "EVENT-02"),
+    (Showing(), "misattributed", "EVENT-02"),
+    (Showing(how="moving"), "misattributed", "EVENT-02"),
+    (Showing(how="doubling"), "duplicated", "EVENT-02"),
     (Answering(every=4, status=500), "stored in spite of 5xx", ""),
     (Answering(every=4, status=422), "phantom", "EVENT-03"),
     (Behind(delay_s=60.0, dying_at=8), "lost", "EVENT-02"),
@@ -96,6 +100,12 @@ def test_each_fault_is_found_counted_and_named(
     assert marks, "it did nothing"
     the_finding(found, name, requirement, marks)
     assert found.events - len(marks) == in_order(found)
+
+
+def test_a_field_that_no_list_shows_is_not_compared(instance: RunningInstance, tmp_path: Path) -> None:
+    found, _ = run_with(Showing(how="without"), instance, tmp_path, range(3))
+    assert found.verdict == CLEAN, found
+    assert "the lists do not show version, which was not compared" in found.notes
 
 
 def test_what_becomes_visible_late_is_waited_for(instance: RunningInstance, tmp_path: Path) -> None:

@@ -140,8 +140,7 @@ class Readback:
             for each in tried[:_CONTROLS]:
                 customer = self.owners.of(each.identifier)
                 if customer is not None:
-                    next(iter(self.reading.pages(self.ways.of_customer, self.ways.customer_path(customer))), None)
-                    self.control = self.control or each.identifier in known
+                    self._control(customer, known=each.identifier in known)
                     break
             else:
                 while self._time_left() and self.owners.of(tried[0].identifier) is None:
@@ -153,6 +152,14 @@ class Readback:
             if self.ways.of_all is None:
                 raise
             self.ways.without_customers(str(error))
+
+    def _control(self, customer: str, *, known: bool) -> None:
+        """Look whether the list of a customer shows events with what they carry. Raises ReadError when it does not."""
+        assert self.ways.of_customer is not None
+        rows = self.reading.newest(self.ways.of_customer, self.ways.customer_path(customer), _NEWEST)
+        if rows and not any(self.ways.ingestion.payload in row for row in rows):
+            raise ReadError(f"{self.ways.of_customer.id} does not show {self.ways.ingestion.payload}")
+        self.control = known and bool(rows)
 
     def _look_up(self, group: Group) -> Customer | None:
         owner = self.owners.of(group.identifier)
@@ -242,17 +249,19 @@ class Readback:
         yield from self._walk(self.reading.pages(self.ways.of_customer, path))
 
     def _walk(self, pages: Iterator[list[Row]]) -> Iterator[Row]:
-        """Records of pages, each once, until a page holds nothing of the run and is older than it."""
+        """Records of pages, until a page holds nothing of the run and is older than it.
+
+        New records push others on to the next page, which then begins with what the page before ended with; those are
+        left out. Whatever else stands twice is there twice.
+        """
         seen: set[str] = set()
         ordered, before_s = True, float("inf")
         for page in pages:
-            own, fresh, last_s = False, not page, None
-            for row in page:
-                key = _key(row)
-                if key in seen:
-                    continue
-                seen.add(key)
-                fresh = True
+            keys = [_key(row) for row in page]
+            again = next((place for place, key in enumerate(keys) if key not in seen), len(page))
+            own, last_s = False, None
+            seen.update(keys)
+            for row in page[again:]:
                 mine = self.sent.run in str(row.get(self.ways.ingestion.payload))
                 created = row.get("created")
                 last_s = moment_s(created) if isinstance(created, str) else None
@@ -263,7 +272,9 @@ class Readback:
                         self._newest_s = last_s
                 own = own or mine
                 yield row
-            if not fresh or (ordered and not own and last_s is not None and last_s < self._oldest_s):
+            if (page and again == len(page)) or (
+                ordered and not own and last_s is not None and last_s < self._oldest_s
+            ):
                 return
 
     @property
@@ -308,7 +319,9 @@ class Readback:
             copies: list[Copy] = []
             others: list[Row] = []
             identifiers = {each for customer in self._customers.values() for each in customer.identifiers}
+            rows: list[Row] = []
             for row in self._walk(self.reading.pages(self.ways.of_all)):
+                rows = rows or [row]
                 copy = self.everywhere.recognise(row)
                 if copy is not None:
                     copies.append(copy)
@@ -318,6 +331,8 @@ class Readback:
             self.everywhere.order(copies)
             if self.ways.of_customer is None:
                 self.tally.keep_unreadable(others)
+            if rows and not any(self.ways.ingestion.payload in row for row in rows):
+                raise ReadError(f"{self.ways.of_all.id} does not show {self.ways.ingestion.payload}")
             self.whole_list_read = True
         except ReadError as error:
             if self.ways.of_customer is None:

@@ -106,7 +106,7 @@ def _audit(readback: Readback) -> Audit:
         reason,
         judgement.balance,
         findings,
-        [*readback.ways.notes, *_unaudited(readback.sent)],
+        [*readback.ways.notes, *_uncompared(readback), *_unaudited(readback.sent)],
         records=max(readback.tally.records, readback.everywhere.records),
         strays=len(readback.tally.strays) or len(readback.everywhere.strays),
         requests=readback.reading.requests,
@@ -117,7 +117,15 @@ def _audit(readback: Readback) -> Audit:
 
 def _unreadable(readback: Readback, why: str) -> tuple[str, str]:
     """A target whose lists the caller may not see does not allow to be audited; anything else is an error."""
-    words = ("answered 401", "answered 403", "answered 404", "answered 405", "knows none of", "names no list")
+    words = (
+        "answered 401",
+        "answered 403",
+        "answered 404",
+        "answered 405",
+        "knows none of",
+        "names no list",
+        "does not show",
+    )
     if any(word in why for word in words) and not readback.tally.records:
         return NOT_AUDITED, f"the target does not let events be read back: {why}"
     return ERROR, f"events could not be read back: {why}"
@@ -133,6 +141,11 @@ def _blind(readback: Readback) -> str:
         f"not one of {acknowledged:,} acknowledged events is to be seen: all are lost, or the target does not show "
         "there what it takes in"
     )
+
+
+def _uncompared(readback: Readback) -> list[str]:
+    unshown = sorted(readback.tally.unshown | readback.everywhere.unshown)
+    return [f"the lists do not show {', '.join(unshown)}, which was not compared"] if unshown else []
 
 
 def _unaudited(sent: Sent) -> list[str]:

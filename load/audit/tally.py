@@ -42,7 +42,8 @@ class Copy(NamedTuple):
 @dataclass
 class Tally:
     """What was found of a run. `intact`, `elsewhere` and `changed`: of each event, how many records; `strays`: marks of
-    the run that no event has; `unreadable`: records of identifiers of the run whose mark cannot be read."""
+    the run that no event has; `unreadable`: records of identifiers of the run whose mark cannot be read; `disordered`:
+    events that are not in the order sent; `unshown`: fields that the lists do not show."""
 
     sent: Sent
     ways: Ways
@@ -50,6 +51,7 @@ class Tally:
     unreadable: list[Row] = field(default_factory=list)
     reasons: dict[int, str] = field(default_factory=dict)
     disordered: set[int] = field(default_factory=set)
+    unshown: set[str] = field(default_factory=set)
     records: int = 0
 
     def __post_init__(self) -> None:
@@ -77,6 +79,9 @@ class Tally:
             return None
         created = _text(row.get("created"))
         verified = verify(payload, {name: row.get(name) for name in self.ways.columns})  # type: ignore[misc]
+        if not isinstance(verified, Mark) and not all(name in row for name in self.ways.columns):
+            row = self._completed(row, self._mark_in(payload, told))
+            verified = verify(payload, {name: row.get(name) for name in self.ways.columns})  # type: ignore[misc]
         mark = verified if isinstance(verified, Mark) else self._mark_in(payload, told)
         if mark is None or mark.run != self.sent.run:
             return None
@@ -88,6 +93,15 @@ class Tally:
         if self._only_the_identifier(row, payload, index):
             return Copy(index, ELSEWHERE, str(mark), created, "its identifier is another one than was sent")
         return Copy(index, CHANGED, str(mark), created, self._difference(row, payload, index) or verified.reason)
+
+    def _completed(self, row: Row, mark: Mark | None) -> Row:
+        """A record with the fields that its list does not show, as they were sent: they cannot be compared."""
+        index = self.sent.index_of(mark) if mark is not None and mark.run == self.sent.run else -1
+        if index < 0:
+            return row
+        absent = {name: value for name, value in self.sent.fields_of(index).items() if name not in row}
+        self.unshown.update(absent)
+        return {**absent, **row}
 
     def marks_in(self, row: Row) -> list[str]:
         """The marks of the run that a payload holds, whether or not it is as it was sent."""
