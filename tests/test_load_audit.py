@@ -26,6 +26,7 @@ from tests.faulty_ingestion import (
     Misgiving,
     Reversing,
     Showing,
+    Sparing,
     Tearing,
     Uploading,
     in_front_of,
@@ -100,6 +101,12 @@ def test_each_fault_is_found_counted_and_named(
     assert marks, "it did nothing"
     the_finding(found, name, requirement, marks)
     assert found.events - len(marks) == in_order(found)
+
+
+def test_a_target_that_gives_less_at_a_time_than_it_is_asked(instance: RunningInstance, tmp_path: Path) -> None:
+    found, _ = run_with(Sparing(), instance, tmp_path, new_customers=0.0, zipf=3.0)
+    assert found.verdict == CLEAN, found
+    assert found.events == in_order(found)
 
 
 def test_a_field_that_no_list_shows_is_not_compared(instance: RunningInstance, tmp_path: Path) -> None:

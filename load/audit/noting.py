@@ -157,6 +157,6 @@ def _left_rps(options: LoadOptions, target: Target, processes: int) -> float | N
     """How many requests a second each process may send beside the run; None: as many as it likes."""
     if target.max_rps is None:
         return None
-    if not options.open_loop:
+    if not options.open_loop or options.find_capacity:
         return 0.0
     return (target.max_rps - schedule_of(options).peak_rate) / processes

@@ -18,7 +18,7 @@ import numpy as np
 from cdp.prefixes import PREFIX
 from load.audit.ledger import ACKNOWLEDGED
 from load.audit.owners import Owners, Ways
-from load.audit.reading import PARALLEL, ReadError, Reading, Row, in_parallel
+from load.audit.reading import PARALLEL, NotThere, ReadError, Reading, Row, in_parallel
 from load.audit.sent import Sent
 from load.audit.tally import ELSEWHERE, INTACT, Copy, Tally, moment_s
 from load.scenarios.data import Integers
@@ -195,7 +195,11 @@ class Readback:
         if owner is None:
             return
         marks = waiting[identifier]
-        for row in self.reading.newest(self.ways.of_customer, self.ways.customer_path(owner), _NEWEST):
+        try:
+            rows = self.reading.newest(self.ways.of_customer, self.ways.customer_path(owner), _NEWEST)
+        except NotThere:
+            return
+        for row in rows:
             marks.difference_update(self.tally.marks_in(row))
         if not marks:
             del waiting[identifier]
@@ -246,7 +250,10 @@ class Readback:
         """The records of a customer, each once, newest first; those from before the run are left out."""
         assert self.ways.of_customer is not None
         path = self.ways.customer_path(customer.id)
-        yield from self._walk(self.reading.pages(self.ways.of_customer, path))
+        try:
+            yield from self._walk(self.reading.pages(self.ways.of_customer, path))
+        except NotThere:
+            return  # joined with another customer meanwhile; who that is will be asked again
 
     def _walk(self, pages: Iterator[list[Row]]) -> Iterator[Row]:
         """Records of pages, until a page holds nothing of the run and is older than it.

@@ -26,11 +26,16 @@ PARALLEL = 8
 PATIENCE_S = 30.0  # for one request that is refused or not answered
 _LARGEST_PAGE = 1000
 _SMALL_PAGE = 100
+_LEAST_PAGE = 20  # what a page holds when nothing is asked; no target gives less
 _REFUSED = (429, 500, 502, 503, 504)
 
 
 class ReadError(Exception):
     """Something could not be read; the message is one line that says why."""
+
+
+class NotThere(ReadError):
+    """What was asked for does not exist, or not any more."""
 
 
 class Stopped(Exception):
@@ -95,9 +100,12 @@ class Reading:
             gevent.sleep(pause_s)
 
     def pages(self, operation: Operation, path: dict[str, Any] | None = None) -> Iterator[list[Row]]:
-        """The pages of a list, the newest records first, until one is not full. A record that a page before it showed,
-        too, because new ones came in between, stands in both. Raises ReadError as `get`, and when it is no list."""
-        offset, seen = 0, 0
+        """The pages of a list, the newest records first, to its end. A record that was pushed on to the next page,
+        because new ones came in between, stands in both. Raises ReadError as `get`, and when it is no list.
+
+        A page that is not full is the last one, unless it is so long that the target may give no more at a time.
+        """
+        offset, before = 0, 0
         while True:
             size = self.page_size(operation)
             paged = [("limit", size), ("offset", offset)] if size else []
@@ -106,11 +114,13 @@ class Reading:
                 self._pages[operation.id] = _SMALL_PAGE
                 continue
             rows = rows_of(operation, status, body)
+            if rows and before and before < size:
+                self._pages[operation.id] = before
             yield rows
-            seen += len(rows)
-            if not size or len(rows) < size:
+            if not size or len(rows) < min(size, _LEAST_PAGE):
                 return
-            offset = seen
+            offset += len(rows)
+            before = len(rows)
 
     def page_size(self, operation: Operation) -> int:
         """How many records of a list are asked at a time; 0 where it is not paged."""
@@ -132,6 +142,8 @@ def rows_of(operation: Operation, status: int, body: Any) -> list[Row]:
     """The records of a list. Raises ReadError when the answer is none."""
     key = operation.collection.key if operation.collection else None
     rows = body.get(key) if key and isinstance(body, dict) else body
+    if status == 404:
+        raise NotThere(f"{operation.id} answered 404")
     if not 200 <= status < 300 or not isinstance(rows, list):
         raise ReadError(f"{operation.id} answered {status}" + (" without a list" if 200 <= status < 300 else ""))
     return [row for row in rows if isinstance(row, dict)]

@@ -155,7 +155,7 @@ class VisibilityWatch:
                 self._never += 1
                 return
             gevent.sleep(pause_s)
-            pause_s, page = min(_LONGEST_POLL_S, 2 * pause_s), _LARGEST_PAGE
+            pause_s, page = min(_LONGEST_POLL_S, 2 * pause_s), min(_LARGEST_PAGE, 2 * page)
 
     def _shows(self, owner: str, seq: int, count: int) -> bool:
         assert self._ways.of_customer is not None
