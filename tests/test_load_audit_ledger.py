@@ -25,9 +25,13 @@ from load.audit.ledger import (
     state_of,
 )
 from load.audit.manifest import manifest_path, read_manifests
+from load.audit.owners import Ways
+from load.audit.sent import Part, Sent
+from load.audit.tally import INTACT, Copy, Tally
 from load.marks import Mark
 from load.scenarios.data import CHUNK, Sizes
 from load.scenarios.ingest import Batches
+from tests.load_scenes import CONTRACT
 from tests.running_instance import ROOT
 
 ANSWERS = [
@@ -153,18 +157,29 @@ def test_columns_are_the_batches(stripes: int, seed: int) -> None:
         assert found == (batch.first, batch.size, batch.upload)
 
 
-def test_marks_of_nobody_have_no_event() -> None:
-    from load.audit.sent import Part, Sent
+def two_batches() -> Sent:
+    """Three events in a batch of process 0, two in an upload of process 1, the first of which was never sent."""
+    states = np.array([2, 2, 2, 0, 2], np.uint8)
+    part = Part(0, states, np.array([0, 3]), np.array([4, 5]), np.array([False, True]), None, 2)
+    return Sent("cdp-0badcafe", [part], {}, 0.0, True)
 
-    part = Part(
-        0, np.array([2, 2, 2, 0, 2], np.uint8), np.array([0, 3]), np.array([4, 5]), np.array([False, True]), None, 2
-    )
-    sent = Sent("cdp-0badcafe", [part], {}, 0.0, True)
-    assert [sent.index_of(Mark("cdp-0badcafe", worker, seq)) for worker, seq in ((0, 2), (1, 2), (1, 3), (1, 5))] == [
-        2,
-        -1,
-        3,
-        -1,
-    ]
+
+def test_marks_of_nobody_have_no_event() -> None:
+    sent = two_batches()
+    marks = [(0, 2), (1, 2), (1, 3), (1, 5)]
+    assert [sent.index_of(Mark("cdp-0badcafe", *mark)) for mark in marks] == [2, -1, 3, -1]
     assert [str(sent.mark_of(index)) for index in (2, 4)] == ["cdp-0badcafe-0-2", "cdp-0badcafe-1-4"]
     assert sent.batches_of(np.arange(5)).tolist() == [0, 0, 0, -1, -1]
+
+
+def test_a_record_of_customers_that_were_joined_is_one_record() -> None:
+    tally = Tally(two_batches(), Ways(CONTRACT))
+    first, other = (Copy(1, INTACT, "", "", id=id) for id in ("a", "b"))
+    tally.count([first])
+    tally.count([first])
+    assert tally.copies.tolist() == [0, 1, 0, 0, 0]
+    tally.count([first, other])
+    assert tally.copies.tolist() == [0, 2, 0, 0, 0]
+    tally.count([first._replace(id="")])
+    assert tally.copies.tolist() == [0, 3, 0, 0, 0], "without an id nothing tells them apart"
+    assert tally.records == 3

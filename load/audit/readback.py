@@ -42,11 +42,10 @@ class Group(NamedTuple):
 
 @dataclass
 class Customer:
-    """A customer, all identifiers of the run that belong to him, and the indices of their events."""
+    """A customer, and all identifiers of the run that belong to him."""
 
     id: str
     identifiers: set[str] = field(default_factory=set)
-    indices: list[Integers] = field(default_factory=list)
 
 
 @dataclass
@@ -167,9 +166,7 @@ class Readback:
             return None
         self.looked_up.add(group.identifier)
         customer = self._customers.setdefault(owner, Customer(owner))
-        if group.identifier not in customer.identifiers:
-            customer.identifiers.add(group.identifier)
-            customer.indices.append(group.indices)
+        customer.identifiers.add(group.identifier)
         self._progress()
         return customer
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -30,13 +31,15 @@ _MOST_NOTES = 10_000  # examples are taken from them; what is counted is counted
 
 class Copy(NamedTuple):
     """One record that bears a mark of the run. `event`: the index of its event, -1 where the run has none of this mark;
-    `kind`: intact, elsewhere (with another customer than its own), or changed; `reason` in a few words."""
+    `kind`: intact, elsewhere (with another customer than its own), or changed; `reason` in a few words; `id`: of the
+    record, empty where it has none."""
 
     event: int
     kind: str
     mark: str
     created: str
     reason: str = ""
+    id: str = ""
 
 
 @dataclass
@@ -58,6 +61,7 @@ class Tally:
         self.intact: Counts = np.zeros(self.sent.size, dtype=np.uint16)
         self.elsewhere: Counts = np.zeros(self.sent.size, dtype=np.uint16)
         self.changed: Counts = np.zeros(self.sent.size, dtype=np.uint16)
+        self._ids: npt.NDArray[np.uint32] = np.zeros(self.sent.size, dtype=np.uint32)
         own = self.ways.ingestion
         self._identifier, self._payload = own.identifier, own.payload
         self._searched = re.compile(re.escape(self.sent.run) + r"-\d{1,6}-\d{1,18}(?!\d)", re.ASCII)
@@ -89,7 +93,8 @@ class Tally:
             return None
         index = self.sent.index_of(mark)
         if isinstance(verified, Mark) or index < 0:
-            return Copy(index, INTACT, str(mark), created)
+            id = row.get("id")
+            return Copy(index, INTACT, str(mark), created, id=str(id) if isinstance(id, str | int) else "")
         if self._only_the_identifier(row, payload, index):
             return Copy(index, ELSEWHERE, str(mark), created, "its identifier is another one than was sent")
         return Copy(index, CHANGED, str(mark), created, self._difference(row, payload, index) or verified.reason)
@@ -147,24 +152,30 @@ class Tally:
         return f"{self.ways.ingestion.time} is not what was sent" if decoded == expected else "the payload holds more"
 
     def count(self, copies: Iterable[Copy], only_new: bool = False) -> None:
-        """Take records into the counts. `only_new`: events that were found before are left out."""
+        """Take the records of a list into the counts. `only_new`: events that were found before are left out.
+
+        A record that was with its customer in another list before is no second one: the customers have been joined.
+        """
         by_kind: dict[str, list[int]] = {INTACT: [], ELSEWHERE: [], CHANGED: []}
-        copies = list(copies)
-        found_before = {copy.event for copy in copies if only_new and self.found(copy.event)}
-        for copy in copies:
+        for copy in [each for each in copies if not self._counted(each, only_new)]:
             if copy.event < 0:
                 if len(self.strays) < _MOST_NOTES:
                     self.strays.append(copy.mark)
                 self.records += 1
                 continue
-            if copy.event in found_before:
-                continue
             self.records += 1
             by_kind[copy.kind].append(copy.event)
+            if copy.id:
+                self._ids[copy.event] = crc32(copy.id.encode())
             if copy.reason and len(self.reasons) < _MOST_NOTES:
                 self.reasons.setdefault(copy.event, copy.reason)
         for kind, indices in by_kind.items():
             np.add.at(getattr(self, kind), np.array(indices, dtype=np.int64), 1)
+
+    def _counted(self, copy: Copy, only_new: bool) -> bool:
+        if not self.found(copy.event):
+            return False
+        return only_new or (bool(copy.id) and copy.kind == INTACT and self._ids[copy.event] == crc32(copy.id.encode()))
 
     def order(self, copies: list[Copy]) -> None:
         """Look whether the records of one customer, as far as they were sent in one batch, are in the order sent.
