@@ -13,7 +13,8 @@ INSTALLED := $(VENV)/installed-$(KEY)
 SOURCES := $(wildcard benchmarks cdp contracts instance load reports tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint serve bench bench-capacity bench-instance bench-contract bench-changes clean
+.PHONY: help install run test lint serve clean
+.PHONY: bench bench-audit bench-capacity bench-changes bench-contract bench-instance prove-audit
 
 help:
 	@echo "make run             the release gate on the embedded instance: contract, load, comparison (four minutes), with reports"
@@ -24,6 +25,8 @@ help:
 	@echo "make bench-instance  measure the embedded instance"
 	@echo "make bench-contract  measure contract runs by the rights that a target gives (takes an hour; see ARGS=--help)"
 	@echo "make bench-changes   measure how well changes are told from noise, on simulated nights and load runs"
+	@echo "make bench-audit     measure what the audit of load runs costs, and audit faithful runs (see ARGS=--help)"
+	@echo "make prove-audit     kill the instance under ingestion, twenty times: no acknowledged event may be lost"
 	@echo "make install         build the environment in $(VENV)"
 	@echo "make clean           remove the environment, caches and builds; runs are kept"
 	@echo
@@ -74,6 +77,12 @@ bench-contract: $(INSTALLED)
 
 bench-changes: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.changes $(ARGS)
+
+bench-audit: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.audit $(ARGS)
+
+prove-audit: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.restarts $(ARGS)
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

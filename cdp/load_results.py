@@ -13,6 +13,7 @@ Kinds of records, in the order in which they come:
 - ``step``: one step of a search for capacity (see `Step`); the times of its spans are those of the whole run.
 - ``finding``: the first time that the target broke a requirement, with the redacted exchange.
 - ``health``: how one process of the generator was, see `load.health`.
+- ``audit``: what became of the events that were sent, see `cdp.audit_results`; at most one.
 - ``footer``: ``ended``, ``wall_s``, ``books``, ``objectives`` (judged), ``health`` (judged), ``decision``,
   ``exit_code``, ``totals`` (the figures of the tables, for other programs), ``interrupted``; of a search for capacity
   also ``capacity`` (see `Capacity`).
@@ -28,6 +29,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple, Self, TypeVar
 
+from cdp.audit_results import Audit
 from cdp.distribution import Distribution
 from cdp.records import RESULTS_FILE, ResultsError, read_records
 
@@ -332,6 +334,7 @@ class LoadRun:
     findings: list[Finding] = field(default_factory=list)
     health: list[dict[str, Any]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    audit: Audit | None = None
     footer: dict[str, Any] | None = None
     torn: bool = False
 
@@ -422,6 +425,8 @@ def read_load_results(path: str | os.PathLike[str]) -> LoadRun:
                 run.health.append(record)
             elif kind == "step":
                 run.steps.append(_made(Step, record))
+            elif kind == "audit":
+                run.audit = Audit.from_record(record)
             elif kind == "footer":
                 run.footer = record
                 _ = (

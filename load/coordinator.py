@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 
 from gevent.event import Event
 
+from cdp.audit_results import Audit
 from cdp.load_results import (
     Books,
     ChannelKey,
@@ -28,6 +29,8 @@ from cdp.load_results import (
 )
 from cdp.records import RESULTS_FILE, ResultsError, run_directory
 from cdp.targets import Target
+from load.audit.auditing import Auditing
+from load.audit.ledger import LedgerError
 from load.evaluation import Evaluator
 from load.generator import Report
 from load.health.judge import judge
@@ -39,7 +42,7 @@ from load.recording.books import close_books
 from load.recording.hdr_log import HDR_FILE, write_hdr_log
 from load.recording.recorder import merged
 from load.results import LoadResultsWriter, machine, versions
-from load.verdict import INCONCLUSIVE_CODE, decide
+from load.verdict import INCONCLUSIVE_CODE, decide, with_audit
 from load.workers import Worker
 
 ROW_S = 1.0
@@ -84,6 +87,8 @@ class Coordinator:
         self.evaluator = Evaluator(self.objectives, self.options.warm_up)
         fixed = self.options.open_loop and not self.options.find_capacity
         self.schedule = schedule_of(self.options) if fixed else None
+        self.auditing = Auditing(self.options, self.target)
+        self.audited: Audit | None = None
         self.directory = Path()
         self._samples: list[HealthSample] = []
         self._whole: dict[ChannelKey, Figures] = {}
@@ -172,7 +177,8 @@ class Coordinator:
                 self._writer.health(self._samples[-1])
                 for finding in report["findings"]:
                     self._writer.finding(Finding(**finding))
-        except ResultsError as error:
+            self.auditing.take(report["audit"], self.directory)
+        except (ResultsError, LedgerError) as error:
             self._cannot_store(error)
 
     def tick(self) -> None:
@@ -184,7 +190,7 @@ class Coordinator:
         if self._start_s is not None and now_s - self._start_s - self._row_s >= self.row_s:
             self._write_row(now_s - self._start_s)
         if os.getppid() != self._parent and "CDP_LOAD_OWN_SUMMARY" in os.environ:
-            self.stop_early("the command that started it is gone")
+            self.stop_by_hand("the command that started it is gone")
         planned_s = self._planned_s
         if self.schedule is None and planned_s and self._start_s is not None and now_s - self._start_s >= planned_s:
             self._time_is_up()
@@ -210,6 +216,12 @@ class Coordinator:
         if not self.stopping and self._planned_s:
             self.stopped = reason
         self.stop_at_once()
+
+    def stop_by_hand(self, reason: str) -> None:
+        """The same when somebody does not want to wait any more; then nothing is audited, either."""
+        if self._planned_s or self.over:
+            self.auditing.stop(reason)
+        self.stop_early(reason)
 
     @property
     def over(self) -> bool:
@@ -239,7 +251,7 @@ class Coordinator:
         """What the processes that send have to be told now."""
         return []
 
-    def _cannot_store(self, error: ResultsError) -> None:
+    def _cannot_store(self, error: ResultsError | LedgerError) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -248,12 +260,21 @@ class Coordinator:
 
     # --- the end
 
+    def audit(self) -> None:
+        """Read back what was sent, unless it is not wanted or nothing can have been sent. It may take long."""
+        if not self.auditing.wanted or self._writer is None or self._start_s is None or self.finished:
+            return
+        lasted_s = time.monotonic() - self._start_s
+        self._write_row(max(self._row_s, lasted_s))
+        answered = sum(figures.events for figures in self._whole.values())
+        self.audited = self.auditing.run(self.directory, lasted_s, answered)
+
     def finish(self) -> None:
         """Judge the run, write the footer and the reports, and say what came out. Safe to call twice."""
         if self.finished:
             return
         self.finished = True
-        if self._start_s is not None:
+        if self._start_s is not None and self.audited is None:
             self._write_row(max(self._row_s, time.monotonic() - self._start_s))
         for worker in self.workers.values():
             worker.dead = worker.dead or (worker.ready and not worker.over)
@@ -281,6 +302,7 @@ class Coordinator:
             stopped=self.stopped,
             open_loop=self.schedule is not None,
         )
+        decision = with_audit(decision, self._audited())
         self._store(decision, objectives, health)
         return decision
 
@@ -305,6 +327,8 @@ class Coordinator:
         if self._writer is None:
             return
         try:
+            if self.audited is not None:
+                self._writer.audit(self.audited)
             self._writer.finish(
                 decision,
                 objectives,
@@ -320,6 +344,13 @@ class Coordinator:
         except ResultsError as error:
             self.obstacle = str(error)
             self._writer = None
+
+    def _audited(self) -> Audit | None:
+        """What the audit says; that there was none, where it was cut off."""
+        if self.audited is None and self.auditing.wanted and self._start_s is not None:
+            reason = self.obstacle or self.stopped or "the run was cut off"
+            self.audited = self.auditing.declined(reason, self.directory)
+        return self.audited
 
     def books(self) -> Books:
         """What was offered and what became of it; the unsent share of a process that died is in it."""

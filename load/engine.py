@@ -177,7 +177,12 @@ class OpenLoop:
         return False
 
     def _send(self, shot: Shot, intended_ns: int, take: Callable[[Shot, int, Answer], None]) -> bool:
+        entries = shot.entries
+        if entries is not None:
+            entries.begin()
         if not self.pool.start(shot.request, lambda answer: take(shot, intended_ns, answer)):
+            if entries is not None:
+                entries.withdraw()
             return False
         self._unanswered += 1
         return True
@@ -190,6 +195,8 @@ class OpenLoop:
         """What came of a request."""
         self._unanswered -= 1
         channel = self._channels.get((shot.scenario, shot.name)) or self._channel(shot)
+        if shot.entries is not None:
+            shot.entries.settle(answer)
         if answer.failure is Failure.ABANDONED:
             channel.unanswered(intended_ns, answer.sent_ns, answer.done_ns)
             self.witness.failed(shot, intended_ns, answer, UNANSWERED)

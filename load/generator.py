@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from cdp.secrets import Secrets
 from cdp.targets import Target, TargetError
 from load.admission import sign_in
 from load.arrivals.dispatcher import Dispatcher
+from load.audit.noting import Noting, note_events
 from load.capacity.sender import StepOrder, StepSender
 from load.engine import DRAIN_GRACE_S, OpenLoop
 from load.health.sampler import HealthSampler
@@ -70,6 +72,7 @@ class Generator:
         self._over = Event()
         self._sequence = 0
         self._reason = ""
+        self._noting: Noting | None = None
         self._steps: StepSender | None = None
         self._sending: OpenLoop | StepSender | None = None
 
@@ -80,8 +83,11 @@ class Generator:
         token = sign_in(target, contract, self.secrets)
         self.pool = self._open_pool()
         self.sampler = HealthSampler(self.pool, process=f"worker {self.plan.stripe}" if self.plan.stripes > 1 else "")
-        self.scenario = make_scenario(options, target, contract, token, self.plan.run, self.plan.stripe)
+        plan = self.plan
+        day = date.fromisoformat(plan.day)
+        self.scenario = make_scenario(options, target, contract, token, plan.run, plan.stripe, plan.stripes, day)
         self.scenario.prepare()
+        self._noting = note_events(options, target, contract, token, plan, self.scenario)
         if not options.open_loop:
             provide(self.environment, self.scenario)
         if options.find_capacity:
@@ -110,6 +116,8 @@ class Generator:
         gc.freeze()  # the contract is many objects that never go: without this a collection stops the loop for 50 ms
         self.sampler.begin(start_ns)
         reporter = gevent.spawn(self._report_regularly)
+        if self._noting is not None:
+            self._noting.start()
         try:
             if self._steps is not None:
                 self._send_steps(self._steps)
@@ -118,6 +126,8 @@ class Generator:
             else:
                 self._stop.wait()
         finally:
+            if self._noting is not None:
+                self._noting.finish()
             self._over.set()
             reporter.join()
             self._finish()
@@ -199,6 +209,7 @@ class Generator:
                 "follow_ups": sending.follow_ups if sending else 0,
                 "step": [steps.number, steps.phase, steps.burst] if steps else None,
                 "findings": self.witness.take_findings(self._start_ns),
+                "audit": self._noting.take(final=final) if self._noting is not None else None,
                 "reason": self._reason,
                 "final": final,
             }

@@ -33,6 +33,7 @@ from load.options import TABLE, LoadOptions, OptionError, read_options
 from load.plan import Plan, check
 from load.recording.locust_stats import measure_finely
 from load.scenario import ScenarioError
+from load.scenarios.hot import yesterday
 from load.scenarios.people import PEOPLE, Arrivals, outfit
 from load.wire.origin import WireError
 
@@ -168,8 +169,16 @@ class Node:
         if not self.coordinator.begin():
             gevent.spawn(self._end_run)  # Locust is in the middle of starting
             return
+        day = yesterday().isoformat()
         plans = {
-            worker: Plan(self.coordinator.prefix, stripe, len(workers), options.as_record())
+            worker: Plan(
+                self.coordinator.prefix,
+                stripe,
+                len(workers),
+                options.as_record(),
+                str(self.coordinator.directory.absolute()),
+                day,
+            )
             for stripe, worker in enumerate(sorted(workers))
         }
         if self.is_master:
@@ -267,7 +276,7 @@ class Node:
             gevent.spawn_later(2 * FINAL_DEADLINE_S, os._exit, INTERRUPTED)
         elif self.coordinator is not None:
             print("\nload: interrupted: taking in what is under way; Ctrl-C again to leave it", file=sys.stderr)
-            self.coordinator.stop_early("interrupted")
+            self.coordinator.stop_by_hand("interrupted")
 
     def _supervise(self, coordinator: Coordinator) -> None:
         """Watch over the run until all that send have said that they are through, or are given up."""
@@ -285,6 +294,7 @@ class Node:
     def _end_run(self) -> None:
         coordinator = self.coordinator
         assert coordinator is not None
+        coordinator.audit()
         coordinator.finish()
         self.environment.process_exit_code = coordinator.exit_code
         if self.parsed.headless:
@@ -311,7 +321,7 @@ class Node:
     def _on_test_stopping(self, **_: Any) -> None:
         self._stop_sending()
         if self.coordinator is not None and not self.coordinator.finished:
-            self.coordinator.stop_early("stopped by hand")
+            self.coordinator.stop_by_hand("stopped by hand")
 
     def _on_test_stop(self, **_: Any) -> None:
         """Before a worker goes, its last report has to be on its way."""
@@ -328,7 +338,7 @@ class Node:
         coordinator = self.coordinator
         if coordinator is None or coordinator.finished:
             return
-        coordinator.stop_early("interrupted")
+        coordinator.stop_by_hand("interrupted")
         self._tell_all_to_stop()
         deadline = time.monotonic() + FINAL_DEADLINE_S
         while not coordinator.over and time.monotonic() < deadline:

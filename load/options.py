@@ -172,6 +172,15 @@ TABLE: tuple[Option, ...] = (
     Option("targets", str, None, "FILE", "Where the targets stand. (CDP_TARGETS, else targets.toml)"),
     Option("allow", str, "", "WORDS", "What may be done at a host that stands in no targets.toml: load,writes."),
     Option("i-know-this-is-production", bool, False, "", "Needed for a target that looks like production.", flag=True),
+    Option("no-audit", bool, False, "", "Do not read back afterwards what was sent, and keep no ledger.", flag=True),
+    Option("audit-sample", count, 1000, "N", "One in N acknowledged events is watched until it can be read."),
+    Option(
+        "audit-deadline",
+        positive,
+        30.0,
+        "SECONDS",
+        "How long an acknowledged event may take to be seen; after that it counts as lost.",
+    ),
     Option("keep-going", bool, False, "", "Go on through a burst of server errors instead of stopping.", flag=True),
 )
 
@@ -203,6 +212,9 @@ class LoadOptions:
     targets: str | None = None
     allow: str = ""
     i_know_this_is_production: bool = False
+    no_audit: bool = False
+    audit_sample: int = 1000
+    audit_deadline: float = 30.0
     keep_going: bool = False
     find_capacity: bool = False
     start: float | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from load.objectives import ObjectiveError, parse_objectives
 from load.options import LoadOptions, OptionError
 from load.scenario import ScenarioError
 from load.scenarios.data import Sizes
+from load.scenarios.hot import yesterday
 
 # Of each scenario, the parts that objectives may name.
 PARTS = {"search": ("search",), "ingest": ("ingest",), "mixed": ("search", "ingest", "lists")}
@@ -20,12 +21,15 @@ PARTS = {"search": ("search",), "ingest": ("ingest",), "mixed": ("search", "inge
 @dataclass(frozen=True)
 class Plan:
     """What a process is to send: stripe `stripe` of `stripes` of the run `run` (the prefix of all that it writes), with
-    the run's options as a record."""
+    the run's options as a record. `directory`: where the coordinator keeps the run's files; `day`: when events are said
+    to have happened (ISO 8601), the same for all processes."""
 
     run: str
     stripe: int
     stripes: int
     options: dict[str, Any]
+    directory: str = ""
+    day: str = field(default_factory=lambda: yesterday().isoformat())
 
     def as_message(self) -> dict[str, Any]:
         return asdict(self)

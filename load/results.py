@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cdp import __version__
+from cdp.audit_results import Audit
 from cdp.load_results import (
     Books,
     ChannelKey,
@@ -58,6 +59,10 @@ class LoadResultsWriter(RecordWriter):
         if key not in self._found and len(self._found) < MOST_FINDINGS:
             self._found.add(key)
             self.write({"kind": "finding", **asdict(finding)})
+
+    def audit(self, audit: Audit) -> None:
+        """What became of the events that were sent; once, before the footer."""
+        self.write(audit.as_record())
 
     def finish(
         self,

@@ -27,13 +27,26 @@ class Outcome:
 GOOD = Outcome()
 
 
+class Entries(Protocol):
+    """Where a ledger notes what became of the events of a request."""
+
+    def begin(self) -> None:
+        """Note that the events are about to be sent; called before the first byte goes out."""
+
+    def withdraw(self) -> None:
+        """Note that they were not sent after all."""
+
+    def settle(self, answer: Answer) -> None:
+        """Note what the answer says of them."""
+
+
 @dataclass(slots=True)
 class Shot:
     """One request, ready to be sent. `method`, `name` and `scenario` (the part of a mixed one) are its row in the
     tables; `request` the bytes on the wire;
     `judge` says what its answer was worth (called once, cheap, must not block); `events`: how many events it carries;
     `followed_by`: after a good answer, what to ask next outside the schedule (polling an upload), with the seconds to
-    wait before."""
+    wait before; `entries`: where the ledger notes what became of its events, None where there is none."""
 
     method: str
     name: str
@@ -42,6 +55,7 @@ class Shot:
     events: int = 0
     followed_by: Callable[[Answer], tuple[float, Shot] | None] | None = None
     scenario: str = ""
+    entries: Entries | None = None
 
 
 class Scenario(Protocol):

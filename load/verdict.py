@@ -8,7 +8,9 @@ objective judged, has met them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from cdp.audit_results import ERROR, FOUND, Audit, AuditFinding
 from cdp.load_results import INCONCLUSIVE, MET, MISSED, Books, Decision, HealthJudged, Judged, ObjectiveJudged
 
 MET_CODE, MISSED_CODE, INCONCLUSIVE_CODE = 0, 1, 3
@@ -64,6 +66,29 @@ def _worthless(health: HealthJudged, books: Books, dead_workers: Sequence[str], 
     if not obstacle and books.sent:  # nobody asks how healthy a generator was that had nothing to do
         found += [f"the generator was the limit: {reason}" for reason in health.reasons if health.inconclusive]
     return found
+
+
+def with_audit(decision: Decision, audit: Audit | None) -> Decision:
+    """The decision of a run, with what its audit says.
+
+    What the audit found is missed, whatever else there is: it rests on no figure, and a generator that was the limit
+    loses no event of the target's. Without the audit that was wanted nothing is met.
+    """
+    if audit is None or audit.verdict not in (FOUND, ERROR):
+        return decision
+    others = decision.reasons or ([decision.sentence] if decision.exit_code else [])
+    if audit.verdict == FOUND:
+        found = [_found(each) for each in audit.findings]
+        return Decision(MISSED, f"the audit found: {found[0]}", MISSED_CODE, [*found, *others])
+    failed = f"the audit could not be done: {audit.reason}"
+    if decision.exit_code:
+        return replace(decision, reasons=[*others, failed])
+    return Decision(INCONCLUSIVE, failed, INCONCLUSIVE_CODE, [failed])
+
+
+def _found(each: AuditFinding) -> str:
+    requirement = f" ({each.requirement})" if each.requirement else ""
+    return f"{each.count:,} {each.name}{requirement}: {each.sentence}"
 
 
 def _blamed(each: ObjectiveJudged) -> str:

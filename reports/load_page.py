@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from cdp.distribution import Distribution, in_words
 from cdp.load_results import FOUND, INCONCLUSIVE, MET, MISSED, PERCENTILES, SUSTAINED, Judged, LoadRun, Span, Step
-from reports import capacity, load_summary
+from reports import audit, capacity, load_summary
 from reports.page import asset, content_hash, make_environment
 from reports.plots import Axis, Series, line_chart, linear_axis, log_axis
 from reports.wording import one_line, plural, pretty_json, shortened, visible, write_whole
@@ -55,6 +55,8 @@ def load_page(run: LoadRun) -> str:
             errors=load_summary.errors(run)[:_ERRORS_SHOWN],
             violations=load_summary.violations(run),
             books=load_summary.books_in_words(run),
+            audit=run.audit,
+            audit_words=audit,
             health=run.health_judged,
             charts=charts(run),
             style=Markup(style),

@@ -20,6 +20,7 @@ from cdp.load_results import (
     Span,
     summarised,
 )
+from reports import audit
 from reports.wording import duration, plural, write_whole
 
 SUMMARY_FILE = "summary.json"
@@ -148,6 +149,7 @@ def summary(run: LoadRun) -> dict[str, Any]:
         "objectives": [asdict(each) for each in run.objectives],
         "health": asdict(health) if (health := run.health_judged) else None,
         "books": asdict(books) if (books := run.books) else None,
+        "audit": audit.summary(run.audit) if run.audit else None,
         "operations": [summarised(key, figures, run.lasted_s) for key, figures in run.totals.items()],
         "all": summarised(ChannelKey("", "", ""), run.all, run.lasted_s),
     }

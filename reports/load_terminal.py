@@ -30,7 +30,7 @@ from cdp.load_results import (
     LoadRun,
     Span,
 )
-from reports import capacity, load_summary
+from reports import audit, capacity, load_summary
 from reports.console import make_console
 from reports.wording import one_line, plural, shortened
 
@@ -87,6 +87,8 @@ def _parts(run: LoadRun, console: Console) -> Iterator[RenderableType]:
         yield from _operations(run, console)
     yield from _errors(run)
     yield Text.assemble(("books      ", "bold"), load_summary.books_in_words(run))
+    if run.audit is not None:
+        yield from audit.on_terminal(run.audit)
     yield from _health(run)
     yield _facts(run)
 

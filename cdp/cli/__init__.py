@@ -7,6 +7,7 @@ import sys
 import click
 
 from cdp import __version__
+from cdp.cli.audit import audit
 from cdp.cli.capacity import capacity
 from cdp.cli.clean import clean
 from cdp.cli.compare import accept_command, compare
@@ -39,6 +40,7 @@ cli.add_command(contract)
 cli.add_command(clean)
 cli.add_command(doctor)
 cli.add_command(load)
+cli.add_command(audit)
 cli.add_command(capacity)
 cli.add_command(targets)
 cli.add_command(compare)

@@ -18,6 +18,7 @@ from load.capacity.steps import FAILED, PASSED, VOID, curve_of, is_over, judged
 from load.capacity.watch import StepWatch
 from load.coordinator import Coordinator
 from load.health.judge import delay_ns, judge
+from load.verdict import with_audit
 
 BASE_RATE = 20.0  # a second: what is asked before anything, and after an overload
 BASE_S, BASE_LONGEST_S = 2.5, 6.0
@@ -309,6 +310,7 @@ class CapacityRun(Coordinator):
             obstacle=obstacle,
             unfinished=self.stopped or self._unfinished or (self.course.unfinished if self.course else ""),
         )
+        decision = with_audit(decision, self._audited())
         self._store(decision, self._objectives(capacity), self._judged_health(), capacity=asdict(capacity))
         return decision
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Protocol, TypeAlias
 from urllib.parse import urlsplit
 
@@ -9,7 +10,7 @@ from cdp.contract import Contract
 from cdp.http import TOKEN_HEADER
 from cdp.targets import Target
 from load.scenario import ScenarioError
-from load.scenarios.hot import Context, Encode
+from load.scenarios.hot import Context, Encode, yesterday
 from load.scenarios.ingest import IngestScenario
 from load.scenarios.mixed import MixedScenario
 from load.scenarios.search import SearchScenario
@@ -45,11 +46,22 @@ class Options(Protocol):
 
 
 def make_scenario(
-    options: Options, target: Target, contract: Contract, token: str, run: str, worker: int
+    options: Options,
+    target: Target,
+    contract: Contract,
+    token: str,
+    run: str,
+    worker: int,
+    workers: int = 1,
+    day: date | None = None,
 ) -> AnyScenario:
     """The scenario that the options name, not yet prepared. `run`: the prefix of all that it writes; `worker`: the
-    number of this process. Raises ScenarioError in one line."""
-    context = Context(contract, target, encoder(target, token), token, run, worker, options.seed, options.check_every)
+    number of this process, of `workers`; `day`: when events are said to have happened, yesterday without. Raises
+    ScenarioError in one line."""
+    encode, happened = encoder(target, token), day or yesterday()
+    context = Context(
+        contract, target, encode, token, run, worker, workers, options.seed, options.check_every, happened
+    )
     if options.scenario == SearchScenario.name:
         return SearchScenario(context, zipf=options.zipf, misses=options.misses)
     if options.scenario == IngestScenario.name:

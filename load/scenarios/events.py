@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
@@ -16,7 +17,7 @@ import orjson
 from cdp.contract import Contract
 from load.marks import MARK, SUM, TEXT
 from load.scenario import ScenarioError
-from load.scenarios.data import CHUNK, SCRIPTS, Draws, Floats, Zipf
+from load.scenarios.data import CHUNK, SCRIPTS, Draws, Floats, Integers, Zipf
 from load.scenarios.discovery import Known, reference_fields
 from load.scenarios.hot import Context, Ingesting
 
@@ -64,10 +65,11 @@ class EventWriter:
         self._sorted = sorted(name for name in self._columns if name != self._own.payload)
         self._time_first = self._sorted.index(self._own.time) < self._sorted.index(self._own.identifier)
         self._kinds = [self._kind(definition) for definition in known.definitions]
+        self.known_identifiers = known.identifiers
         self._identifiers = [(text.encode(), orjson.dumps(text)) for text in known.identifiers]
         self._kind_popularity = Zipf(len(self._kinds), zipf)
         self._popularity = Zipf(len(self._identifiers), zipf) if self._identifiers else None
-        self._texts = list(_fillings(context.seed))
+        self._texts = _fillings(context.seed)
         days = [(context.day - timedelta(days=back)).isoformat() for back in range(_DAYS)]
         self._days = [(day.encode(), day.replace("-", "").encode()) for day in days]
         self._content = f'{{"{MARK}":"%b%d","{TEXT}":"%b"}}'.encode()
@@ -85,13 +87,25 @@ class EventWriter:
 
     def _plan(self, chunk: int, uniform: Floats) -> list[Event]:
         kinds = self._kind_popularity.ranks(uniform[:, 0])
+        customers = self._customers(uniform)
+        texts = np.floor(uniform[:, 3] * _TEXTS).astype(np.int64)
+        columns = (kinds, customers, texts)
+        return list(map(Event._make, zip(*(column.tolist() for column in columns), strict=True)))
+
+    def _customers(self, uniform: Floats) -> Integers:
         customers = np.full(CHUNK, -1, dtype=np.int64)
         if self._popularity is not None:
             known = uniform[:, 1] >= self._new_customers
             customers[known] = self._popularity.ranks(uniform[known, 2])
-        texts = np.floor(uniform[:, 3] * _TEXTS).astype(np.int64)
-        columns = (kinds, customers, texts)
-        return list(map(Event._make, zip(*(column.tolist() for column in columns), strict=True)))
+        return customers
+
+    def customers(self, chunk: int) -> Integers:
+        """Whom the events `chunk * CHUNK` and following are about: ranks of identifiers, -1 for new customers."""
+        return self._customers(self._draws.uniform(chunk))
+
+    def identifier(self, seq: int) -> str:
+        """The identifier of the customer whom event number `seq` is about."""
+        return self._parts(seq).identifier.decode()
 
     def mark(self, seq: int) -> str:
         """The mark of event number `seq`, as it stands in its payload's JSON."""
@@ -154,8 +168,13 @@ def row_fields(contract: Contract, taking: Ingesting) -> dict[str, str]:
     return fields
 
 
-def _fillings(seed: int) -> Iterator[bytes]:
+@lru_cache(4)
+def _fillings(seed: int) -> tuple[bytes, ...]:
     """Texts for payloads, in UTF-8."""
+    return tuple(_made(seed))
+
+
+def _made(seed: int) -> Iterator[bytes]:
     numbers: Draws[float] = Draws(seed, "fillings", 1, lambda chunk, uniform: uniform[:, 0].tolist())
     letters = np.array(list(_LETTERS))
     for number in range(_TEXTS):

@@ -17,7 +17,7 @@ from cdp.contract.model import Searches
 from cdp.targets import Target
 from load.answer import Answer
 from load.decoding import attribute
-from load.scenario import Outcome, ScenarioError, Shot
+from load.scenario import Entries, Outcome, ScenarioError, Shot
 
 KEPT_OPEN = ("segment", "event", "attribute")  # whose lists people have on their screens
 
@@ -31,8 +31,8 @@ class Encode(Protocol):
 @dataclass(frozen=True)
 class Context:
     """What all scenarios of a process share. `run`: the prefix of everything that the run writes; `worker`: the number
-    of this process; `check_every`: one answer in so many is held to the conventions; `day`:
-    when events are said to have happened."""
+    of this process, of `workers` that share the arrivals; `check_every`: one answer in so many is held to the
+    conventions; `day`: when events are said to have happened."""
 
     contract: Contract
     target: Target
@@ -40,14 +40,20 @@ class Context:
     token: str = field(repr=False)
     run: str
     worker: int = 0
+    workers: int = 1
     seed: int = 1
     check_every: int = 20
-    day: date = field(default_factory=lambda: datetime.now(UTC).date() - timedelta(days=1))
+    day: date = field(default_factory=lambda: yesterday())
 
     def path(self, operation: Operation, path: Mapping[str, Any] | None = None) -> str:
         """Where an operation stands, from the origin on; what is left open in braces stays open."""
         parts = urlsplit(self.target.origin)
         return url_of(self.target, operation, path)[len(f"{parts.scheme}://{parts.netloc}") :]
+
+
+def yesterday() -> date:
+    """The day before today (UTC)."""
+    return datetime.now(UTC).date() - timedelta(days=1)
 
 
 @dataclass(slots=True)
@@ -64,6 +70,7 @@ class Step:
     events: int = 0
     followed_by: Callable[[Answer], tuple[float, Step] | None] | None = None
     scenario: str = ""
+    entries: Entries | None = None
 
     def shot(self, encode: Encode) -> Shot:
         """The same step, ready to be sent."""
@@ -75,7 +82,7 @@ class Step:
                 return (following[0], following[1].shot(encode)) if following else None
 
         request = encode(self.method, self.target, self.body, self.media_type)
-        return Shot(self.method, self.name, request, self.judge, self.events, follow, self.scenario)
+        return Shot(self.method, self.name, request, self.judge, self.events, follow, self.scenario, self.entries)
 
 
 @dataclass(frozen=True)

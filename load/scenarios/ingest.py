@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,10 @@ from cdp.contract import Operation
 from cdp.contract.model import Ingestion, UploadState
 from cdp.uploads import csv_table
 from load.answer import Answer
+from load.audit.ledger import ACKNOWLEDGED, NEVER, REFUSED, SENT, UNKNOWN, UNSENT, Ledger, state_of
 from load.marks import Corrupt, Mark, verify
-from load.scenario import GOOD, Outcome, Shot
-from load.scenarios.data import Draws, Floats, Integers, Sizes
+from load.scenario import GOOD, Entries, Outcome, Shot
+from load.scenarios.data import CHUNK, Draws, Floats, Integers, Sizes
 from load.scenarios.discovery import Known, discover
 from load.scenarios.events import EventWriter, row_fields
 from load.scenarios.hot import Context, Step, field_of, ingesting, searching
@@ -33,17 +34,30 @@ _COMPRESSION = 1  # fast: what is measured is the target
 
 
 class Batch(NamedTuple):
-    """The events of an arrival: `size` of them, the first of which is number `first` of the run."""
+    """The events of an arrival: `size` of them, the first of which is number `first` of the run, and number `slot` of
+    the process whose arrival it is."""
 
     first: int
     size: int
     upload: bool
     sampled: bool
+    slot: int
+
+
+class BatchColumns(NamedTuple):
+    """The batches of a chunk of arrivals, one row an arrival; fields as in `Batch`, size 0 where an arrival is none.
+    `places`: the numbers of the arrivals."""
+
+    places: Integers
+    firsts: Integers
+    sizes: Integers
+    uploads: npt.NDArray[np.bool_]
 
 
 class Batches:
     """The batches of a run. Events are numbered through without gaps, in the order of the arrivals: a pure function of
-    seed and arrival. `active`: for a chunk, which arrivals are batches at all; all of them without."""
+    seed and arrival. `active`: for a chunk, which arrivals are batches at all; all of them without. Every
+    `stripes`-th arrival, from number `stripe` on, is this process's."""
 
     def __init__(
         self,
@@ -52,12 +66,15 @@ class Batches:
         uploads: float,
         check_every: int,
         active: Callable[[int], npt.NDArray[np.bool_]] | None = None,
+        stripe: int = 0,
+        stripes: int = 1,
     ) -> None:
         self._sizes = sizes
         self._uploads = uploads
         self._check_every = check_every
         self._active = active
-        self._firsts = [0]  # number of the first event of each chunk
+        self._stripe, self._stripes = stripe, stripes
+        self._firsts = [(0, 0)]  # of each chunk, the numbers of the first event and of the first one of this process
         self._draws = Draws(seed, "batches", 3, self._plan)
 
     def __getitem__(self, arrival: int) -> Batch:
@@ -67,20 +84,46 @@ class Batches:
         sizes = self._sizes.of(uniform[:, 0])
         return sizes if self._active is None else np.where(self._active(chunk), sizes, 0)
 
-    def _first_of(self, chunk: int) -> int:
+    def _own(self, chunk: int, sizes: Integers) -> Integers:
+        """The sizes of the arrivals of this process, 0 for all others."""
+        places = np.arange(chunk * CHUNK, (chunk + 1) * CHUNK)
+        return np.where(places % self._stripes == self._stripe, sizes, 0)
+
+    def _first_of(self, chunk: int) -> tuple[int, int]:
         while len(self._firsts) <= chunk:
             before = len(self._firsts) - 1
-            total = int(self._of_chunk(before, self._draws.uniform(before)).sum())
-            self._firsts.append(self._firsts[before] + total)
+            sizes = self._of_chunk(before, self._draws.uniform(before))
+            first, slot = self._firsts[before]
+            self._firsts.append((first + int(sizes.sum()), slot + int(self._own(before, sizes).sum())))
         return self._firsts[chunk]
+
+    def columns(self, chunk: int) -> BatchColumns:
+        """All arrivals of a chunk, whichever process they belong to."""
+        uniform = self._draws.uniform(chunk)
+        sizes = self._of_chunk(chunk, uniform)
+        firsts = self._first_of(chunk)[0] + np.cumsum(sizes) - sizes
+        places = np.arange(chunk * CHUNK, (chunk + 1) * CHUNK)
+        return BatchColumns(places, firsts, sizes, uniform[:, 1] < self._uploads)
 
     def _plan(self, chunk: int, uniform: Floats) -> list[Batch]:
         sizes = self._of_chunk(chunk, uniform)
-        firsts = self._first_of(chunk) + np.cumsum(sizes) - sizes
+        own = self._own(chunk, sizes)
+        first, slot = self._first_of(chunk)
+        firsts = first + np.cumsum(sizes) - sizes
+        slots = slot + np.cumsum(own) - own
         uploads = uniform[:, 1] < self._uploads
         sampled = uniform[:, 2] * self._check_every < 1
-        columns = (firsts, sizes, uploads, sampled)
+        columns = (firsts, sizes, uploads, sampled, slots)
         return list(map(Batch._make, zip(*(column.tolist() for column in columns), strict=True)))
+
+
+class Watch(Protocol):
+    """Looks when events that were acknowledged become visible."""
+
+    every: int
+
+    def acknowledged(self, seq: int, at_ns: int) -> None:
+        """Event number `seq`, one in `every`, was acknowledged at `at_ns`. Must not block."""
 
 
 class BatchAnswer:
@@ -119,13 +162,42 @@ class BatchAnswer:
         wanted = range(self.batch.first, self.batch.first + self.batch.size)
         return GOOD if marks == [Mark(ingest.context.run, ingest.context.worker, seq) for seq in wanted] else ORDER
 
+    # As the entries of a ledger
+
+    def begin(self) -> None:
+        """See `load.scenario.Entries`, where the others stand, too."""
+        batch, ledger = self.batch, self.ingest.ledger
+        slot, size = batch.slot, batch.size
+        if size != 1 or slot >= ledger.room:  # type: ignore[union-attr]  # without a ledger nobody begins
+            ledger.begin(slot, size)  # type: ignore[union-attr]
+        else:
+            ledger.map[slot] = SENT  # type: ignore[union-attr]  # many send events one by one: a call less
+
+    def withdraw(self) -> None:
+        assert self.ingest.ledger is not None
+        self.ingest.ledger.note(self.batch.slot, self.batch.size, UNSENT)
+
+    def settle(self, answer: Answer) -> None:
+        batch, ledger = self.batch, self.ingest.ledger
+        size = batch.size
+        if answer.status == 201 and size == 1:
+            ledger.map[batch.slot] = ACKNOWLEDGED  # type: ignore[union-attr]  # without a ledger nobody settles
+        else:
+            state = state_of(answer)
+            ledger.note(batch.slot, size, state)  # type: ignore[union-attr]
+            if state != ACKNOWLEDGED:
+                return
+        ledger.unwatched -= size  # type: ignore[union-attr]
+        if ledger.unwatched < 0:  # type: ignore[union-attr]
+            self.ingest.watch_for(batch, answer)
+
 
 class Upload:
     """One upload under way: judges the answers about its state until it has ended."""
 
-    def __init__(self, ingest: IngestScenario, size: int) -> None:
+    def __init__(self, ingest: IngestScenario, batch: Batch) -> None:
         self.ingest = ingest
-        self.size = size
+        self.batch = batch
         self.path = ""
         self.deadline_ns = 0
         self.open = True
@@ -148,12 +220,18 @@ class Upload:
     def _judge(self, body: Any, answer: Answer) -> Outcome:
         state = self.ingest.state
         told = field_of(state.field)(body)
+        count = field_of(state.count)(body)
         if told in state.failed:
+            self._note(REFUSED, count if isinstance(count, int) else 0)
             return UPLOAD_FAILED
         if told in state.done:
             self.open = False
-            count = field_of(state.count)(body)
-            return GOOD if count in (None, self.size) else UPLOAD_COUNT
+            self._note(ACKNOWLEDGED)
+            if self.ingest.ledger is not None:
+                self.ingest.ledger.unwatched -= self.batch.size
+                if self.ingest.ledger.unwatched < 0:
+                    self.ingest.watch_for(self.batch, answer)
+            return GOOD if count in (None, self.batch.size) else UPLOAD_COUNT
         return UPLOAD_OPEN if answer.done_ns > self.deadline_ns else GOOD
 
     def next(self, answer: Answer) -> tuple[float, Step] | None:
@@ -163,6 +241,27 @@ class Upload:
         pause_s, self.pause_s = self.pause_s, min(2 * self.pause_s, _LONGEST_POLL_S)
         operation = self.ingest.state_judge.operation
         return pause_s, self.ingest.request(operation, self.asked, followed_by=self.next, path=self.path)
+
+    # As the entries of a ledger: what was taken in is known at the end of the upload, and until then it is unknown
+
+    def _note(self, state: int, told: int = 0) -> None:
+        """`told`: how many rows the target says it has taken in of an upload that failed; they may be there or not."""
+        ledger, batch = self.ingest.ledger, self.batch
+        if ledger is not None:
+            ledger.note(batch.slot, batch.size, state)
+            if told > 0:
+                ledger.note(batch.slot, min(told, batch.size), UNKNOWN)
+
+    def begin(self) -> None:
+        assert self.ingest.ledger is not None
+        self.ingest.ledger.begin(self.batch.slot, self.batch.size)
+
+    def withdraw(self) -> None:
+        self._note(UNSENT)
+
+    def settle(self, answer: Answer) -> None:
+        state = state_of(answer)
+        self._note(UNKNOWN if state == ACKNOWLEDGED else state)
 
 
 class IngestScenario:
@@ -190,9 +289,12 @@ class IngestScenario:
         self.known = Known()
         self.new_customers = new_customers
         self.upload_deadline_s = UPLOAD_DEADLINE_S
-        self._zipf = zipf
-        self._batches = Batches(context.seed, Sizes(sizes), uploads, context.check_every, active)
-        self._people = Batches(context.seed, Sizes(sizes), uploads, context.check_every)
+        self.ledger: Ledger | None = None
+        self.watch: Watch | None = None
+        self.zipf = zipf
+        stripe, stripes = context.worker, context.workers
+        self.batches = Batches(context.seed, Sizes(sizes), uploads, context.check_every, active, stripe, stripes)
+        self.batches_of_people = Batches(context.seed, Sizes(sizes), uploads, context.check_every)
         self.listed_of, self.count_of = field_of(self.ingestion.key), field_of(self.ingestion.count)
         self.payload_of = field_of(self.ingestion.payload)
         columns = row_fields(context.contract, self.parts)
@@ -213,7 +315,7 @@ class IngestScenario:
             self.state: UploadState = self.parts.upload.ingestion.state
         taking = [operation for operation in (self.parts.batch, self.parts.upload) if operation is not None]
         self._paths = {operation.id: self.context.path(operation) for operation in taking}
-        self.events = EventWriter(self.context, self.parts, known, new_customers=self.new_customers, zipf=self._zipf)
+        self.events = EventWriter(self.context, self.parts, known, new_customers=self.new_customers, zipf=self.zipf)
 
     def _rows_of(self, batch: Batch) -> range:
         return range(batch.first, batch.first + batch.size)
@@ -226,11 +328,11 @@ class IngestScenario:
 
     def step(self, arrival: int) -> Step:
         """The same before it is encoded."""
-        return self._send(self._batches[arrival])
+        return self._send(self.batches[arrival])
 
     def sending(self, number: int) -> Step:
         """What a loader sends as number `number` of this process, from 0, where users and no arrivals send."""
-        return self._send(self._people[number])
+        return self._send(self.batches_of_people[number])
 
     def _send(self, batch: Batch) -> Step:
         return self._upload(batch) if batch.upload else self._batch(batch)
@@ -238,15 +340,31 @@ class IngestScenario:
     def _batch(self, batch: Batch) -> Step:
         rows = b",".join([self.events.json(seq) for seq in self._rows_of(batch)])
         body = b'{"%b":[%b]}' % (self.ingestion.key.encode(), rows)
-        return self.request(self.parts.batch, BatchAnswer(self, batch), body, batch.size)
+        answer = BatchAnswer(self, batch)
+        return self._noted(self.request(self.parts.batch, answer, body, batch.size), answer)
 
     def _upload(self, batch: Batch) -> Step:
         operation = self.parts.upload
         assert operation is not None
         rows = (self.events.fields(seq).values() for seq in self._rows_of(batch))
         body = gzip.compress(csv_table(rows), _COMPRESSION, mtime=0)
-        upload = Upload(self, batch.size)
-        return self.request(operation, upload.begun, body, batch.size, upload.next)
+        upload = Upload(self, batch)
+        return self._noted(self.request(operation, upload.begun, body, batch.size, upload.next), upload)
+
+    def watch_for(self, batch: Batch, answer: Answer) -> None:
+        """So many events were acknowledged that one is to be watched until it can be read."""
+        assert self.ledger is not None
+        if self.watch is None:
+            self.ledger.unwatched = NEVER
+            return
+        self.ledger.unwatched = max(0, self.ledger.unwatched + self.watch.every)
+        self.watch.acknowledged(batch.first, answer.done_ns)
+
+    def _noted(self, step: Step, entries: Entries) -> Step:
+        """The step with its entries in the ledger, where there is one."""
+        if self.ledger is not None:
+            step.entries = entries
+        return step
 
     def request(
         self,

@@ -96,9 +96,13 @@ class Person(WireUser):
         """Send a step; its answer when it was good."""
         headers = {**self._headers, "Content-Type": step.media_type} if step.media_type else self._headers
         url = self.scenario.context.target.origin + step.target
+        if step.entries is not None:
+            step.entries.begin()
         with self.client.request(
             step.method, url, step.name, data=step.body or None, headers=headers, catch_response=True
         ) as response:
+            if step.entries is not None:
+                step.entries.settle(response.answer)
             outcome = step.judge(response.answer)
             if outcome.good:
                 response.success()

@@ -1,0 +1,123 @@
+"""`cdp audit`: read back once more what a load run sent."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from cdp.cli.spec import read_contract
+from cdp.cli.targeting import Choice, target_options
+from cdp.load_results import LoadRun, read_load_results
+from cdp.records import RESULTS_FILE, ResultsError
+from cdp.secrets import Secrets
+from cdp.targets import EMBEDDED, Target, TargetError, parse_base_url
+
+if TYPE_CHECKING:
+    from cdp.audit_results import Audit
+
+OK, SOMETHING_FOUND, NOT_JUDGED = 0, 1, 3
+
+
+@click.command()
+@click.argument("run_directory", metavar="RUN", type=click.Path(exists=True, path_type=Path))
+@target_options
+@click.option(
+    "--deadline",
+    "deadline_s",
+    type=click.FloatRange(0.1, 86_400),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long an acknowledged event may take to be seen.",
+)
+def audit(run_directory: Path, choice: Choice, deadline_s: float) -> None:
+    """Read back what a load run sent, and say what became of every event.
+
+    RUN is the run's directory, which holds its ledgers. The target is the run's own, as long as it stands in
+    targets.toml; else give --url. Exit codes: 0 every acknowledged event is there once and unchanged, 1 something was
+    found, 2 usage, 3 it could not be judged.
+    """
+    directory = run_directory.parent if run_directory.is_file() else run_directory
+    run = _run(directory)
+    try:
+        with _choice_of(run, choice).open() as target:
+            _same(run, target)
+            found = _audited(directory, run, target, deadline_s)
+    except TargetError as error:
+        raise click.ClickException(str(error)) from None
+    _tell(found, directory, target)
+    sys.exit({"clean": OK, "findings": SOMETHING_FOUND}.get(found.verdict, NOT_JUDGED))
+
+
+def _run(directory: Path) -> LoadRun:
+    try:
+        return read_load_results(directory / RESULTS_FILE)
+    except ResultsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _choice_of(run: LoadRun, choice: Choice) -> Choice:
+    """The target that was named, else the run's own."""
+    if choice.name or choice.url:
+        return choice
+    options: dict[str, Any] = run.header.get("options") or {}
+    name = options.get("target")
+    if not name or name == EMBEDDED:
+        raise click.ClickException(
+            f"the run was on {run.header.get('base_url')}, which stands in no targets.toml; name it with --url or "
+            "--target (an embedded instance is gone with its run)"
+        )
+    return replace(choice, name=str(name), file=choice.file or options.get("targets"))
+
+
+def _same(run: LoadRun, target: Target) -> None:
+    """The audit asks the instance that the run was on; another one would have none of its events."""
+    told = str(run.header.get("base_url"))
+    if parse_base_url(told) != target.base_url and not target.loopback:
+        raise TargetError(f"the run was on {told}, and this is {target.base_url}")
+    if target.proxy:
+        raise TargetError(f"target {target.name!r} is behind a proxy, which the audit does not go through")
+
+
+def _audited(directory: Path, run: LoadRun, target: Target, deadline_s: float) -> Audit:
+    from load.admission import sign_in
+    from load.audit.run import audit as audit_run
+    from load.scenarios.ingest import UPLOAD_DEADLINE_S
+
+    secrets = Secrets()
+    contract = read_contract(None, target.overlay)
+    token = sign_in(target, contract, secrets)
+    return audit_run(
+        directory,
+        target,
+        contract,
+        token,
+        lasted_s=run.lasted_s + UPLOAD_DEADLINE_S,
+        deadline_s=deadline_s,
+        say=lambda line: click.echo(line, err=True),
+        answered=sum(figures.events for figures in run.totals.values()),
+    )
+
+
+def _tell(found: Audit, directory: Path, target: Target) -> None:
+    """Print what was found, and keep it beside the run's results."""
+    from reports.audit import on_terminal
+    from reports.console import make_console
+
+    console = make_console()
+    for part in on_terminal(found):
+        console.print(part)
+    now = datetime.now(UTC)
+    path = directory / f"audit-{now:%Y%m%dT%H%M%SZ}.result.json"
+    record = {"audited": now.isoformat(timespec="seconds"), "base_url": target.base_url, **found.as_record()}
+    try:
+        path.write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    except OSError as error:
+        raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
+    click.echo(str(path))

@@ -1,0 +1,73 @@
+"""What the coordinator of a run does for the audit: it gathers what the processes tell, and audits when all is over."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from cdp.audit_results import ERROR, NOT_AUDITED, Audit
+from cdp.contract import ContractError, load_contract
+from cdp.secrets import Secrets
+from cdp.targets import Target, TargetError
+from load.admission import sign_in
+from load.audit.noting import receive
+from load.audit.run import Visible, audit
+from load.options import LoadOptions
+from load.scenarios.ingest import UPLOAD_DEADLINE_S
+
+_WITHOUT_EVENTS = "search"
+
+
+class Auditing:
+    """The audit of one run. `wanted`: whether the run sends events, and nobody said that they are not to be audited."""
+
+    def __init__(self, options: LoadOptions, target: Target) -> None:
+        self.wanted = options.scenario != _WITHOUT_EVENTS and not options.no_audit
+        self._options = options
+        self._target = target
+        self._times_ns: list[int] = []
+        self._never = 0
+        self._notes: dict[str, None] = {}
+        self._stopped = ""
+
+    def take(self, told: dict[str, Any] | None, directory: Path) -> None:
+        """Take in what a process tells. Raises LedgerError when it cannot be stored."""
+        if not told:
+            return
+        self._times_ns += told["visible_ns"]
+        self._never += told["never"]
+        self._notes |= dict.fromkeys(told["notes"])
+        receive(told, directory)
+
+    def stop(self, reason: str) -> None:
+        """Do not audit, or stop doing it."""
+        self._stopped = self._stopped or reason
+
+    def run(self, directory: Path, lasted_s: float, answered: int) -> Audit:
+        """Audit. Whatever goes wrong is in what it answers. `answered`: see `load.audit.run.audit`."""
+        if self._stopped:
+            return self.declined(self._stopped, directory)
+        secrets = Secrets()
+        try:
+            overlay = self._target.overlay
+            contract = load_contract(overlay=Path(overlay) if overlay else None)
+            token = sign_in(self._target, contract, secrets)
+        except (TargetError, ContractError) as error:
+            return Audit(ERROR, secrets.redact(str(error)))
+        return audit(
+            directory,
+            self._target,
+            contract,
+            token,
+            lasted_s=lasted_s + UPLOAD_DEADLINE_S,
+            deadline_s=self._options.audit_deadline,
+            visible=Visible(tuple(self._times_ns), self._never, tuple(self._notes)),
+            wanted=lambda: self._stopped,
+            say=lambda line: print(line, file=sys.stderr),
+            answered=answered,
+        )
+
+    def declined(self, reason: str, directory: Path) -> Audit:
+        """What stands in the results of a run that is not audited."""
+        return Audit(NOT_AUDITED, f"{reason}; `cdp audit {directory}` does it later")

@@ -1,0 +1,176 @@
+"""Watches a sample of acknowledged events while a run goes on, until each can be read: the time until it is visible."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.queue import Empty, Queue
+
+from cdp.contract import Contract
+from cdp.targets import Target
+from load.audit.owners import Owners, Ways
+from load.audit.reading import ReadError, Reading, Stopped, rows_of
+from load.marks import Mark, verify
+from load.scenario import ScenarioError
+from load.scenarios import encoder
+from load.scenarios.events import EventWriter
+from load.wire.origin import WireError
+from load.wire.target import open_pool
+
+_PARALLEL = 4
+_MOST_WAITING = 200
+_FIRST_POLL_S, _LONGEST_POLL_S = 0.02, 1.0
+_FIRST_PAGE, _LARGEST_PAGE = 100, 1000
+_PATIENCE_S = 5.0
+_NO_MORE = -1
+
+
+class VisibilityWatch:
+    """Polls for one acknowledged event in `every`, and at least for the first, over connections of its own.
+
+    `max_rps`: requests a second that it may send beside the run. An event that is not seen within `deadline_s` is
+    counted, and left to the audit. What it cannot do is told as a note, and harms nobody.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        contract: Contract,
+        token: str,
+        writer: EventWriter,
+        worker: int,
+        *,
+        every: int,
+        deadline_s: float,
+        max_rps: float | None,
+        customers: list[str],
+    ) -> None:
+        self.skipped = 0
+        self._target, self._contract, self._token = target, contract, token
+        self._writer, self._worker = writer, worker
+        self.every = every
+        self._deadline_s = deadline_s
+        self._max_rps = max_rps
+        self._customers = customers
+        self._waiting: Queue[tuple[int, int]] = Queue()
+        self._times_ns: list[int] = []
+        self._never = 0
+        self._notes: list[str] = []
+        self._greenlets: list[Any] = []
+        self._stopping = ""
+        self._close: Callable[[], None] = lambda: None
+
+    def acknowledged(self, seq: int, at_ns: int) -> None:
+        """See `load.scenarios.ingest.Watch`."""
+        if self._waiting.qsize() < _MOST_WAITING:
+            self._waiting.put((seq, at_ns))
+        else:
+            self.skipped += 1
+
+    def start(self) -> None:
+        """Begin to watch."""
+        try:
+            pool = open_pool(self._target, max_connections=_PARALLEL)
+            encode = encoder(self._target, self._token)
+        except (WireError, ScenarioError) as error:
+            self._notes.append(f"when events become visible was not watched: {error}")
+            return
+        self._close = pool.close
+        self._ways = Ways(self._contract)
+        self._reading = Reading(
+            self._target,
+            self._contract,
+            pool,
+            encode,
+            max_rps=self._max_rps,
+            wanted=lambda: self._stopping,
+            patience_s=_PATIENCE_S,
+        )
+        self._greenlets = [gevent.spawn(self._work)]
+
+    def finish(self, grace_s: float) -> None:
+        """Let what is being watched come to its end, for a moment; then stop. What is open then counts as nothing."""
+        self._waiting.put((_NO_MORE, 0))
+        gevent.joinall(self._greenlets, timeout=grace_s)
+        self._stopping = "the run is over"
+        gevent.killall(self._greenlets, block=True, timeout=1.0)
+        self._close()
+        if self.skipped:
+            self._notes.append(
+                f"{self.skipped:,} events of the sample were not watched, because too many were under way"
+            )
+
+    def take(self) -> dict[str, Any]:
+        """What was seen since this was asked last."""
+        times, self._times_ns = self._times_ns, []
+        never, self._never = self._never, 0
+        notes, self._notes = self._notes, []
+        return {"visible_ns": times, "never": never, "notes": notes}
+
+    def _work(self) -> None:
+        try:
+            if self._ways.of_customer is None:
+                raise ReadError("the contract names no list of a customer's events")
+            owners = Owners(self._reading, self._ways)
+            owners.prepare(self._customers)
+            others = [gevent.spawn(self._serve, owners) for _ in range(_PARALLEL - 1)]
+            self._greenlets += others
+            self._serve(owners)
+        except Stopped:
+            return
+        except ReadError as error:
+            self._notes.append(f"when events become visible was not watched: {error}")
+
+    def _serve(self, owners: Owners) -> None:
+        while not self._stopping:
+            try:
+                seq, at_ns = self._waiting.get(timeout=_LONGEST_POLL_S)
+            except Empty:
+                continue
+            if seq == _NO_MORE:
+                self._waiting.put((_NO_MORE, 0))  # for the others
+                return
+            try:
+                self._watch(owners, seq, at_ns)
+            except Stopped:
+                return
+            except ReadError as error:
+                if not self._notes:
+                    self._notes.append(f"some events were not watched until they were visible: {error}")
+
+    def _watch(self, owners: Owners, seq: int, at_ns: int) -> None:
+        """Poll for one event until it can be read."""
+        identifier = self._writer.identifier(seq)
+        pause_s, page = _FIRST_POLL_S, _FIRST_PAGE
+        owner: str | None = None
+        while True:
+            owner = owner or owners.of(identifier)
+            if owner is not None and self._shows(owner, seq, page):
+                self._times_ns.append(time.monotonic_ns() - at_ns)
+                return
+            if time.monotonic_ns() - at_ns > self._deadline_s * 1e9:
+                self._never += 1
+                return
+            gevent.sleep(pause_s)
+            pause_s, page = min(_LONGEST_POLL_S, 2 * pause_s), min(_LARGEST_PAGE, 2 * page)
+
+    def _shows(self, owner: str, seq: int, count: int) -> bool:
+        assert self._ways.of_customer is not None
+        operation = self._ways.of_customer
+        size = min(count, self._reading.page_size(operation))
+        query = [("limit", size)] if size else []
+        status, body = self._reading.get(operation, self._ways.customer_path(owner), query)
+        if status == 404:
+            return False
+        wanted = self._writer.mark(seq).strip('"')
+        for row in rows_of(operation, status, body):
+            payload = row.get(self._ways.ingestion.payload)
+            if isinstance(payload, str) and wanted not in payload:
+                continue
+            mark = verify(payload, {name: row.get(name) for name in self._ways.columns})  # type: ignore[misc]
+            if isinstance(mark, Mark) and (mark.worker, mark.seq) == (self._worker, seq):
+                return True
+        return False
