@@ -13,12 +13,13 @@ INSTALLED := $(VENV)/installed-$(KEY)
 SOURCES := $(wildcard benchmarks cdp contracts instance load reports tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint serve clean
+.PHONY: help install run test test-all lint serve clean
 .PHONY: bench bench-audit bench-capacity bench-changes bench-contract bench-instance prove-audit
 
 help:
 	@echo "make run             the release gate on the embedded instance: contract, load, comparison (four minutes), with reports"
 	@echo "make test            check the suite itself: ruff, mypy, pytest"
+	@echo "make test-all        the same with the tests that take long"
 	@echo "make serve           start the embedded instance and keep it running"
 	@echo "make bench           measure the load generator beside k6, FastHttpUser and wrk (needs nginx and wrk; an hour)"
 	@echo "make bench-capacity  find the capacity of servers whose capacity is known, beside k6 (three hours; see ARGS=--help)"
@@ -50,6 +51,9 @@ run: $(INSTALLED)
 	@$(BIN)/cdp gate -n 2 $(ARGS)
 
 test: lint
+	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile -m "not slow"
+
+test-all: lint
 	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile
 
 lint: $(INSTALLED)

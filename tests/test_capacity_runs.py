@@ -35,6 +35,7 @@ def test_what_holds_up_to_the_highest_rate_is_sustained(instance: RunningInstanc
     assert 'id="capacity"' in page and "baseline" in page and run.decision.headline in page
 
 
+@pytest.mark.slow
 def test_every_event_of_every_step_has_a_number_of_its_own(instance: RunningInstance, tmp_path: Path) -> None:
     arguments = ["ingest", "--slo", "p90<60s", "--start", "10", "--max-rate", "20", "--batch", "1-5", *QUICK]
     cdp_capacity([*arguments, "--url", instance.origin, "--runs", str(tmp_path)], account(instance))

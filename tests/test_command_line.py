@@ -316,6 +316,7 @@ def test_a_run_with_a_budget_looks_deeper_and_says_so(instance: RunningInstance,
     assert (tmp_path / "examples").is_dir()
 
 
+@pytest.mark.slow
 def test_pytest_takes_a_budget_as_well(instance: RunningInstance, tmp_path: Path) -> None:
     def pytest_run(*options: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -55,6 +55,7 @@ def test_each_scenario_runs_on_a_faithful_instance(scenario: str, instance: Runn
         assert run.all.events > 0
 
 
+@pytest.mark.slow
 def test_the_same_seed_offers_the_same_whatever_the_number_of_processes(
     instance: RunningInstance, tmp_path: Path
 ) -> None:

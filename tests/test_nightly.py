@@ -268,6 +268,7 @@ def test_a_failure_of_a_later_round_is_repeated_by_its_seed(
 MIXED = Selection(operations=("list_tags", "get_tag", "create_tag", "update_tag", "delete_tag"))
 
 
+@pytest.mark.slow
 def test_rounds_add_evidence_find_nothing_and_leave_nothing(
     server: BrokenServer, contract: Contract, tmp_path: Path
 ) -> None:

@@ -81,7 +81,8 @@ class Front:
 
 CDP = Front("cdp contract", ("cdp", "contract"), "--")
 XDIST = Front("pytest contracts", ("pytest", "contracts", "-q", "-p", "no:cacheprovider"), "--cdp-")
-both = pytest.mark.parametrize("front", [CDP, XDIST], ids=["cdp", "pytest"])
+both = pytest.mark.parametrize("front", [CDP, pytest.param(XDIST, marks=pytest.mark.slow)], ids=["cdp", "pytest"])
+in_front = pytest.mark.parametrize("front", [CDP, XDIST], ids=["cdp", "pytest"])  # the one test that is never left out
 
 
 def environment(instance: RunningInstance) -> dict[str, str]:
@@ -191,8 +192,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return verdicts(results(runs))
 
 
-@pytest.mark.slow
-@both
+@in_front
 def test_the_same_verdicts_as_one_process(front: Front, alone: dict[str, str], tmp_path: Path) -> None:
     chosen = [word for section in SECTIONS for word in (f"{front.option}section", section)]
     command = [sys.executable, "-m", *front.command, f"{front.option}runs", str(tmp_path), *chosen, "-n", "2"]
@@ -362,6 +362,7 @@ def test_no_process_outlives_a_killed_run(own_instance: RunningInstance, tmp_pat
     assert names_left(own_instance) == []
 
 
+@pytest.mark.slow
 def test_a_process_that_hangs_is_ended(own_instance: RunningInstance, tmp_path: Path) -> None:
     credentials = {"CDP_EMAIL": own_instance.email, "CDP_PASSWORD": own_instance.password}
     target = target_from_url(own_instance.base_url, credentials, {"writes", "destructive"})
