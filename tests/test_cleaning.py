@@ -28,7 +28,7 @@ from reports.terminal import print_run
 from tests.running_instance import ROOT, RunningInstance, start_instance, stop_instance
 from tests.target_state import state
 
-KILLS, WORKERS = 20, 4
+KILLS, FEW_KILLS, WORKERS = 20, 6, 4
 SEED = 20240517
 SECTIONS = ("tags", "users", "segments", "segments-acl", "segments-tags", "segment-s-notes", "stitching-categories")
 MOST_LINES = 200  # a run of the sections writes some more
