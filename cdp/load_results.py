@@ -83,12 +83,13 @@ class Error(NamedTuple):
 
 @dataclass
 class Figures:
-    """What came of one operation in one time: counts, and three distributions. Figures of different operations and
+    """What came of one operation in one time: counts, and distributions. Figures of different operations and
     times add up.
 
     `good` and `failed` were answered (or are known to have failed); `indeterminate` are those of the failed that the
     target may have carried out; `unanswered` were sent and had no answer when the run ended; `never_sent` were due and
-    not sent when it ended. The latter two are in `latency` at the age they had then.
+    not sent when it ended. The latter two are in `latency` at the age they had then. `visible`: of a sample of events,
+    the time from the acknowledgement until they could be read.
     """
 
     good: int = 0
@@ -102,6 +103,7 @@ class Figures:
     latency: Distribution = field(default_factory=Distribution)
     service: Distribution = field(default_factory=Distribution)
     lateness: Distribution = field(default_factory=Distribution)
+    visible: Distribution = field(default_factory=Distribution)
 
     @property
     def sent(self) -> int:
@@ -151,7 +153,7 @@ class Figures:
         return cls(**counts, errors=errors, **times)
 
 
-_TIMES = ("latency", "service", "lateness")
+_TIMES = ("latency", "service", "lateness", "visible")
 _COUNTS = tuple(item.name for item in fields(Figures) if item.name not in (*_TIMES, "errors"))
 
 

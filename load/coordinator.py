@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 from gevent.event import Event
 
 from cdp.audit_results import Audit
@@ -40,6 +41,7 @@ from load.options import DIRECTORY_VARIABLE, LoadOptions
 from load.plan import PARTS, schedule_of
 from load.recording.books import close_books
 from load.recording.hdr_log import HDR_FILE, write_hdr_log
+from load.recording.histogram import distribution_of
 from load.recording.recorder import merged
 from load.results import LoadResultsWriter, machine, versions
 from load.verdict import INCONCLUSIVE_CODE, decide, with_audit
@@ -89,6 +91,7 @@ class Coordinator:
         self.schedule = schedule_of(self.options) if fixed else None
         self.auditing = Auditing(self.options, self.target)
         self.audited: Audit | None = None
+        self._sending: ChannelKey | None = None  # the operation that events are sent by
         self.directory = Path()
         self._samples: list[HealthSample] = []
         self._whole: dict[ChannelKey, Figures] = {}
@@ -230,6 +233,7 @@ class Coordinator:
 
     def _write_row(self, at_s: float) -> None:
         span = Span(self._row_s, at_s, merged([part for w in self.workers.values() for part in w.taken()]))
+        self._note_visible(span)
         span.offered = sum(worker.newly_offered() for worker in self.workers.values())
         span.waiting = sum(worker.waiting for worker in self.workers.values())
         span.in_flight = sum(worker.in_flight for worker in self.workers.values())
@@ -242,6 +246,15 @@ class Coordinator:
         except ResultsError as error:
             self._cannot_store(error)
         self.show.progress(span, self._planned_s)
+
+    def _note_visible(self, span: Span) -> None:
+        """Put into a span how long events took until they could be read, with the operation that sends most of them."""
+        sending = [key for key, figures in span.channels.items() if figures.events]
+        if sending:
+            self._sending = max(sending, key=lambda key: span.channels[key].events)
+        if self._sending is not None and (times_ns := self.auditing.take_times_ns()):
+            figures = span.channels.setdefault(self._sending, Figures())
+            figures.visible = distribution_of(np.array(times_ns, dtype=np.int64))
 
     def _came(self, span: Span) -> None:
         """A span is complete."""

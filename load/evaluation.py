@@ -85,7 +85,7 @@ class _Sum:
         self.offered = 0
         self.violations = 0
         self._counts = Counter[str]()
-        self._times = {"latency": counted(()), "service": counted(())}
+        self._times = {"latency": counted(()), "service": counted(()), "visible": counted(())}
 
     @classmethod
     def of(cls, span: Span, scenario: str) -> _Sum:
@@ -113,7 +113,9 @@ class _Sum:
         """What an objective has to know of it."""
         counts: dict[str, Any] = dict(self._counts)
         found = Figures(**counts)
-        if objective.of_time and objective.service:
+        if objective.of_time and objective.visible:
+            found.visible = uncounted(self._times["visible"])
+        elif objective.of_time and objective.service:
             found.service = uncounted(self._times["service"])
         elif objective.of_time:
             found.latency = uncounted(self._times["latency"])
@@ -207,7 +209,7 @@ class _Windows:
         if self.first_s > begin_s + _SLACK_S:
             return  # the first window is not full yet
         whole, offered = self.sum.figures(objective), self.sum.offered
-        if objective.of_time and not objective.service:
+        if objective.of_answers and not objective.service:
             whole.latency = Distribution.merged((whole.latency, ages))
         count = _count(objective, whole, offered)
         self.fullest = max(self.fullest, count)
@@ -293,6 +295,8 @@ def _hits(objective: Objective, figures: Figures) -> int:
 
 
 def _times(objective: Objective, figures: Figures) -> Distribution:
+    if objective.visible:
+        return figures.visible
     return figures.service if objective.service else figures.latency
 
 

@@ -7,6 +7,7 @@
 =====================  =============================================================================================
 ``p99<300ms``          a percentile of the latency, from the intended start; also ``max`` and ``mean``; us, ms, s, m
 ``service.p99<300ms``  the same of the service time, from the send
+``visible.p99<2s``     the time until an acknowledged event can be read, of the audit's sample
 ``errors<0.1%``        arrivals without a good answer: failed, unanswered, never sent; per cent, or a whole number
 ``indeterminate<1%``   requests that nobody knows of whether they were carried out
 ``violations=0``       answers that break the contract; always an objective
@@ -56,6 +57,7 @@ class Objective:
     scenario: str = ""
     percentile: float = 0.0
     service: bool = False
+    visible: bool = False
     share: bool = False
     window_s: float = 0.0
     implied: bool = False
@@ -64,6 +66,11 @@ class Objective:
     def of_time(self) -> bool:
         """Whether it limits a time."""
         return self.kind in (Kind.PERCENTILE, Kind.MEAN)
+
+    @property
+    def of_answers(self) -> bool:
+        """Whether it limits how long answers take."""
+        return self.of_time and not self.visible
 
     @property
     def needed(self) -> int:
@@ -87,7 +94,7 @@ class Objective:
         }[self.operator]
 
 
-_METRIC = re.compile(r"(?P<service>service\.)?(?P<name>[A-Za-z]+)(?P<number>[0-9.]*)(?:@(?P<window>[^<>=]*))?")
+_METRIC = re.compile(r"(?P<of>(?:service|visible)\.)?(?P<name>[A-Za-z]+)(?P<number>[0-9.]*)(?:@(?P<window>[^<>=]*))?")
 _OPERATOR = re.compile(r"<=|>=|==|<|>|=|≤|≥")
 _VALUE = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>\S*)")
 _SCENARIO = re.compile(r"\s*(?P<name>[A-Za-z_][\w -]*?)\s*:")
@@ -141,7 +148,8 @@ class _Reader:
             start += len(group) + 1
         seen: dict[tuple[object, ...], Objective] = {}
         for each in found:
-            key = (each.scenario, each.kind, each.percentile, each.service, each.window_s, each.operator[0], each.share)
+            of = (each.kind, each.percentile, each.service, each.visible, each.window_s)
+            key = (each.scenario, *of, each.operator[0], each.share)
             if key in seen:
                 raise ObjectiveError(f"objectives {self.text!r}: {seen[key].text} and {each.text} limit the same")
             seen[key] = each
@@ -187,7 +195,12 @@ class _Reader:
     def _metric(self, found: re.Match[str], place: int) -> Objective:
         name, number = found["name"].lower(), found["number"]
         window_s = self._window(found["window"], place + found.start("window")) if found["window"] is not None else 0.0
-        service = bool(found["service"])
+        visible = found["of"] == "visible."
+        if visible and window_s:
+            raise self._error(place, "the time until events can be read is that of a sample, too few for windows")
+        base = Objective(
+            "", Kind.PERCENTILE, "", 0, service=found["of"] == "service.", visible=visible, window_s=window_s
+        )
         if name == "p" and number:
             try:
                 percentile = float(number)
@@ -195,14 +208,14 @@ class _Reader:
                 percentile = 0.0
             if not 0 < percentile < 100:
                 raise self._error(place + found.start("number"), f"{number} is no percentile; above 0 and below 100")
-            return Objective("", Kind.PERCENTILE, "", 0, percentile=percentile, service=service, window_s=window_s)
-        if number or (service and name not in ("max", "mean")):
+            return replace(base, percentile=percentile)
+        if number or (found["of"] and name not in ("max", "mean")):
             raise self._error(place, f"{found[0].partition('@')[0]!r} is nothing that can be limited; {_NAMES}")
         if name == "max":
-            return Objective("", Kind.PERCENTILE, "", 0, percentile=100.0, service=service, window_s=window_s)
+            return replace(base, percentile=100.0)
         if name not in set(Kind) - {Kind.PERCENTILE}:
             raise self._error(place, f"{name!r} is nothing that can be limited; {_NAMES}")
-        return Objective("", Kind(name), "", 0, service=service, window_s=window_s)
+        return replace(base, kind=Kind(name))
 
     def _window(self, text: str, place: int) -> float:
         found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m)", text.strip())

@@ -8,7 +8,7 @@ from typing import Any
 
 from load.arrivals.schedule import Schedule, ScheduleError, ramp, spike, steady, steps, trace
 from load.capacity.shares import check_objectives
-from load.objectives import ObjectiveError, parse_objectives
+from load.objectives import Objective, ObjectiveError, parse_objectives
 from load.options import LoadOptions, OptionError
 from load.scenario import ScenarioError
 from load.scenarios.data import Sizes
@@ -50,11 +50,20 @@ def schedule_of(options: LoadOptions) -> Schedule:
     return Schedule(make(options.rate, options.duration_s), options.seed, poisson, words)
 
 
+def _check_visible(objectives: list[Objective], options: LoadOptions) -> None:
+    """Raises ObjectiveError where nobody looks for what an objective limits."""
+    wanted = next((each.text for each in objectives if each.visible), "")
+    if wanted and (options.scenario == "search" or options.no_audit):
+        why = "the scenario search sends no events" if options.scenario == "search" else "--no-audit leaves it out"
+        raise ObjectiveError(f"{wanted} is told by the audit's sample of events, and {why}")
+
+
 def check(options: LoadOptions) -> None:
     """Whether all of it can be used, before anything is sent. Raises OptionError in one line."""
     try:
         objectives = parse_objectives(options.slo, PARTS[options.scenario])
         Sizes(options.batch)
+        _check_visible(objectives, options)
         if options.find_capacity:
             check_objectives(objectives)
             return

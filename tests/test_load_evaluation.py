@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp.distribution import Distribution, in_words, rank
-from cdp.load_results import Error, Judged, ObjectiveJudged, Span
+from cdp.load_results import ChannelKey, Error, Figures, Judged, ObjectiveJudged, Span
 from load.evaluation import Evaluator, share_in_words
 from load.objectives import parse_objectives
+from load.recording.histogram import distribution_of
 from load.statistics import chance_of, percentile_interval, wilson
 from tests.sample_load_runs import INGEST, MS, SEARCH, figures, served, span
 
@@ -229,3 +231,13 @@ class TestWindows:
 )
 def test_shares_in_words(share: float, words: str) -> None:
     assert share_in_words(share) == words
+
+
+def test_the_time_until_events_can_be_read_is_judged_by_itself() -> None:
+    key = ChannelKey("ingest", "POST", "events")
+    quick, slow = (distribution_of(np.full(200, ms * 1_000_000, dtype=np.int64)) for ms in (5, 3000))
+    row = Span(0, 1, {key: Figures(good=200, latency=quick, service=quick, visible=slow)}, offered=200)
+    found = judged("visible.p99<2s,p99<100ms", [row])
+    assert found["visible.p99<2s"].judged is Judged.MISSED
+    assert found["p99<100ms"].judged is Judged.MET
+    assert outcome("visible.p99<2s", [Span(0, 1, {key: Figures(good=200, latency=quick)})]) is Judged.NOT_JUDGEABLE

@@ -137,3 +137,12 @@ def test_limits_are_kept_to_the_letter(text: str, holds: float, broken: float) -
     objective = parse_one(text)
     assert objective.holds(holds)
     assert not objective.holds(broken)
+
+
+def test_the_time_until_events_can_be_read() -> None:
+    (objective, *_) = parse_objectives("ingest:visible.p99<2s")
+    assert objective.visible and objective.of_time and not objective.of_answers and objective.limit == 2e9
+    with pytest.raises(ObjectiveError, match="too few for windows"):
+        parse_objectives("visible.p99@10s<2s")
+    with pytest.raises(ObjectiveError, match="nothing that can be limited"):
+        parse_objectives("visible.errors<1%")

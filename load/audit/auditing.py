@@ -28,6 +28,8 @@ class Auditing:
         self._target = target
         self._times_ns: list[int] = []
         self._never = 0
+        self._told = 0  # how many of the times were taken
+        self._told_never = 0
         self._notes: dict[str, None] = {}
         self._stopped = ""
 
@@ -39,6 +41,14 @@ class Auditing:
         self._never += told["never"]
         self._notes |= dict.fromkeys(told["notes"])
         receive(told, directory)
+
+    def take_times_ns(self) -> list[int]:
+        """The times until events of the sample could be read, as far as they came since this was asked last. One that
+        was not seen within the deadline has that for its time."""
+        times = self._times_ns[self._told :]
+        late = self._never - self._told_never
+        self._told, self._told_never = len(self._times_ns), self._never
+        return times + [int(self._options.audit_deadline * 1e9)] * late
 
     def stop(self, reason: str) -> None:
         """Do not audit, or stop doing it."""

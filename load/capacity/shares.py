@@ -57,6 +57,8 @@ def part_of(channels: dict[ChannelKey, Figures], scenario: str) -> Figures:
 
 def times_of(objective: Objective, figures: Figures) -> Distribution:
     """The times that an objective is about."""
+    if objective.visible:
+        return figures.visible
     return figures.service if objective.service else figures.latency
 
 

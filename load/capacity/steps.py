@@ -137,7 +137,7 @@ def _void(
 
 def _of_latency(held: Held, objectives: Sequence[Objective]) -> bool:
     return held.text == BACKLOG or any(
-        each.text == held.text and each.scenario == held.scenario and each.of_time and not each.service
+        each.text == held.text and each.scenario == held.scenario and each.of_answers and not each.service
         for each in objectives
     )
 
@@ -147,7 +147,7 @@ def _service_fails(watch: StepWatch, objectives: Sequence[Objective], delay_ns: 
     if any(each.text == BACKLOG and not each.holds for each in watch.judge()):
         return True
     for objective in objectives:
-        if not objective.of_time:
+        if not objective.of_answers:
             continue
         objective = replace(objective, limit=objective.limit + delay_ns)
         whole = part_of_all(watch.spans, objective.scenario)

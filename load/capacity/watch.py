@@ -171,7 +171,7 @@ class StepWatch:
         levels = np.array([level for _, level in looks], dtype=np.float64)
         third = len(levels) // 3
         first, last = levels[:third].mean(), levels[-third:].mean()
-        limit_s = min((each.limit / 1e9 for each in self.objectives if each.of_time), default=_UNLIMITED_S)
+        limit_s = min((each.limit / 1e9 for each in self.objectives if each.of_answers), default=_UNLIMITED_S)
         least = max(_LEAST_GROWN, _QUEUES * self.rate * limit_s)
         grows = growth > _GROWTH * self.rate and last > 2 * first and last - first > least
         detail = f"{levels[0]:,.0f} requests under way at first, {levels[-1]:,.0f} at last"

@@ -112,7 +112,7 @@ def _shared(cores: int) -> str:
 class _Health:
     def __init__(self, samples: list[HealthSample], objectives: Sequence[Objective], figures: Figures) -> None:
         self.samples = samples
-        self.objectives = [each for each in objectives if each.of_time]
+        self.objectives = [each for each in objectives if each.of_answers]
         self.figures = figures
         self.by_process: dict[str, list[HealthSample]] = defaultdict(list)
         for sample in sorted(samples, key=lambda each: each.to_s):
