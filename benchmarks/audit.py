@@ -63,7 +63,7 @@ def cost_us(size: int, directory: Path, *, noting: bool) -> float:
 
 
 def _go_on(ledger: Ledger) -> None:
-    """One in a thousand is handed to the watch, which then goes its own way."""
+    """One in a thousand is handed to the watch, which goes its own way then."""
     ledger.unwatched += 1000
 
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import psutil
+import pytest
 
 from benchmarks.restarts import killed_and_restarted
 from cdp.audit_results import CLEAN, FOUND, PRESENT
@@ -42,6 +43,7 @@ def test_what_is_lost_decides(instance: RunningInstance, tmp_path: Path) -> None
     assert not [p for p in directory.iterdir() if instance.password.encode() in p.read_bytes()]
 
 
+@pytest.mark.slow
 def test_the_ledger_of_a_killed_generator_is_whole(instance: RunningInstance, tmp_path: Path) -> None:
     arguments = ["mixed", "--rate", "40", "--time", "60s", *SMALL, "--url", instance.origin, "--processes", "2"]
     process = start(["-m", "cdp", "load", *arguments, "--runs", str(tmp_path)], account(instance))
@@ -60,6 +62,7 @@ def test_the_ledger_of_a_killed_generator_is_whole(instance: RunningInstance, tm
     assert balance["acknowledged"][PRESENT] >= whole > 0, "the ledger knows at least what the results know"
 
 
+@pytest.mark.slow
 def test_an_instance_that_is_killed_and_started_again_loses_nothing(tmp_path: Path) -> None:
     outcome = killed_and_restarted(tmp_path, seconds=4)
     audit = outcome.audit

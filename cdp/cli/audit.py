@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -86,13 +89,32 @@ def _same(run: LoadRun, target: Target) -> None:
 
 
 def _audited(directory: Path, run: LoadRun, target: Target, deadline_s: float) -> Audit:
+    """The audit; the first Ctrl-C ends it in good order, the second at once."""
+    stopped: list[str] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        stopped.append("interrupted")
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        return _asked(directory, run, target, deadline_s, lambda: "".join(stopped))
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _asked(directory: Path, run: LoadRun, target: Target, deadline_s: float, wanted: Callable[[], str]) -> Audit:
+    from cdp.audit_results import ERROR, Audit
     from load.admission import sign_in
     from load.audit.run import audit as audit_run
     from load.scenarios.ingest import UPLOAD_DEADLINE_S
 
     secrets = Secrets()
     contract = read_contract(None, target.overlay)
-    token = sign_in(target, contract, secrets)
+    try:
+        token = sign_in(target, contract, secrets)
+    except TargetError as error:
+        return Audit(ERROR, secrets.redact(str(error)))
     return audit_run(
         directory,
         target,
@@ -100,6 +122,7 @@ def _audited(directory: Path, run: LoadRun, target: Target, deadline_s: float) -
         token,
         lasted_s=run.lasted_s + UPLOAD_DEADLINE_S,
         deadline_s=deadline_s,
+        wanted=wanted,
         say=lambda line: click.echo(line, err=True),
         answered=sum(figures.events for figures in run.totals.values()),
     )

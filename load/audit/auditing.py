@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class Auditing:
             token = sign_in(self._target, contract, secrets)
         except (TargetError, ContractError) as error:
             return Audit(ERROR, secrets.redact(str(error)))
-        return audit(
+        found = audit(
             directory,
             self._target,
             contract,
@@ -77,7 +78,14 @@ class Auditing:
             say=lambda line: print(line, file=sys.stderr),
             answered=answered,
         )
+        if found.verdict == ERROR:
+            found = replace(found, reason=f"{found.reason}; {_again(directory)}")
+        return found
 
     def declined(self, reason: str, directory: Path) -> Audit:
         """What stands in the results of a run that is not audited."""
-        return Audit(NOT_AUDITED, f"{reason}; `cdp audit {directory}` does it later")
+        return Audit(NOT_AUDITED, f"{reason}; {_again(directory)}")
+
+
+def _again(directory: Path) -> str:
+    return f"`cdp audit {directory}` does it later"

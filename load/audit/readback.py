@@ -69,6 +69,7 @@ class Readback:
         self.control = False  # whether the lists have proved to show events
         self._customers: dict[str, Customer] = {}
         self._newest_s: float | None = None
+        self._wanted = 0
         self._began_s = time.monotonic()
         self._said_s = self._began_s
         self._until_s = self._began_s + self.deadline_s
@@ -77,6 +78,7 @@ class Readback:
     def read(self) -> None:
         """Read everything. Raises ReadError when that is not possible, Stopped when it is not wanted any more."""
         groups = list(self._groups())
+        self._wanted = len(groups)
         if self.ways.of_customer is not None:
             self._prepare_owners(groups)
         if self.ways.of_customer is None and self.ways.of_all is None:
@@ -348,7 +350,8 @@ class Readback:
         if now_s - self._said_s >= SAID_EVERY_S:
             self._said_s = now_s
             noted = int((self.sent.states > 0).sum())
-            self.say(f"audit: {self.tally.records:,} of {noted:,} events read back")
+            found = f"{len(self.looked_up):,} of {self._wanted:,} identifiers found"
+            self.say(f"audit: {found}, {self.tally.records:,} of {noted:,} events read back")
 
 
 def _key(row: Row) -> str:

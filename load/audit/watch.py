@@ -63,10 +63,10 @@ class VisibilityWatch:
         self._stopping = ""
         self._close: Callable[[], None] = lambda: None
 
-    def acknowledged(self, seq: int, at_ns: int) -> None:
-        """See `load.scenarios.ingest.Watch`."""
+    def acknowledged(self, first: int, size: int, at_ns: int) -> None:
+        """See `load.scenarios.ingest.Watch`. The customer of whom there are fewest events is looked at."""
         if self._waiting.qsize() < _MOST_WAITING:
-            self._waiting.put((seq, at_ns))
+            self._waiting.put((self._writer.rarest(first, size), at_ns))
         else:
             self.skipped += 1
 
@@ -100,7 +100,7 @@ class VisibilityWatch:
         self._close()
         if self.skipped:
             self._notes.append(
-                f"{self.skipped:,} events of the sample were not watched, because too many were under way"
+                f"{self.skipped:,} events of the sample could not be watched, because there were too many"
             )
 
     def take(self) -> dict[str, Any]:
@@ -148,16 +148,19 @@ class VisibilityWatch:
         owner: str | None = None
         while True:
             owner = owner or owners.of(identifier)
-            if owner is not None and self._shows(owner, seq, page):
+            shown = self._shows(owner, seq, page) if owner is not None else False
+            if shown:
                 self._times_ns.append(time.monotonic_ns() - at_ns)
                 return
             if time.monotonic_ns() - at_ns > self._deadline_s * 1e9:
-                self._never += 1
+                self._never += shown is False
+                self.skipped += shown is None
                 return
             gevent.sleep(pause_s)
             pause_s, page = min(_LONGEST_POLL_S, 2 * pause_s), min(_LARGEST_PAGE, 2 * page)
 
-    def _shows(self, owner: str, seq: int, count: int) -> bool:
+    def _shows(self, owner: str, seq: int, count: int) -> bool | None:
+        """Whether an event is among the newest of a customer; None when there are so many that it may be further on."""
         assert self._ways.of_customer is not None
         operation = self._ways.of_customer
         size = min(count, self._reading.page_size(operation))
@@ -166,11 +169,12 @@ class VisibilityWatch:
         if status == 404:
             return False
         wanted = self._writer.mark(seq).strip('"')
-        for row in rows_of(operation, status, body):
+        rows = rows_of(operation, status, body)
+        for row in rows:
             payload = row.get(self._ways.ingestion.payload)
             if isinstance(payload, str) and wanted not in payload:
                 continue
             mark = verify(payload, {name: row.get(name) for name in self._ways.columns})  # type: ignore[misc]
             if isinstance(mark, Mark) and (mark.worker, mark.seq) == (self._worker, seq):
                 return True
-        return False
+        return None if size and len(rows) >= size else False

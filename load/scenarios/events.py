@@ -107,6 +107,11 @@ class EventWriter:
         """The identifier of the customer whom event number `seq` is about."""
         return self._parts(seq).identifier.decode()
 
+    def rarest(self, first: int, size: int) -> int:
+        """Of the events `first` and following, one about a new customer, else the one about the least popular."""
+        ranks = [self._draws[seq].customer for seq in range(first, first + size)]
+        return first + (ranks.index(-1) if -1 in ranks else ranks.index(max(ranks)))
+
     def mark(self, seq: int) -> str:
         """The mark of event number `seq`, as it stands in its payload's JSON."""
         return f'"{self._prefix.decode()}{seq}"'

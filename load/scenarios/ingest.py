@@ -122,8 +122,8 @@ class Watch(Protocol):
 
     every: int
 
-    def acknowledged(self, seq: int, at_ns: int) -> None:
-        """Event number `seq`, one in `every`, was acknowledged at `at_ns`. Must not block."""
+    def acknowledged(self, first: int, size: int, at_ns: int) -> None:
+        """Of the events `first` and following, acknowledged at `at_ns`, one is to be watched. Must not block."""
 
 
 class BatchAnswer:
@@ -358,7 +358,7 @@ class IngestScenario:
             self.ledger.unwatched = NEVER
             return
         self.ledger.unwatched = max(0, self.ledger.unwatched + self.watch.every)
-        self.watch.acknowledged(batch.first, answer.done_ns)
+        self.watch.acknowledged(batch.first, batch.size, answer.done_ns)
 
     def _noted(self, step: Step, entries: Entries) -> Step:
         """The step with its entries in the ledger, where there is one."""
