@@ -15,6 +15,7 @@ import orjson
 import pytest
 
 from benchmarks.simulated_nights import load_run
+from cdp.audit_results import CLEAN, ERROR, FOUND, NOT_AUDITED, Audit, AuditFinding
 from cdp.cli.gate_steps import Steps, pass_gate
 from cdp.cli.targeting import Choice
 from cdp.comparison.accepted import read_accepted
@@ -37,6 +38,7 @@ from tests.stored_runs import store_contract, store_load
 from tests.test_command_line import cdp, told
 
 DEADLINE_S = 90
+LOST = AuditFinding("lost", 3, "gone")
 
 
 def gate_of(*outcomes: str, **others: Any) -> Gate:
@@ -91,26 +93,26 @@ def test_what_each_part_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "outcome"),
+    ("audit", "outcome"),
     [
-        ({"verdict": "clean", "balance": {"acknowledged": {"present": 1000}}}, GO),
-        ({"verdict": "findings", "findings": [{"name": "lost", "count": 2}]}, NO_GO),
-        ({"verdict": "error", "reason": "the counts do not balance"}, CANNOT_TELL),
-        ({"verdict": "not audited", "reason": "the target shows no events"}, NOTE),
-        ({}, CANNOT_TELL),
+        (Audit(CLEAN, balance={"acknowledged": {"present": 1000}}), GO),
+        (Audit(FOUND, findings=[LOST]), NO_GO),
+        (Audit(ERROR, "the counts do not balance"), CANNOT_TELL),
+        (Audit(NOT_AUDITED, "the target shows no events"), NOTE),
+        (Audit("of a later version"), CANNOT_TELL),
     ],
 )
-def test_the_audit_of_a_load_run_is_taken_over(record: dict[str, Any], outcome: str) -> None:
-    assert judged_audit(record).outcome == outcome
+def test_the_audit_of_a_load_run_is_taken_over(audit: Audit, outcome: str) -> None:
+    assert judged_audit(audit).outcome == outcome
 
 
 def test_the_audit_is_read_from_the_results_of_the_load(tmp_path: Path) -> None:
     path = store_load(tmp_path / "load", load_run(np.random.default_rng(1)))
     lines = path.read_bytes().splitlines(keepends=True)
-    record = {"kind": "audit", "verdict": "findings", "findings": [{"name": "lost", "count": 3, "sentence": "gone"}]}
+    record = Audit(FOUND, findings=[LOST]).as_record()
     path.write_bytes(b"".join([*lines[:-1], orjson.dumps(record) + b"\n", lines[-1]]))
     load, audit = judged_load(path.parent, tmp_path / "gate", 1.0)
-    assert (load.outcome, audit.outcome, audit.reasons) == (GO, NO_GO, ["3 lost"])
+    assert (load.outcome, audit.outcome, audit.reasons) == (GO, NO_GO, ["3 lost: gone"])
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ _FREE_OPTIONS = {
     "shape",
     "arrivals",
     "time_s",
+    "audit_deadline",
+    "start",
+    "max_rate",
+    "peak",
 }
 _MACHINE = ("processor", "cores", "memory_gb", "architecture")
 
