@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
+import contracts.steady_draws  # noqa: F401 - the seed alone decides what is drawn
 from contracts.examples import Kept
 
 T = TypeVar("T")

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 
+import contracts.steady_draws  # noqa: F401 - the seed alone decides what is drawn
 from cdp.verdicts import Cell
 
 EXAMPLES = Path("reports") / "examples"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis.errors import Unsatisfiable
 
+import contracts.steady_draws  # noqa: F401 - the seed alone decides what is drawn
 from cdp.contract import Operation
 from cdp.http import DROPPED, Exchange
 from cdp.verdicts import Cell

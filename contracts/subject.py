@@ -13,6 +13,7 @@ import jsonschema_rs
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
+import contracts.steady_draws  # noqa: F401 - the seed alone decides what is drawn
 from cdp.contract import Operation
 from cdp.http import Exchange
 from cdp.verdicts import Cell

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 import jsonschema_rs
 from hypothesis import strategies as st
 
+import contracts.steady_draws  # noqa: F401 - the seed alone decides what is drawn
 from cdp.contract import Contract, Operation, Parameter
 from contracts.calls import Call
 from contracts.drawn_bodies import DrawnBodies, interoperable

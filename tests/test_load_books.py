@@ -182,5 +182,11 @@ def test_a_process_that_never_said_anything_left_all_of_its_stripe() -> None:
 
 
 def test_a_closed_loop_offers_what_it_sends() -> None:
-    books = close_books([Figures(good=5, failed=2, unanswered=1)], [], None, 3)
+    books = close_books([Figures(good=5, failed=2, unanswered=1)], [], None, 3, open_loop=False)
     assert (books.offered, books.sent, books.never_sent, books.balanced) == (8, 8, 0, True)
+
+
+def test_a_search_for_capacity_balances_without_a_schedule() -> None:
+    books = close_books([Figures(good=20)], [sender("one", 13, 13), sender("two", 7, 7)], None, 3)
+    assert (books.offered, books.sent, books.balanced) == (20, 20, True)
+    assert not close_books([Figures(good=20)], [sender("one", 14, 13), sender("two", 7, 7)], None, 3).balanced
