@@ -36,4 +36,4 @@ def drawn(more: str) -> str:
 
 
 def test_modules_change_nothing() -> None:
-    assert drawn("") == drawn("import load.coordinator, reports.load_page, instance.app")
+    assert drawn("") == drawn("import load.capacity.estimate, reports.load_page, instance.app")
