@@ -103,6 +103,7 @@ def test_each_fault_is_found_counted_and_named(
     assert found.events - len(marks) == in_order(found)
 
 
+@pytest.mark.slow
 def test_a_target_that_gives_less_at_a_time_than_it_is_asked(instance: RunningInstance, tmp_path: Path) -> None:
     found, _ = run_with(Sparing(), instance, tmp_path, new_customers=0.0, zipf=3.0)
     assert found.verdict == CLEAN, found

@@ -197,7 +197,7 @@ def run_at(answer: Answer, runs: Path, *, let_in: bool) -> tuple[str, int]:
     return "\n".join([result.stdout, result.stderr, *artefacts]), result.returncode
 
 
-@pytest.mark.parametrize("let_in", [False, True], ids=["at once", "later"])
+@pytest.mark.parametrize("let_in", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["at once", "later"])
 @pytest.mark.parametrize("answer", ECHOES, ids=lambda answer: answer.__name__)
 def test_an_echo_leaves_no_trace_of_the_token(answer: Answer, let_in: bool, tmp_path: Path) -> None:
     text, code = run_at(answer, tmp_path, let_in=let_in)
