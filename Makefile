@@ -51,10 +51,10 @@ run: $(INSTALLED)
 	@$(BIN)/cdp gate -n 2 $(ARGS)
 
 test: lint
-	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile -m "not slow"
+	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: lint
-	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check $(SOURCES)

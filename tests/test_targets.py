@@ -369,6 +369,7 @@ other = {token_env = "OTHER", features = ["data/dashboard"]}
     assert nobody not in everything and "a-token-that-nobody-knows" not in everything
 
 
+@pytest.mark.slow
 def test_pytest_takes_targets_too(instance: RunningInstance, tmp_path: Path) -> None:
     with foreign(instance, tmp_path, "allow = ['writes']") as (file, asked):
         command = [sys.executable, "-m", "pytest", "contracts", "-q", "-p", "no:cacheprovider"]
