@@ -281,6 +281,7 @@ def test_rounds_add_evidence_find_nothing_and_leave_nothing(
     assert made.counts == Counter(r.verdict.name for r in run.results)
 
 
+@pytest.mark.slow
 def test_what_rounds_remove_is_not_relied_upon_afterwards(
     server: BrokenServer, contract: Contract, tmp_path: Path
 ) -> None:

@@ -82,7 +82,6 @@ class Front:
 CDP = Front("cdp contract", ("cdp", "contract"), "--")
 XDIST = Front("pytest contracts", ("pytest", "contracts", "-q", "-p", "no:cacheprovider"), "--cdp-")
 both = pytest.mark.parametrize("front", [CDP, pytest.param(XDIST, marks=pytest.mark.slow)], ids=["cdp", "pytest"])
-in_front = pytest.mark.parametrize("front", [CDP, XDIST], ids=["cdp", "pytest"])  # the one test that is never left out
 
 
 def environment(instance: RunningInstance) -> dict[str, str]:
@@ -192,7 +191,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return verdicts(results(runs))
 
 
-@in_front
+@both
 def test_the_same_verdicts_as_one_process(front: Front, alone: dict[str, str], tmp_path: Path) -> None:
     chosen = [word for section in SECTIONS for word in (f"{front.option}section", section)]
     command = [sys.executable, "-m", *front.command, f"{front.option}runs", str(tmp_path), *chosen, "-n", "2"]
