@@ -25,6 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from load.statistics import Z_95
+
 Floats = npt.NDArray[np.float64]
 
 LINE, BRACKET = "line", "bracket"
@@ -38,7 +40,6 @@ _BEYOND = 1.06  # of its upper end: from there on queues grow, and their shares 
 _LEAST_HITS = 10
 _LEAST_BLOCKS = 8
 _ROUNDS = 12  # of the iterated fit, which settles in half of them
-_Z = 1.959964
 _WIDEN = 1.5
 """Steps follow each other's results, and lucky ones end sooner: on simulated queues of known capacity an interval that
 knew nothing of that contained the truth in 80 % of 75 searches (`tests/queue_simulation.py`). So much wider it holds
@@ -112,7 +113,9 @@ def _by_bursts(tails: Sequence[Tail]) -> tuple[float, float]:
     """
     hits = np.concatenate([tail.hits[:, tail.hits.shape[1] * 2 // 8] for tail in tails])
     bursts = float(hits.sum() ** 2 / (hits**2).sum()) if hits.any() else 0.5
-    return math.log(_chi_square(_Z, 2 * bursts + 2) / 2 / bursts), -math.log(_chi_square(-_Z, 2 * bursts) / 2 / bursts)
+    return math.log(_chi_square(Z_95, 2 * bursts + 2) / 2 / bursts), -math.log(
+        _chi_square(-Z_95, 2 * bursts) / 2 / bursts
+    )
 
 
 def _chi_square(z: float, freedom: float) -> float:

@@ -274,7 +274,7 @@ class CapacityRun(Coordinator):
             verdict=verdict,
             offered_rate=round(watch.offered_rate, 3),
             in_flight=round(watch.in_flight, 3),
-            curve=curve_of(watch, watch.figures),
+            curve=curve_of(watch.figures, watch.judge()),
             mean_latency_ns=round(watch.figures.latency.mean_ns),
         )
 

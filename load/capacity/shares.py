@@ -9,7 +9,6 @@ Sampling, 1965), shortens the sample.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from cdp.distribution import Distribution
 from cdp.load_results import ChannelKey, Figures
 from load.objectives import Kind, Objective, ObjectiveError
+from load.statistics import Z_95, wilson
 
 MOST_BATCHES = 20
 LEAST_BATCHES = 8
@@ -87,21 +87,9 @@ class Share:
     def value(self) -> float:
         return self.hits / self.count if self.count else 0.0
 
-    def interval(self, z: float) -> tuple[float, float]:
+    def interval(self, z: float = Z_95) -> tuple[float, float]:
         """Wilson's score interval of the effective sample at `z` standard deviations."""
-        if not self.count:
-            return 0.0, 1.0
-        count = self.count / self.design_effect
-        share, weight = self.value, z * z / count
-        middle = (share + weight / 2) / (1 + weight)
-        reach = z / (1 + weight) * math.sqrt(share * (1 - share) / count + weight / count / 4)
-        return max(0.0, middle - reach), min(1.0, middle + reach)
-
-    @property
-    def log_variance(self) -> float:
-        """Variance of the logarithm of the share (delta method), with half a hit added so that none is no trouble."""
-        share = (self.hits + 0.5) / (self.count + 1)
-        return self.design_effect * (1 - share) / ((self.count + 1) * share)
+        return wilson(self.hits, self.count, z, self.design_effect)
 
 
 def design_effect(parts: Sequence[tuple[int, int]]) -> float:

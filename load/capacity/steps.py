@@ -10,10 +10,11 @@ from cdp.distribution import Distribution
 from cdp.load_results import Figures, HealthJudged, Step
 from load.capacity.search import Kind, Order
 from load.capacity.shares import allowed_share, beyond
-from load.capacity.watch import BACKLOG, Held, State, StepWatch, part_of_all, percentile_ends
+from load.capacity.watch import BACKLOG, Held, State, StepWatch
 from load.health.judge import OF_DELAY
 from load.objectives import Kind as ObjectiveKind
 from load.objectives import Objective
+from load.statistics import percentile_interval
 
 PASSED, FAILED, VOID = "passed", "failed", "void"
 LEAST_STEP_S = 4.0  # of judged time, before anything ends a step but a queue that grows
@@ -96,7 +97,7 @@ def judged(
         in_flight=round(watch.in_flight, 3),
         growth=round(watch.growth, 3),
         objectives=[_record(each) for each in held],
-        curve=curve_of(watch, figures),
+        curve=curve_of(figures, held),
         counts={"good": figures.good, "failed": figures.failed, "offered": figures.offered, "bad": figures.bad},
         errors=[{**error._asdict(), "count": count} for error, count in figures.errors.most_common(5)],
         tails=[_tail(watch, each) for each in objectives],
@@ -128,9 +129,9 @@ def _void(
     of_latency = all(_of_latency(each, objectives) for each in missed)
     if health.inconclusive:
         only_slow = all(reason.startswith(OF_DELAY) for reason in health.reasons)
-        if not only_slow or (missed and (not of_latency or not _service_fails(watch, objectives, delay_ns))):
+        if not only_slow or (missed and (not of_latency or not _service_fails(watch, objectives, missed, delay_ns))):
             return f"the generator was the limit: {health.reasons[0]}"
-    if missed and of_latency and not _service_fails(watch, objectives):
+    if missed and of_latency and not _service_fails(watch, objectives, missed):
         return f"{_named(missed[0])}, but the service time held and no queue grew: requests waited on this side"
     return ""
 
@@ -142,22 +143,23 @@ def _of_latency(held: Held, objectives: Sequence[Objective]) -> bool:
     )
 
 
-def _service_fails(watch: StepWatch, objectives: Sequence[Objective], delay_ns: int = 0) -> bool:
+def _service_fails(
+    watch: StepWatch, objectives: Sequence[Objective], missed: Sequence[Held], delay_ns: int = 0
+) -> bool:
     """Whether the service time misses an objective of the latency, too, by more than a delay; or the queue grows."""
-    if any(each.text == BACKLOG and not each.holds for each in watch.judge()):
+    if any(each.text == BACKLOG for each in missed):
         return True
     for objective in objectives:
         if not objective.of_answers:
             continue
         objective = replace(objective, limit=objective.limit + delay_ns)
-        whole = part_of_all(watch.spans, objective.scenario)
-        of_service = Figures(latency=whole.service, service=whole.service)
+        service = watch.of(objective.scenario).service
         allowed = allowed_share(objective)
         if objective.kind is ObjectiveKind.MEAN:
-            if not objective.holds(whole.service.mean_ns):
+            if not objective.holds(service.mean_ns):
                 return True
             continue
-        hits, count = beyond(objective, of_service)
+        hits, count = beyond(objective, Figures(latency=service, service=service))
         if allowed is not None and count and hits / count > allowed:
             return True
     return False
@@ -183,9 +185,9 @@ def _record(held: Held) -> dict[str, Any]:
     }
 
 
-def curve_of(watch: StepWatch, figures: Figures) -> dict[str, dict[str, list[int]]]:
+def curve_of(figures: Figures, held: Sequence[Held]) -> dict[str, dict[str, list[int]]]:
     """Of latency and service time: each percentile with its 95 % interval in ns, as far as the sample has one."""
-    effects = [each.share.design_effect for each in watch.judge() if each.share is not None]
+    effects = [each.share.design_effect for each in held if each.share is not None]
     effect = max(effects, default=1.0)
     return {
         name: {f"{percentile:g}": _with_ends(times, percentile, effect) for percentile in _CURVE}
@@ -195,5 +197,5 @@ def curve_of(watch: StepWatch, figures: Figures) -> dict[str, dict[str, list[int
 
 
 def _with_ends(times: Distribution, percentile: float, effect: float) -> list[int]:
-    ends = percentile_ends(times, percentile, effect)
+    ends = percentile_interval(times, percentile, effect)
     return [times.percentile(percentile), *(ends or ())]

@@ -13,13 +13,13 @@ from enum import StrEnum
 
 import numpy as np
 
-from cdp.distribution import Distribution, in_words
+from cdp.distribution import in_words
 from cdp.load_results import Figures, Span
 from load.capacity.estimate import BLOCK_S, FRACTIONS, Tail
 from load.capacity.shares import LEAST_BATCHES, Share, allowed_share, beyond, design_effect, part_of, times_of
 from load.evaluation import share_in_words
 from load.objectives import Kind, Objective
-from load.statistics import percentile_ranks
+from load.statistics import percentile_interval
 
 _CLEAR_Z = 2.575829
 _SLACK_S = 0.05
@@ -65,16 +65,40 @@ class StepWatch:
     settle_s: float
     spans: list[Span] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        # Of everything together and of each scenario: what came span by span, and all of it. Whoever watches may be the
+        # process that sends, so nothing is summed up anew at each look.
+        names = {"", *(each.scenario for each in self.objectives)}
+        self._parts: dict[str, list[Figures]] = {name: [] for name in names}
+        self._wholes: dict[str, Figures] = {name: Figures() for name in names}
+
     def feed(self, span: Span) -> None:
         """Take in what came between two moments; what came while the step settled is left out."""
-        if span.from_s >= self.settle_s - _SLACK_S:
-            self.spans.append(span)
+        if span.from_s < self.settle_s - _SLACK_S:
+            return
+        self.spans.append(span)
+        for name, parts in self._parts.items():
+            parts.append(part_of(span.channels, name))
+            self._wholes[name] = Figures.merged((self._wholes[name], parts[-1]))
+
+    def of(self, scenario: str) -> Figures:
+        """Everything of a scenario since the step settled; of all with an empty name."""
+        return self._wholes[scenario]
+
+    @property
+    def figures(self) -> Figures:
+        """Everything since the step settled."""
+        return self.of("")
+
+    @property
+    def _offering(self) -> list[Span]:
+        """The spans in which arrivals came; the wait for the last answers is none of them."""
+        return [span for span in self.spans if span.offered]
 
     @property
     def judged_s(self) -> float:
         """How long arrivals have come since the step settled."""
-        offering = [span for span in self.spans if span.offered]
-        return sum(span.to_s - span.from_s for span in offering)
+        return sum(span.to_s - span.from_s for span in self._offering)
 
     @property
     def offered_rate(self) -> float:
@@ -82,15 +106,10 @@ class StepWatch:
         judged_s = self.judged_s
         return sum(span.offered for span in self.spans) / judged_s if judged_s else 0.0
 
-    @property
-    def figures(self) -> Figures:
-        """Everything since the step settled."""
-        return Figures.merged(span.all for span in self.spans)
-
     def tail(self, objective: Objective) -> Tail:
         """What an estimate is made of: block by block, how many requests exceeded each fraction of the limit."""
         size = max(1, round(BLOCK_S * len(self.spans) / max(self.judged_s, BLOCK_S)))
-        parts = [part_of(span.channels, objective.scenario) for span in self.spans]
+        parts = self._parts[objective.scenario]
         blocks = [Figures.merged(parts[at : at + size]) for at in range(0, len(parts), size)]
         fractions = FRACTIONS if objective.of_time else (1.0,)
         rows = [
@@ -108,7 +127,7 @@ class StepWatch:
             allowed = allowed_share(objective)
             if objective.of_time and allowed:
                 nearer = replace(objective, limit=objective.limit * _WELL_BELOW)
-                hits, count = beyond(nearer, part_of_all(self.spans, objective.scenario))
+                hits, count = beyond(nearer, self.of(objective.scenario))
                 if hits > allowed * count:
                     return False
         return True
@@ -120,15 +139,13 @@ class StepWatch:
         return [*(self._judge(each) for each in self.objectives), self._backlog()]
 
     def _judge(self, objective: Objective) -> Held:
-        parts = [part_of(span.channels, objective.scenario) for span in self.spans]
-        whole = Figures.merged(parts)
+        parts, whole = self._parts[objective.scenario], self.of(objective.scenario)
         allowed = allowed_share(objective)
         if allowed is None:
             return self._mean(objective, parts, whole)
         counts = [beyond(objective, part) for part in parts]
-        share = Share(sum(hits for hits, _ in counts), sum(count for _, count in counts), 1.0)
         effect = max(design_effect(counts), self._correlation(objective, parts, whole))
-        share = Share(share.hits, share.count, effect)
+        share = Share(sum(hits for hits, _ in counts), sum(count for _, count in counts), effect)
         return Held(
             objective.text,
             objective.scenario,
@@ -163,7 +180,7 @@ class StepWatch:
 
     def _backlog(self) -> Held:
         """Whether more and more requests are under way or wait to be sent: then no rate like this can last."""
-        looks = [(span.to_s, span.waiting + span.in_flight) for span in self.spans if span.offered]
+        looks = self._levels
         growth = self.growth
         words = f"{growth:+,.1f}/s"
         if len(looks) < _LEAST_LOOKS:
@@ -178,9 +195,14 @@ class StepWatch:
         return Held(BACKLOG, "", State.BROKEN if grows else State.HOLDS, not grows, words, detail)
 
     @property
+    def _levels(self) -> list[tuple[float, int]]:
+        """How many requests were under way or waited, at the end of each span."""
+        return [(span.to_s, span.waiting + span.in_flight) for span in self._offering]
+
+    @property
     def growth(self) -> float:
         """By how many requests a second the number of those under way or waiting rises."""
-        looks = [(span.to_s, span.waiting + span.in_flight) for span in self.spans if span.offered]
+        looks = self._levels
         if len(looks) < 2:
             return 0.0
         times, levels = np.array(looks, dtype=np.float64).T
@@ -190,13 +212,8 @@ class StepWatch:
     @property
     def in_flight(self) -> float:
         """How many requests were under way on the average."""
-        levels = [span.in_flight for span in self.spans if span.offered]
+        levels = [span.in_flight for span in self._offering]
         return sum(levels) / len(levels) if levels else 0.0
-
-
-def part_of_all(spans: Sequence[Span], scenario: str) -> Figures:
-    """The figures of one scenario over some spans."""
-    return Figures.merged(part_of(span.channels, scenario) for span in spans)
 
 
 def _state(share: Share, allowed: float, parts: int) -> State:
@@ -218,18 +235,11 @@ def _words(objective: Objective, whole: Figures, share: Share) -> tuple[str, str
         if not times.count:
             return "–", ""
         value = in_words(times.percentile(objective.percentile))
-        found = percentile_ends(times, objective.percentile, share.design_effect)
+        found = percentile_interval(times, objective.percentile, share.design_effect)
         return value, f"95 % CI {in_words(found[0])} – {in_words(found[1])}" if found else ""
     if objective.kind is Kind.VIOLATIONS or not allowed_share(objective):
         return f"{share.hits:,}", ""
-    low, high = share.interval(1.959964)
+    low, high = share.interval()
     if objective.kind is Kind.RATE:
         return share_in_words(1 - share.value), f"95 % CI {share_in_words(1 - high)} – {share_in_words(1 - low)}"
     return share_in_words(share.value), f"95 % CI {share_in_words(low)} – {share_in_words(high)}"
-
-
-def percentile_ends(times: Distribution, percentile: float, effect: float = 1.0) -> tuple[int, int] | None:
-    """The 95 % interval in ns of a percentile by order statistics, of a sample that the design effect shortens; None
-    when the sample is too small to have an upper end."""
-    ranks = percentile_ranks(times.count, percentile, effect)
-    return (times.at(ranks[0]), times.at(ranks[1])) if ranks else None
