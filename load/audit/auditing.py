@@ -9,13 +9,10 @@ from typing import Any
 
 from cdp.audit_results import ERROR, NOT_AUDITED, Audit
 from cdp.contract import ContractError, load_contract
-from cdp.secrets import Secrets
-from cdp.targets import Target, TargetError
-from load.admission import sign_in
+from cdp.targets import Target
 from load.audit.noting import receive
-from load.audit.run import Visible, audit
+from load.audit.run import Visible, audit_run
 from load.options import LoadOptions
-from load.scenarios.ingest import UPLOAD_DEADLINE_S
 
 _WITHOUT_EVENTS = "search"
 
@@ -59,19 +56,16 @@ class Auditing:
         """Audit. Whatever goes wrong is in what it answers. `answered`: see `load.audit.run.audit`."""
         if self._stopped:
             return self.declined(self._stopped, directory)
-        secrets = Secrets()
         try:
             overlay = self._target.overlay
             contract = load_contract(overlay=Path(overlay) if overlay else None)
-            token = sign_in(self._target, contract, secrets)
-        except (TargetError, ContractError) as error:
-            return Audit(ERROR, secrets.redact(str(error)))
-        found = audit(
+        except ContractError as error:
+            return Audit(ERROR, str(error))
+        found = audit_run(
             directory,
             self._target,
             contract,
-            token,
-            lasted_s=lasted_s + UPLOAD_DEADLINE_S,
+            lasted_s=lasted_s,
             deadline_s=self._options.audit_deadline,
             visible=Visible(tuple(self._times_ns), self._never, tuple(self._notes)),
             wanted=lambda: self._stopped,

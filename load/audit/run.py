@@ -10,7 +10,9 @@ from pathlib import Path
 from cdp.audit_results import CLEAN, ERROR, FOUND, NOT_AUDITED, Audit
 from cdp.contract import Contract
 from cdp.distribution import Distribution
-from cdp.targets import Target
+from cdp.secrets import Secrets
+from cdp.targets import Target, TargetError
+from load.admission import sign_in
 from load.audit.judging import Judgement
 from load.audit.ledger import ACKNOWLEDGED, UNSENT, LedgerError
 from load.audit.owners import Ways
@@ -19,6 +21,7 @@ from load.audit.reading import PARALLEL, PATIENCE_S, ReadError, Reading, Stopped
 from load.audit.sent import Sent, read_sent
 from load.scenario import ScenarioError
 from load.scenarios import encoder
+from load.scenarios.ingest import UPLOAD_DEADLINE_S
 from load.wire.origin import WireError
 from load.wire.target import open_pool
 
@@ -33,6 +36,39 @@ class Visible:
     times_ns: tuple[int, ...] = ()
     never: int = 0
     notes: tuple[str, ...] = ()
+
+
+def audit_run(
+    directory: Path,
+    target: Target,
+    contract: Contract,
+    *,
+    lasted_s: float,
+    deadline_s: float,
+    answered: int,
+    wanted: Callable[[], str],
+    say: Callable[[str], None],
+    visible: Visible = Visible(),
+) -> Audit:
+    """Sign in and audit a run that sent for `lasted_s`, and its uploads for as long as they may take after it; the rest
+    as in `audit`. Whatever goes wrong is in what it answers."""
+    secrets = Secrets()
+    try:
+        token = sign_in(target, contract, secrets)
+    except TargetError as error:
+        return Audit(ERROR, secrets.redact(str(error)))
+    return audit(
+        directory,
+        target,
+        contract,
+        token,
+        lasted_s=lasted_s + UPLOAD_DEADLINE_S,
+        deadline_s=deadline_s,
+        visible=visible,
+        wanted=wanted,
+        say=say,
+        answered=answered,
+    )
 
 
 def audit(
