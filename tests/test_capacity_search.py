@@ -59,6 +59,29 @@ def test_the_bracket_closes_around_the_limit(limit: float, start: float, precisi
         assert search.confirmed == held
 
 
+def test_a_rate_that_cannot_be_sent_is_gone_round() -> None:
+    """The generator sends 1,300/s, the target takes 1,000/s: the way up from 700 would overshoot both."""
+    search = Search(700, precision=0.04, ceiling=20_000, floor=0.5)
+    for _ in range(100):
+        order = search.next()
+        if order is None:
+            break
+        if order.rate > 1300:
+            assert search.withdraw(order)
+        else:
+            search.take(order, order.rate <= 1000)
+    held, failed = search.highest_held, search.lowest_failed
+    assert held is not None and failed is not None and held <= 1000 < failed <= 1.04 * held
+
+
+def test_below_the_generators_limit_there_may_be_nothing_left() -> None:
+    search = Search(700, precision=0.04, ceiling=20_000, floor=0.5)
+    search.take(Order(Kind.CLIMB, 700), True)
+    left = [search.withdraw(Order(Kind.CLIMB, rate)) for rate in (1400, 900, 720)]
+    assert left == [True, True, False]  # then the generator is the limit, and the run says so
+    assert not search.withdraw(Order(Kind.BISECT, 710)), "only the way up is gone round"
+
+
 def test_nothing_held() -> None:
     search = Search(100, precision=0.04, ceiling=1000, floor=0.5)
     while (order := search.next()) is not None:

@@ -9,7 +9,6 @@ each of some runs with seeds of their own; whether the interval contains the tru
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -128,30 +127,39 @@ def main() -> int:
     parser.add_argument("--without-k6", action="store_true", help="leave the comparison away")
     given = parser.parse_args()
     REPORTS.mkdir(parents=True, exist_ok=True)
-    found: list[Found] = []
+    found = [Found(case) for case in CASES if given.only in case.name]
+    seeds = range(given.first_seed, given.first_seed + given.runs)
     with embedded_instance() as upstream:
-        for case in (case for case in CASES if given.only in case.name):
-            result = Found(case)
-            found.append(result)
-            for seed in range(given.first_seed, given.first_seed + given.runs):
-                with tempfile.TemporaryDirectory() as directory:
-                    run, took_s, code = one_run(case, upstream, seed, directory)
-                result.runs.append(run)
-                result.took_s.append(took_s)
-                result.codes.append(code)
-                print(
-                    f"{case.name}, seed {seed}, {took_s:.0f} s, exit {code}: {run.decision.sentence}", file=sys.stderr
-                )
-            if not given.without_k6:
-                with queue_server(case, upstream, 1) as url:
-                    result.k6_rate = broken_by_k6(url, upstream, case)
-            print(json.dumps({"server": case.name, "k6": result.k6_rate}), file=sys.stderr)
-    text = (
-        f"# Capacity of servers that is known\n\nMachine: {machine()}, server and generator on it.\n\n{table(found)}\n"
-    )
-    (REPORTS / "capacity.md").write_text(text)
-    print(text)
+        if not given.without_k6:
+            for result in found:
+                with queue_server(result.case, upstream, 1) as url:
+                    result.k6_rate = broken_by_k6(url, upstream, result.case)
+                print(f"{result.case.name}, k6: {result.k6_rate}", file=sys.stderr)
+        # Rounds over all servers, so that a machine that changes in between changes for all of them.
+        for seed in seeds:
+            for result in found:
+                _measure(result, upstream, seed)
+                _write(found)
+    print(_write(found))
     return 0
+
+
+def _measure(result: Found, upstream: Target, seed: int) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        run, took_s, code = one_run(result.case, upstream, seed, directory)
+    result.runs.append(run)
+    result.took_s.append(took_s)
+    result.codes.append(code)
+    name, sentence = result.case.name, run.decision.sentence
+    print(f"{name}, seed {seed}, {took_s:.0f} s, exit {code}: {sentence}", file=sys.stderr, flush=True)
+
+
+def _write(found: list[Found]) -> str:
+    """The table of what was measured so far, kept after every run so that a cut-off leaves it."""
+    measured = table([each for each in found if each.runs])
+    text = f"# Capacity of servers that is known\n\nMachine: {machine()}, server and generator on it.\n\n{measured}\n"
+    (REPORTS / "capacity.md").write_text(text)
+    return text
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ _QUICK_NS = 2_000_000
 _START_LOAD = 0.5  # of one place of service: what the search begins with where no start is given
 _BEGIN_IN_S = 0.3
 _REPEATS = 5  # of a step that is void, at most
+_CLIMB_REPEATS = 1  # of one on the way up, before a lower rate is tried
 _LEAST_RATE = 0.5
 
 
@@ -254,7 +255,9 @@ class CapacityRun(Coordinator):
             self._overloaded_s = self._halted_s
         if step.verdict == VOID:
             self._repeats += 1
-            if self._repeats > _REPEATS:
+            if self._repeats > _CLIMB_REPEATS and self.course.search.withdraw(self._order):
+                self._repeats = 0
+            elif self._repeats > _REPEATS:
                 self.obstacle = f"at {step.rate:.4g}/s {step.reason}"
                 self.stop_at_once()
             return

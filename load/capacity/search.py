@@ -43,6 +43,7 @@ class Search:
         self.held: list[float] = []
         self.failed: list[float] = []
         self.confirmed: float | None = None
+        self.withdrawn: float | None = None  # the lowest rate that the generator could not send
 
     @property
     def highest_held(self) -> float | None:
@@ -54,6 +55,12 @@ class Search:
     def lowest_failed(self) -> float | None:
         return min(self.failed, default=None)
 
+    @property
+    def can_climb(self) -> bool:
+        """Whether there is a rate worth trying between the highest that held and one that the generator cannot send."""
+        held = self.highest_held
+        return held is not None and (self.withdrawn is None or self.withdrawn / held > 1 + self.precision)
+
     def next(self) -> Order | None:
         """The next step; None when there is nothing more to find out."""
         held, failed = self.highest_held, self.lowest_failed
@@ -63,6 +70,8 @@ class Search:
             assert held is not None
             if held >= self.ceiling:
                 return None if self.confirmed == held else Order(Kind.CONFIRM, held)
+            if self.withdrawn is not None:
+                return Order(Kind.CLIMB, math.sqrt(held * self.withdrawn)) if self.can_climb else None
             return Order(Kind.CLIMB, min(2 * held, self.ceiling))
         if held is None:
             return None if failed <= self.floor else Order(Kind.CLIMB, max(failed / 2, self.floor))
@@ -81,3 +90,11 @@ class Search:
         self.held.append(order.rate)
         if order.kind is Kind.CONFIRM:
             self.confirmed = order.rate
+
+    def withdraw(self, order: Order) -> bool:
+        """Give up a rate on the way up that the generator cannot send; whether lower ones are left to try. The limit of
+        the target may lie below it all the same."""
+        if order.kind is not Kind.CLIMB or self.highest_held is None or self.failed:
+            return False
+        self.withdrawn = order.rate
+        return self.can_climb
