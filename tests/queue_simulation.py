@@ -99,6 +99,7 @@ def simulated_step(
     while at_s <= SETTLE_S or not is_over(watch, order.kind, longest_s):
         watch.feed(passage.span(at_s, at_s + ROW_S))
         at_s += ROW_S
+    watch.halted_s = at_s
     watch.feed(passage.drained(at_s))
     return judged(
         order,

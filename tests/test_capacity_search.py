@@ -199,6 +199,23 @@ def test_a_delay_on_this_side_is_void_and_not_the_targets() -> None:
     assert step.verdict == VOID and "on this side" in step.reason
 
 
+def test_rates_are_those_of_the_time_in_which_arrivals_came() -> None:
+    """Half of the row in which the arrivals end, and all of the wait for the last answers, offer nothing."""
+    watch = StepWatch(parse_objectives("p99<100ms"), 200, 0.0)
+    whole = spans([(100, 0, 0)] * 10)
+    for span in whole[:8]:
+        watch.feed(span)
+    watch.halted_s = watch.spans[-1].to_s
+    last, wait = whole[8:]
+    last.offered, wait.offered = 50, 0
+    before = watch.offered_rate
+    for span in (last, wait):
+        watch.feed(span)
+    assert watch.offered_rate == watch.good_rate == before == pytest.approx(100 / (last.to_s - last.from_s))
+    assert watch.judged_s == pytest.approx(watch.halted_s)
+    assert watch.figures.good == 1000, "the last answers count for what the objectives judge"
+
+
 SLOW = HealthJudged(True, ["event loop: it stood still for 40 ms at p99, most in worker 0"], [], "")
 SHORT = HealthJudged(True, ["file descriptors: worker 0 had 900 of 1,000 open"], [], "")
 

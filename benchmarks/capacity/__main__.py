@@ -89,7 +89,7 @@ def one_run(case: Case, upstream: Target, seed: int, directory: str) -> tuple[Lo
             "--runs",
             directory,
             "--time",
-            "175s",
+            "165s",
         ]
         began = time.monotonic()
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_LONGEST_S)
@@ -124,6 +124,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=10, help="runs of each server (default 10)")
     parser.add_argument("--only", default="", help="names of servers that contain this")
     parser.add_argument("--first-seed", type=int, default=1, help="seed of the first run (default 1)")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the runs' results there")
     parser.add_argument("--without-k6", action="store_true", help="leave the comparison away")
     given = parser.parse_args()
     REPORTS.mkdir(parents=True, exist_ok=True)
@@ -138,15 +139,15 @@ def main() -> int:
         # Rounds over all servers, so that a machine that changes in between changes for all of them.
         for seed in seeds:
             for result in found:
-                _measure(result, upstream, seed)
+                _measure(result, upstream, seed, given.keep)
                 _write(found)
     print(_write(found))
     return 0
 
 
-def _measure(result: Found, upstream: Target, seed: int) -> None:
+def _measure(result: Found, upstream: Target, seed: int, keep: Path | None) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        run, took_s, code = one_run(result.case, upstream, seed, directory)
+        run, took_s, code = one_run(result.case, upstream, seed, str(keep or directory))
     result.runs.append(run)
     result.took_s.append(took_s)
     result.codes.append(code)

@@ -162,6 +162,7 @@ class CapacityRun(Coordinator):
             self._why_over = "the time of the run is over"
         if self._why_over:
             self._halted_s = now_s
+            watch.halted_s = now_s - self._begin_s
             self._orders.append(StepOrder(HALT, self.step))
 
     def _recovered(self, watch: StepWatch) -> bool:

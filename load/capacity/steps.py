@@ -80,20 +80,19 @@ def judged(
     if void:
         verdict, reason = VOID, void
     figures = watch.figures
-    judged_s = watch.judged_s
     return Step(
         number=number,
         purpose=order.kind.value,
         rate=order.rate,
         from_s=round(from_s, 3),
         to_s=round(to_s, 3),
-        judged_s=round(judged_s, 3),
+        judged_s=round(watch.judged_s, 3),
         verdict=verdict,
         reason=reason,
         clear=all(each.state is not State.OPEN or _of_none(each) for each in held),
         offered_rate=round(watch.offered_rate, 3),
-        good_rate=round(figures.good / judged_s, 3) if judged_s else 0.0,
-        events_rate=round(figures.events / judged_s, 3) if judged_s else 0.0,
+        good_rate=round(watch.good_rate, 3),
+        events_rate=round(watch.events_rate, 3),
         in_flight=round(watch.in_flight, 3),
         growth=round(watch.growth, 3),
         objectives=[_record(each) for each in held],

@@ -7,7 +7,8 @@ When the time is up the observed figure decides, and the step says that it was n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -64,6 +65,7 @@ class StepWatch:
     rate: float
     settle_s: float
     spans: list[Span] = field(default_factory=list)
+    halted_s: float | None = None  # since the step's start, when its arrivals were ended
 
     def __post_init__(self) -> None:
         # Of everything together and of each scenario: what came span by span, and all of it. Whoever watches may be the
@@ -92,8 +94,10 @@ class StepWatch:
 
     @property
     def _offering(self) -> list[Span]:
-        """The spans in which arrivals came; the wait for the last answers is none of them."""
-        return [span for span in self.spans if span.offered]
+        """The spans in which arrivals came all the time: not the one in which they ended, nor the wait for the last
+        answers. With those, every rate would look lower than it was."""
+        end_s = math.inf if self.halted_s is None else self.halted_s + _SLACK_S
+        return [span for span in self.spans if span.to_s <= end_s]
 
     @property
     def judged_s(self) -> float:
@@ -103,8 +107,21 @@ class StepWatch:
     @property
     def offered_rate(self) -> float:
         """Arrivals a second that really came."""
-        judged_s = self.judged_s
-        return sum(span.offered for span in self.spans) / judged_s if judged_s else 0.0
+        return self._per_second(lambda span: span.offered)
+
+    @property
+    def good_rate(self) -> float:
+        """Good answers a second while arrivals came."""
+        return self._per_second(lambda span: span.all.good)
+
+    @property
+    def events_rate(self) -> float:
+        """Acknowledged events a second while arrivals came."""
+        return self._per_second(lambda span: span.all.events)
+
+    def _per_second(self, number: Callable[[Span], int]) -> float:
+        spans, judged_s = self._offering, self.judged_s
+        return sum(map(number, spans)) / judged_s if judged_s else 0.0
 
     def tail(self, objective: Objective) -> Tail:
         """What an estimate is made of: block by block, how many requests exceeded each fraction of the limit."""
