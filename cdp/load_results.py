@@ -251,7 +251,8 @@ class Capacity:
     `rate`: where the objective `binding` breaks, with its 95 % interval from `low` to `high`; `method`: how it was
     estimated (`line` through the steps, or the `bracket` of two of them). `held` and `failed`: the highest rate that
     held and the lowest that failed, `because` why. `headroom`: of the lower end over `peak`. `recovery_s`: after each
-    overload. `shape`: of the universal scalability law, a shape only. `void`: steps that say nothing.
+    overload. `shape`: of the universal scalability law, a shape only. `void`: steps that say nothing; `refuted`:
+    steps that failed on the way up and held when they were repeated at once.
     """
 
     rate: float | None = None
@@ -270,6 +271,7 @@ class Capacity:
     recovery_s: list[float] = field(default_factory=list)
     shape: dict[str, float] | None = None
     void: int = 0
+    refuted: int = 0
 
 
 class Judged(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cdp.distribution import in_words
 from cdp.load_results import Capacity, LoadRun, Step
-from reports.wording import one_line
+from reports.wording import one_line, plural
 
 HEADS = ("step", "for", "rate", "offered", "good", "latency", "service", "under way", "by Little", "verdict", "why")
 SIGNS = {"passed": "✓", "failed": "✗", "void": "–"}
@@ -62,6 +62,8 @@ def facts_of(run: LoadRun) -> list[tuple[str, str]]:
         facts.append(("Headroom", f"{capacity.headroom or 0:.2f} times the peak of {capacity.peak:,.4g}/s"))
     if capacity.void:
         facts.append(("Void steps", str(capacity.void)))
+    if capacity.refuted:
+        facts.append(("Failed once, held when repeated", plural(capacity.refuted, "step")))
     if shape := capacity.shape:
         words = f"λ {shape['lambda']:,.4g}/s, σ {shape['sigma']:.3g}, κ {shape['kappa']:.2g}"
         facts.append(("Shape", f"{words} (universal scalability law; a shape, no forecast)"))

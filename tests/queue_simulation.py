@@ -11,7 +11,7 @@ import numpy as np
 from cdp.load_results import ChannelKey, Figures, HealthJudged, Span, Step
 from load.capacity.course import Course
 from load.capacity.search import Order, Search
-from load.capacity.steps import PASSED, is_over, judged
+from load.capacity.steps import PASSED, beyond_doubt, is_over, judged
 from load.capacity.watch import StepWatch
 from load.objectives import Objective, parse_objectives
 from load.recording.histogram import distribution_of
@@ -129,5 +129,5 @@ def simulated_search(
         step = simulated_step(queue, order, len(steps) + 1, objectives, course.longest_s(order.kind), random)
         steps.append(step)
         left_s -= step.to_s + (0.5 if step.verdict == PASSED else 3.5)
-        search.take(order, step.verdict == PASSED)
+        search.take(order, step.verdict == PASSED, beyond_doubt=beyond_doubt(step, objectives))
     return steps, course

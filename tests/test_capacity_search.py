@@ -82,6 +82,20 @@ def test_below_the_generators_limit_there_may_be_nothing_left() -> None:
     assert not search.withdraw(Order(Kind.BISECT, 710)), "only the way up is gone round"
 
 
+def test_a_hiccup_on_the_way_up_does_not_decide() -> None:
+    search = Search(100, precision=0.04, ceiling=1000, floor=0.5)
+    search.take(Order(Kind.CLIMB, 100), True)
+    assert search.next() == Order(Kind.CLIMB, 200)
+    search.take(Order(Kind.CLIMB, 200), False)
+    assert search.next() == Order(Kind.CLIMB, 200) and not search.failed
+    search.take(Order(Kind.CLIMB, 200), True)
+    assert search.highest_held == 200 and search.next() == Order(Kind.CLIMB, 400)
+    steps = [plain(100, PASSED, "climb"), plain(200, FAILED, "climb"), plain(200, PASSED, "climb")]
+    assert bracket(steps) == (200, None)
+    assert bracket([*steps, plain(400, FAILED, "climb"), plain(400, FAILED, "climb")]) == (200, 400)
+    assert said(steps)[0].refuted == 1
+
+
 def test_nothing_held() -> None:
     search = Search(100, precision=0.04, ceiling=1000, floor=0.5)
     while (order := search.next()) is not None:
@@ -91,7 +105,7 @@ def test_nothing_held() -> None:
 
 def test_a_rate_that_fails_in_its_confirmation_has_failed() -> None:
     search = Search(100, precision=0.5, ceiling=1000, floor=0.5)
-    for passed in (True, False, True):  # 100, 200, 141: confirmed next
+    for passed in (True, False, False, True):  # 100, 200 twice, 141: confirmed next
         order = search.next()
         assert order is not None
         search.take(order, passed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -21,7 +22,17 @@ _LEAST_SHAPE = 4  # steps without which no shape is fitted
 
 def counting(steps: Sequence[Step]) -> list[Step]:
     """The steps that say something of the target."""
-    return [each for each in steps if each.purpose in _STEPS and each.verdict != VOID]
+    return [each for each in steps if each.purpose in _STEPS and each.verdict != VOID and each not in refuted(steps)]
+
+
+def refuted(steps: Sequence[Step]) -> list[Step]:
+    """The steps that failed on the way up and held when they were repeated at once: a hiccup, of whichever side."""
+    climbed = [each for each in steps if each.purpose == Kind.CLIMB.value and each.verdict != VOID]
+    return [
+        once
+        for once, again in pairwise(climbed)
+        if once.verdict == FAILED and again.verdict == PASSED and once.rate == again.rate
+    ]
 
 
 def bracket(steps: Sequence[Step]) -> tuple[float | None, float | None]:
@@ -109,6 +120,7 @@ def answered(
         recovery_s=[each.recovery_s for each in steps if each.recovery_s is not None],
         shape=fitted_shape(steps),
         void=sum(each.verdict == VOID for each in steps),
+        refuted=len(refuted(steps)),
     )
     return capacity, _decision(capacity, objectives, scenario, ceiling, why_ceiling, obstacle, unfinished)
 

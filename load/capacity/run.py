@@ -14,7 +14,7 @@ from load.capacity.answer import answered
 from load.capacity.course import Course
 from load.capacity.search import Kind, Order, Search
 from load.capacity.sender import BEGIN, HALT, IDLE, StepOrder
-from load.capacity.steps import FAILED, PASSED, VOID, curve_of, is_over, judged
+from load.capacity.steps import FAILED, PASSED, VOID, beyond_doubt, curve_of, is_over, judged
 from load.capacity.watch import StepWatch
 from load.coordinator import Coordinator
 from load.health.judge import delay_ns, judge
@@ -263,7 +263,7 @@ class CapacityRun(Coordinator):
                 self.stop_at_once()
             return
         self._repeats = 0
-        self.course.search.take(self._order, step.verdict == PASSED)
+        self.course.search.take(self._order, step.verdict == PASSED, beyond_doubt=beyond_doubt(step, self.objectives))
 
     def _plain_step(self, watch: StepWatch, now_s: float, verdict: str) -> Step:
         """A step that is not judged by the objectives."""

@@ -43,6 +43,7 @@ class Search:
         self.held: list[float] = []
         self.failed: list[float] = []
         self.confirmed: float | None = None
+        self.doubted: float | None = None  # a rate that failed on the way up and is tried once more
         self.withdrawn: float | None = None  # the lowest rate that the generator could not send
 
     @property
@@ -64,6 +65,8 @@ class Search:
     def next(self) -> Order | None:
         """The next step; None when there is nothing more to find out."""
         held, failed = self.highest_held, self.lowest_failed
+        if self.doubted is not None:
+            return Order(Kind.CLIMB, self.doubted)
         if held is None and failed is None:
             return Order(Kind.CLIMB, self.start)
         if failed is None:
@@ -79,10 +82,15 @@ class Search:
             return Order(Kind.BISECT, math.sqrt(held * failed))
         return None if self.confirmed == held else Order(Kind.CONFIRM, held)
 
-    def take(self, order: Order, passed: bool) -> None:
-        """What became of a step. A rate that failed once has failed, whatever it did before."""
+    def take(self, order: Order, passed: bool, *, beyond_doubt: bool = False) -> None:
+        """What became of a step. A rate that failed has failed, whatever it did before. On the way up, where a step is
+        short and one hiccup would decide on everything below it, a rate has to fail twice in a row or beyond doubt."""
         if order.kind in (Kind.BASELINE, Kind.RECOVERY, Kind.REFINE):
             return
+        if order.kind is Kind.CLIMB and not passed and self.held and self.doubted is None and not beyond_doubt:
+            self.doubted = order.rate
+            return
+        self.doubted = None
         if not passed:
             self.failed.append(order.rate)
             self.held = [rate for rate in self.held if rate < order.rate]

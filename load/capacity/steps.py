@@ -38,6 +38,17 @@ def is_over(watch: StepWatch, kind: Kind, longest_s: float) -> str:
     return "its time is up" if watch.judged_s >= longest_s else ""
 
 
+def beyond_doubt(step: Step, objectives: Sequence[Objective]) -> bool:
+    """Whether a step failed by so much that no hiccup explains it."""
+    limits = {each.text: allowed_share(each) for each in objectives}
+    for record in step.objectives:
+        allowed, hits = limits.get(record["objective"]), record.get("hits", 0)
+        share = hits / record["count"] if record.get("count") else 0.0
+        if record["state"] == State.BROKEN and (record["objective"] == BACKLOG or (allowed and share > _FAR * allowed)):
+            return True
+    return False
+
+
 def _overwhelming(held: Held) -> bool:
     share, allowed = held.share, held.allowed
     return share is None or not allowed or share.value > _FAR * allowed
