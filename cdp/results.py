@@ -6,7 +6,9 @@ Header fields that the reports understand (all optional): ``target`` (its name),
 ``strict``, ``started`` (ISO 8601), ``contract_version``, ``suite_version``, ``allow`` (what the run may do),
 ``sections`` and ``families`` (rows and columns of the matrix, in order), ``cells`` (how many are planned),
 ``obstacle`` (why nothing can be concluded, for example "the token was refused"), ``budget_min`` (minutes that the
-run was given).
+run was given), ``sources`` (where each requirement comes from), ``provenance`` (of each section: how many operations of
+the contract are documented, observed and assumed), ``operations`` (of each planned operation: ``call``, ``provenance``,
+``any_of`` and ``all_of``, the features that open it).
 Footer fields: ``ended``, ``wall_s``, ``requests`` (all that were sent), ``interrupted`` (true after Ctrl-C),
 ``obstacle``, ``leftovers`` and ``stays`` (records that are still on the target: those that could have been removed,
 and those that no operation removes), ``out_of_time`` (true when the budget ended before every cell was judged once),
@@ -18,6 +20,8 @@ A cell that was judged several times has a line for each. Readers get one result
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -140,7 +144,15 @@ def merged(results: list[Result]) -> Result:
         evidence=evidence,
         requests=sum(result.requests for result in results),
         duration_s=sum(result.duration_s for result in results),
+        seen=_summed(result.seen for result in results),
     )
+
+
+def _summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return dict(total)
 
 
 def _texts(value: Any) -> list[str]:
@@ -161,8 +173,9 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "duration_s": (int, float),
     "round": int,
     "exchange": (dict, type(None)),
+    "seen": dict,
 }
-_OPTIONAL = {"example", "exchange", "curl", "duration_s", "round"}
+_OPTIONAL = {"example", "exchange", "curl", "duration_s", "round", "seen"}
 
 
 def _result(path: Path, number: int, record: dict[str, Any]) -> Result:
@@ -176,6 +189,8 @@ def _result(path: Path, number: int, record: dict[str, Any]) -> Result:
         if not isinstance(record[name], kind):
             raise ResultsError(f"{path}, line {number}: the field {name!r} has the wrong type")
         values[name] = record[name]
+    if not all(isinstance(count, int) for count in values.get("seen", {}).values()):
+        raise ResultsError(f"{path}, line {number}: the field 'seen' has the wrong type")
     try:
         values["cell"] = Cell.parse(str(record["cell"]))
         values["verdict"] = Verdict[str(record["verdict"])]

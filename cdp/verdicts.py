@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,8 @@ class Result:
     own sentence. ``sentence`` says in one line what was shown, or why nothing could be; a sentence that is equal
     on many operations is reported once. ``evidence`` counts the cases that exercised the rule.
     ``exchange`` is the redacted request and response of the smallest failing example.
+    ``seen`` counts what came while the cell was judged: ``pages`` (answers of lists), ``records`` (in them) and
+    ``callers`` (different tokens that asked).
     ``round`` counts how often the cell has been judged in the run; ``seed`` is that of this round: a run of the cell
     alone with it does the same in its first.
     """
@@ -94,6 +96,7 @@ class Result:
     curl: str = ""
     duration_s: float = 0.0
     round: int = 1
+    seen: dict[str, int] = field(default_factory=dict)
 
 
 def kept_in(cases: int, rounds: int = 1) -> str:

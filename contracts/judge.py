@@ -23,6 +23,7 @@ def judge(cell: Cell, requirement: Requirement, bench: Workbench, *, strict: boo
     operation = session.contract.operations[cell.operation]
     subject = Subject(cell, operation, bench)
     started, sent = time.perf_counter(), session.client.sent
+    session.watch()
     result = Result(
         cell=cell,
         section=operation.section,
@@ -63,6 +64,7 @@ def judge(cell: Cell, requirement: Requirement, bench: Workbench, *, strict: boo
     result.evidence = subject.evidence
     result.requests = session.client.sent - sent
     result.duration_s = time.perf_counter() - started
+    result.seen = session.watched()
     return result
 
 

@@ -28,6 +28,7 @@ from contracts.cells import ADMIN, Selection, build_cells
 from contracts.checks import CHECKS, TargetLost
 from contracts.cleaning import RUN_DEADLINE_S, clean_after_run
 from contracts.examples import Examples
+from contracts.heading import described
 from contracts.judge import judge
 from contracts.profiles import Profile
 from contracts.rounds import Rounds, Turn
@@ -167,6 +168,7 @@ class ContractRun:
             sections=[s.name for s in plan.contract.sections],
             families=list(dict.fromkeys(r.family for r in plan.catalogue.checked)),
             cells=len(plan.cells),
+            **described(plan.contract, plan.catalogue, plan.operations),
             budget_min=self.budget.minutes if self.budget else None,
             baseline=[entry.as_record() for entry in plan.baseline],
         )

@@ -82,6 +82,8 @@ class Session:
         self.ran_out = False
         self.about = ""  # the operation whose cells are being judged
         self.requests_by_cell: dict[tuple[str, str], int] = {}
+        self._watched: Counter[str] = Counter()
+        self._callers: set[str] = set()
         self._reads: dict[tuple[str, str], Exchange] = {}
         self._seen: dict[str, list[Exchange]] = {}
         self._kept_bytes: dict[str, int] = {}
@@ -144,6 +146,7 @@ class Session:
             self.books.answered(entry, call, exchange)
         if (operation.safety != "read" or method != "GET") and not exchange.client_error:
             self._reads.clear()
+        self._note(operation, caller, exchange)
         self._watch_refusals(exchange)
         if judged:
             self._remember(exchange)
@@ -151,6 +154,27 @@ class Session:
         if exchange.status == 401 and caller is self.admin and self.health is not None and self._ping().status == 401:
             raise Obstacle(f"{self.target.base_url} does not take the run's token any more")
         return exchange
+
+    def watch(self) -> None:
+        """Count what comes from now on."""
+        self._watched.clear()
+        self._callers.clear()
+
+    def watched(self) -> dict[str, int]:
+        """What has come since `watch`: pages of lists, records in them, and callers (different tokens)."""
+        counts = {**self._watched, "callers": len(self._callers)}
+        return {name: count for name, count in counts.items() if count}
+
+    def _note(self, operation: Operation, caller: Identity, exchange: Exchange) -> None:
+        if caller.token:
+            self._callers.add(caller.token)
+        if operation.collection is None or not exchange.ok:
+            return
+        key, body = operation.collection.key, exchange.json
+        records = body if key is None else body.get(key) if isinstance(body, dict) else None
+        if isinstance(records, list):
+            self._watched["pages"] += 1
+            self._watched["records"] += len(records)
 
     def stop_in_time(self) -> None:
         """Raise KeyboardInterrupt when the run is to stop, OutOfTime when its budget is spent."""

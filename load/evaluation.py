@@ -16,9 +16,9 @@ import numpy as np
 
 from cdp.distribution import Distribution, in_words
 from cdp.load_results import Figures, Judged, ObjectiveJudged, Span
+from cdp.statistics.intervals import chance_of, percentile_interval, wilson
 from load.objectives import Kind, Objective
 from load.recording.histogram import counted, uncounted
-from load.statistics import chance_of, percentile_interval, wilson
 
 _COUNTS = ("good", "failed", "indeterminate", "unanswered", "never_sent")
 _CHANCE = 0.025  # with a smaller chance that an objective is kept, few requests are enough to say it is missed

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment
-from markupsafe import Markup
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +13,8 @@ from cdp.comparison.model import Told
 from cdp.gate.record import NOTE, SKIPPED, Gate, Part
 from cdp.records import ResultsError
 from cdp.verdicts import CANNOT_TELL, GO, NO_GO
-from reports.page import asset, content_hash, make_environment
+from reports.page import Link, Top, moment, render
+from reports.past import is_safe
 from reports.wording import duration, one_line, shortened, write_whole
 
 PAGE, MARKDOWN = "report.html", "gate.md"
@@ -81,25 +79,59 @@ def gate_markdown(gate: Gate) -> str:
 
 def gate_page(gate: Gate) -> str:
     """The gate as one self-contained page. It depends on nothing but the record."""
-    style = asset("page.css") + asset("load.css")
-    return (
-        _environment()
-        .get_template("gate.html")
-        .render(
-            gate=gate,
-            tone=_TONES[gate.headline],
-            answer=_answer(gate),
-            beside=_beside(gate),
-            tones=_TONES,
-            told_tones=_TOLD_TONES,
-            page=PAGE,
-            facts=_facts(gate),
-            compared=[(part, part.compared) for part in gate.parts if part.comparison],
-            rows_shown=_ROWS_SHOWN,
-            style=Markup(style),
-            style_hash=content_hash(style),
-        )
+    compared = [(part, found) for part in gate.parts if (found := part.compared) is not None]
+    top = Top(
+        gate.headline,
+        f"Release gate of {one_line(gate.target)}",
+        _line(_answer(gate)),
+        [
+            fact
+            for fact in (
+                f"profile {one_line(gate.profile)}" if gate.profile else "",
+                moment(gate.started) if gate.started else "",
+                f"took {duration(gate.wall_s)}" if gate.wall_s else "",
+            )
+            if fact
+        ],
+        _beside(gate),
     )
+    contents = [
+        Link("parts", "Parts"),
+        *(Link(f"compared-{number}", part.name.capitalize()) for number, (part, _) in enumerate(compared, start=1)),
+        Link("gate", "The gate"),
+    ]
+    return render(
+        "gate.html",
+        top,
+        contents,
+        gate=gate,
+        broke=_broke(gate),
+        not_judged=[part for part in gate.parts if _is_silent(part)],
+        gaps=[
+            (part.name, part.sentence) for part in gate.parts if part.outcome == GO and "not be judged" in part.sentence
+        ],
+        part_tones=_TONES,
+        told_tones=_TOLD_TONES,
+        facts=_facts(gate),
+        compared=compared,
+        rows_shown=_ROWS_SHOWN,
+        part_link=_link,
+    )
+
+
+def _is_silent(part: Part) -> bool:
+    """Whether a part says nothing for or against the target. The doctor only prepares."""
+    return part.outcome in (CANNOT_TELL, SKIPPED) or (part.outcome == NOTE and part.name != "doctor")
+
+
+def _broke(gate: Gate) -> list[tuple[str, str]]:
+    """The parts that say no, each reason by itself."""
+    return [
+        (part.name, reason)
+        for part in gate.parts
+        if part.outcome == NO_GO
+        for reason in (part.reasons or [part.sentence])
+    ]
 
 
 def _answer(gate: Gate) -> str:
@@ -146,9 +178,4 @@ def _escaped(text: str) -> str:
 
 def _link(part: Part) -> str:
     """Where a part's page is, from the gate's own. Only what `os.path.relpath` may have made."""
-    return f"{part.run}/{PAGE}" if part.run and ":" not in part.run.partition("/")[0] else ""
-
-
-@cache
-def _environment() -> Environment:
-    return make_environment({"one_line": one_line, "line": _line, "link": _link, "duration": duration})
+    return f"{part.run}/{PAGE}" if is_safe(part.run) else ""

@@ -1,193 +1,154 @@
-"""A run as one self-contained HTML page: no network, and nothing from a target can run in it."""
+"""A contract run as one self-contained HTML page: no network, and nothing from a target can run in it."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
-
-from jinja2 import Environment
-from markupsafe import Markup
 
 from cdp.results import Run
-from cdp.verdicts import GO, NO_GO, Result, Verdict, decide, worst
+from cdp.verdicts import Verdict, decide
 from reports import summary
-from reports.page import asset, content_hash, make_environment
-from reports.summary import RISING, Group, Matrix, Tally
-from reports.wording import (
-    MEANINGS,
-    SYMBOLS,
-    label,
-    one_line,
-    plural,
-    pretty_json,
-    repeating,
-    shortened,
-    visible,
-    write_whole,
-)
+from reports.contract_facts import ContractFacts
+from reports.exercised import exercised
+from reports.findings import BROKEN, Finding, findings, widest
+from reports.gaps import gaps, most_frequent, not_judged
+from reports.operations import requirements, sections
+from reports.page import Link, Top, css, moment, render
+from reports.past import NOTHING, Past
+from reports.roles import role_summary, role_tables
+from reports.summary import RISING, Matrix, Tally
+from reports.wording import SYMBOLS, duration, label, one_line, plural, write_whole
 
 # What keeps a page of thousands of broken cells small; the results file has everything.
-_FULL_PLACES = 5  # places of a finding that show their exchange
-_EXAMPLE_LIMIT = 4000
-_EXCHANGE_LIMIT = 12000
+_FULL_PLACES = 3  # places of a finding that show their exchange
+_MOST_PLACES = 400  # places of a finding that are named
+_MOST_EXCHANGES = 250  # of a page
+_AT_A_GLANCE = 5
 
 
-def write_html(run: Run, path: str | os.PathLike[str]) -> None:
+def write_html(run: Run, path: str | os.PathLike[str], past: Past = NOTHING) -> None:
     """Write the run's page. OSError when the file cannot be written."""
-    write_whole(path, html(run).encode("utf-8"))
+    write_whole(path, html(run, past).encode("utf-8"))
 
 
-def html(run: Run) -> str:
-    """The run's page. It depends on nothing but the run."""
+def html(run: Run, past: Past = NOTHING) -> str:
+    """The run's page. It depends on nothing but the run, and on what earlier runs say where that is handed over."""
     matrix = summary.matrix(run)
-    groups = {verdict: summary.findings(run, verdict) for verdict in (Verdict.FAIL, Verdict.WARN, Verdict.ERROR)}
-    anchors = {
-        id(group): f"{verdict.name.lower()}-{number}"
-        for verdict, found in groups.items()
-        for number, group in enumerate(found, start=1)
-    }
-    style, script = asset("page.css"), asset("page.js")
-    decision = decide(run)
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            target=one_line(str(run.header.get("target") or run.header.get("base_url") or "target")),
-            started=one_line(str(run.header.get("started") or "")),
-            decision=decision,
-            tone={GO: "pass", NO_GO: "fail"}.get(decision.headline, "warn"),
-            cut_off=not run.complete,
-            torn=run.torn,
-            leftovers=[one_line(each) for each in run.leftovers],
-            stays=[one_line(each) for each in run.stays],
-            total=matrix.total,
-            facts=[(name, one_line(value)) for name, value in summary.facts(run)],
-            matrix=matrix,
-            rows=_rows(matrix, groups, anchors),
-            findings=[(verdict, found) for verdict, found in groups.items() if found],
-            anchors=anchors,
-            reasons=summary.reasons(run),
-            sections=_sections(run, matrix),
-            rising=list(reversed(RISING)),
-            full_places=_FULL_PLACES,
-            style=Markup(style),
-            script=Markup(script),
-            style_hash=content_hash(style),
-            script_hash=content_hash(script),
-        )
+    found, missing, parts = findings(run, past), gaps(run), sections(run, matrix)
+    tables = role_tables(run, matrix.sections)
+    return render(
+        "page.html",
+        _top(run),
+        _contents(found, bool(missing), bool(tables), past),
+        broken=BROKEN,
+        tells_provenance=ContractFacts(run).tells_provenance,
+        leftovers=[one_line(each) for each in run.leftovers],
+        stays=[one_line(each) for each in run.stays],
+        total=matrix.total,
+        facts=[(name, one_line(value)) for name, value in summary.facts(run)],
+        matrix=matrix,
+        rows=_rows(matrix),
+        findings=[(verdict, own) for verdict in BROKEN if (own := [each for each in found if each.verdict is verdict])],
+        first_findings=widest(found, _AT_A_GLANCE),
+        finding_count=len(found),
+        full_places=max(1, min(_FULL_PLACES, _MOST_EXCHANGES // max(1, len(found)))),
+        most_places=_MOST_PLACES,
+        links=_links(found),
+        gaps=missing,
+        first_gaps=most_frequent(missing, _AT_A_GLANCE),
+        not_judged=not_judged(run),
+        sections=parts,
+        requirements=requirements(run),
+        role_tables=tables,
+        role_summary=role_summary(run),
+        exercised=exercised(run, matrix.families),
+        past=past,
+        rising=list(reversed(RISING)),
     )
+
+
+def _top(run: Run) -> Top:
+    decision, header, wall = decide(run), run.header, summary.wall_seconds(run)
+    facts = [
+        f"Contract {header['contract_version']}" if header.get("contract_version") else "",
+        moment(header["started"]) if header.get("started") else "",
+        f"took {duration(wall)}" if wall is not None else "",
+        f"profile {header['profile']}" if header.get("profile") else "",
+        f"seed {header['seed']}" if header.get("seed") is not None else "",
+    ]
+    warnings = []
+    if not run.complete:
+        torn = "; its last record was cut in the middle and is left out" if run.torn else ""
+        warnings.append(f"This run is not complete. What it judged stands below{torn}.")
+    if run.leftovers:
+        warnings.append(
+            f"{plural(len(run.leftovers), 'record')} left on the target; cdp clean removes what can be removed."
+        )
+    return Top(
+        decision.headline,
+        f"Contract of {one_line(str(header.get('target') or header.get('base_url') or 'target'))}",
+        one_line(decision.sentence),
+        [one_line(fact) for fact in facts if fact],
+        warnings,
+    )
+
+
+def _contents(found: list[Finding], missing: bool, roles: bool, past: Past) -> list[Link]:
+    counts = {verdict: sum(each.verdict is verdict for each in found) for verdict in BROKEN}
+    links = [
+        Link("matrix", "Matrix"),
+        *(Link(css(verdict), label(verdict), count) for verdict, count in counts.items() if count),
+        *([Link("not-judged", "Not judged")] if missing else []),
+        Link("sections", "Operations"),
+        *([Link("roles", "Roles")] if roles else []),
+        Link("evidence", "Evidence"),
+        *([Link("history", "History")] if past.nights else []),
+        Link("run", "The run"),
+    ]
+    return links
 
 
 @dataclass(frozen=True)
 class MatrixCell:
-    """A cell of the matrix as the page shows it; `href` is empty where nothing stands below it."""
+    """A cell of the matrix as the page shows it. `verdicts`: the first letters of those that are in it, for filters;
+    `anchor` is empty where nothing was judged."""
 
+    family: str
     css: str
     text: str
     words: str
-    href: str
+    verdicts: str
+    anchor: str
 
 
-def _rows(
-    matrix: Matrix, groups: dict[Verdict, list[Group]], anchors: dict[int, str]
-) -> list[tuple[str, list[MatrixCell]]]:
-    """The matrix: a broken cell leads to its first and worst finding, any other to its section's operations."""
-    targets: dict[tuple[str, str], str] = {}
-    for verdict in (Verdict.ERROR, Verdict.FAIL, Verdict.WARN):
-        for group in groups[verdict]:
-            for place in group.places:
-                targets.setdefault((place.section, place.family), anchors[id(group)])
+def _rows(matrix: Matrix) -> list[tuple[str, list[MatrixCell]]]:
+    """The matrix: each cell leads to its section's operations, there to the column of its family."""
     rows = []
     for number, section in enumerate(matrix.sections, start=1):
         cells = []
-        for family in matrix.families:
-            tally = matrix.cells.get((section, family))
-            href = targets.get((section, family), f"section-{number}")
-            cells.append(_matrix_cell(tally, href))
+        for column, family in enumerate(matrix.families, start=1):
+            cells.append(_matrix_cell(family, matrix.cells.get((section, family)), f"section-{number}-{column}"))
         rows.append((section, cells))
     return rows
 
 
-def _matrix_cell(tally: Tally | None, href: str) -> MatrixCell:
+def _matrix_cell(family: str, tally: Tally | None, anchor: str) -> MatrixCell:
     if tally is None or not tally.judged:
-        return MatrixCell("not-applicable", SYMBOLS[Verdict.NOT_APPLICABLE], "not applicable", "")
+        return MatrixCell(family, "not-applicable", SYMBOLS[Verdict.NOT_APPLICABLE], "not applicable", "", "")
     count = tally[tally.worst]
     of_all = "" if count == tally.judged else f"/{tally.judged}"
-    return MatrixCell(_css(tally.worst), f"{SYMBOLS[tally.worst]} {count}{of_all}", tally.in_words, href)
+    letters = "".join(verdict.name[0] for verdict in RISING if tally[verdict])
+    return MatrixCell(
+        family, css(tally.worst), f"{SYMBOLS[tally.worst]} {count}{of_all}", tally.in_words, letters, anchor
+    )
 
 
-@dataclass(frozen=True)
-class Token:
-    """One requirement on one operation, its roles taken together."""
-
-    requirement: str
-    verdict: Verdict
-
-
-@dataclass(frozen=True)
-class SectionPart:
-    """A section's operations: operation -> family -> requirements with their worst verdict."""
-
-    name: str
-    tally: Tally
-    families: list[str]
-    operations: dict[str, dict[str, list[Token]]]
-
-
-def _sections(run: Run, matrix: Matrix) -> list[SectionPart]:
-    held: dict[str, dict[str, dict[str, Verdict]]] = {}
-    family_of: dict[str, str] = {}
-    for result in run.results:
-        if result.verdict is not Verdict.NOT_APPLICABLE:
-            requirement = result.cell.requirement
-            family_of[requirement] = result.family
-            verdicts = held.setdefault(result.section, {}).setdefault(result.cell.operation, {})
-            verdicts[requirement] = worst([result.verdict, verdicts.get(requirement, result.verdict)])
-    parts = []
-    for name in matrix.sections:
-        operations: dict[str, dict[str, list[Token]]] = {}
-        for operation, verdicts in sorted(held.get(name, {}).items()):
-            tokens = operations.setdefault(operation, {})
-            for requirement, verdict in sorted(verdicts.items()):
-                tokens.setdefault(family_of[requirement], []).append(Token(requirement, verdict))
-        tally = Tally()
-        for family in matrix.families:
-            tally.update(matrix.cells.get((name, family), {}))
-        families = [family for family in matrix.families if any(family in tokens for tokens in operations.values())]
-        parts.append(SectionPart(name, tally, families, operations))
-    return parts
-
-
-def _exchange(result: Result) -> str:
-    return shortened(visible(pretty_json(result.exchange)), _EXCHANGE_LIMIT) if result.exchange else ""
-
-
-def _short_requirement(requirement: str) -> str:
-    """``03`` of ``PAGE-03``: below its family's heading the number is enough."""
-    return requirement.rpartition("-")[2]
-
-
-def _css(verdict: Verdict) -> str:
-    return verdict.name.lower().replace("_", "-")
-
-
-@cache
-def _environment() -> Environment:
-    filters: dict[str, Any] = {
-        "css": _css,
-        "identity": id,
-        "label": label,
-        "meaning": MEANINGS.__getitem__,
-        "sign": SYMBOLS.__getitem__,
-        "one_line": one_line,
-        "visible": visible,
-        "plural": plural,
-        "repeating": repeating,
-        "exchange": _exchange,
-        "example": lambda text: shortened(visible(text), _EXAMPLE_LIMIT),
-        "sentence_case": lambda text: text[:1].upper() + text[1:],
-        "short_requirement": _short_requirement,
-    }
-    return make_environment(filters)
+def _links(found: list[Finding]) -> dict[tuple[str, str], str]:
+    """Requirement and operation -> the anchor of the worst finding on them."""
+    links: dict[tuple[str, str], str] = {}
+    for verdict in (Verdict.ERROR, Verdict.FAIL, Verdict.WARN):
+        for finding in found:
+            if finding.verdict is verdict:
+                for place in finding.group.places:
+                    links.setdefault((place.cell.requirement, place.cell.operation), finding.anchor)
+    return links

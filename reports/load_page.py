@@ -3,234 +3,232 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import cache
+from dataclasses import dataclass
 
-from jinja2 import Environment
-from markupsafe import Markup
-
-from cdp.distribution import Distribution, in_words
-from cdp.load_results import FOUND, INCONCLUSIVE, MET, MISSED, PERCENTILES, SUSTAINED, Judged, LoadRun, Span, Step
+from cdp.audit_results import CLEAN
+from cdp.audit_results import ERROR as AUDIT_ERROR
+from cdp.audit_results import FOUND as AUDIT_FOUND
+from cdp.distribution import in_words
+from cdp.load_results import PERCENTILES, Judged, LoadRun
 from reports import audit, capacity, load_summary
-from reports.page import asset, content_hash, make_environment
-from reports.plots import Axis, Series, line_chart, linear_axis, log_axis
-from reports.wording import one_line, plural, pretty_json, shortened, visible, write_whole
+from reports.load_charts import charts
+from reports.page import Link, Top, moment, render
+from reports.past import NOTHING, Past
+from reports.wording import duration, one_line, plural, write_whole
 
-TONES = {MET: "pass", FOUND: "pass", SUSTAINED: "pass", MISSED: "fail", INCONCLUSIVE: "warn"}
-Shaded = tuple[float, float, str] | None
-_EXCHANGE_LIMIT = 12000
-_ERROR_CLASSES = 6
 _ERRORS_SHOWN = 50
-_CURVE = (0, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.99, 99.995, 99.999, 99.9999)
+_JUDGED = {Judged.MET: "pass", Judged.MISSED: "fail", Judged.NOT_JUDGEABLE: "warn"}
+_STEPS = {"passed": "pass", "failed": "fail"}
 
 
-def write_load_page(run: LoadRun, path: str | os.PathLike[str]) -> None:
+def write_load_page(run: LoadRun, path: str | os.PathLike[str], past: Past = NOTHING) -> None:
     """Write the run's page. OSError when the file cannot be written."""
-    write_whole(path, load_page(run).encode("utf-8"))
+    write_whole(path, load_page(run, past).encode("utf-8"))
 
 
-def load_page(run: LoadRun) -> str:
-    """The run's page. It depends on nothing but the run."""
-    style, script = asset("page.css") + asset("load.css"), asset("page.js")
-    decision = run.decision
-    return (
-        _environment()
-        .get_template("load.html")
-        .render(
-            run=run,
-            decision=decision,
-            tone=TONES.get(decision.headline, "warn"),
-            target=one_line(str(run.header.get("target") or run.header.get("base_url") or "target")),
-            facts=[(name, one_line(value)) for name, value in load_summary.facts(run)],
-            loop=load_summary.loop_in_words(run),
-            steps=[(step, capacity.row_of(step)) for step in run.steps],
-            step_heads=capacity.HEADS,
-            capacity_facts=[(name, one_line(value)) for name, value in capacity.facts_of(run)],
-            verdict_css={"passed": "pass", "failed": "fail"},
-            objectives=run.objectives,
-            judged_css={Judged.MET: "pass", Judged.MISSED: "fail", Judged.NOT_JUDGEABLE: "warn"},
-            operations=load_summary.operations(run),
-            percentiles=PERCENTILES,
-            errors=load_summary.errors(run)[:_ERRORS_SHOWN],
-            violations=load_summary.violations(run),
-            books=load_summary.books_in_words(run),
-            audit=run.audit,
-            audit_words=audit,
-            health=run.health_judged,
-            charts=charts(run),
-            style=Markup(style),
-            script=Markup(script),
-            style_hash=content_hash(style),
-            script_hash=content_hash(script),
-        )
+def load_page(run: LoadRun, past: Past = NOTHING) -> str:
+    """The run's page. It depends on nothing but the run, and on what earlier runs say where that is handed over."""
+    return render(
+        "load.html",
+        _top(run),
+        _contents(run, past),
+        run=run,
+        tiles=_tiles(run),
+        not_judged=_not_judged(run),
+        broke=_broke(run),
+        facts=[(name, one_line(value)) for name, value in load_summary.facts(run)],
+        loop_words=load_summary.loop_in_words(run),
+        steps=[(step, capacity.row_of(step)) for step in run.steps],
+        step_heads=capacity.HEADS,
+        capacity_facts=[(name, one_line(value)) for name, value in capacity.facts_of(run)],
+        verdict_css=_STEPS,
+        objectives=run.objectives,
+        judged_css=_JUDGED,
+        operations=load_summary.operations(run),
+        percentiles=PERCENTILES,
+        errors=load_summary.errors(run)[:_ERRORS_SHOWN],
+        violations=load_summary.violations(run),
+        books=load_summary.books_in_words(run),
+        audit=run.audit,
+        audit_words=audit,
+        health=run.health_judged,
+        charts=charts(run),
+        past=past,
     )
 
 
-def charts(run: LoadRun) -> dict[str, list[Markup]]:
-    """The charts by the part of the page in which they stand."""
-    spans = load_summary.coarse(run.spans)
-    if not spans:
-        return {"capacity": [], "latency": [], "rates": [], "curve": [], "health": []}
-    x = linear_axis("seconds from the start", [spans[-1].to_s])
-    shaded = (0.0, run.warm_up_s, "warm-up: left out by the objectives") if run.warm_up_s else None
-    return {
-        "capacity": _capacity(run),
-        "latency": _latencies(spans, x, shaded),
-        "rates": [_rates(run, spans, x, shaded), _errors(spans, x, shaded), _waiting(spans, x, shaded)],
-        "curve": [_curve(run)],
-        "health": _health(run, x, shaded),
-    }
+def _top(run: LoadRun) -> Top:
+    header, decision = run.header, run.decision
+    target = one_line(str(header.get("target") or header.get("base_url") or "target"))
+    facts = [
+        f"Scenario {run.scenario}" if run.scenario else "",
+        str(header.get("schedule") or ""),
+        moment(header["started"]) if header.get("started") else "",
+        f"took {duration(run.lasted_s)}" if run.lasted_s else "",
+        f"seed {header['seed']}" if header.get("seed") is not None else "",
+    ]
+    warnings = []
+    if not run.complete:
+        torn = "; its last record was cut in the middle and is left out" if run.torn else ""
+        warnings.append(f"This run is not complete. What came until {run.lasted_s:.1f} s stands below{torn}.")
+    if not run.open_loop:
+        warnings.append(f"{load_summary.loop_in_words(run).capitalize()}.")
+    kind = "Capacity of" if run.steps or run.finds_capacity else "Load on"
+    return Top(
+        decision.headline,
+        f"{kind} {target}: {one_line(run.scenario)}",
+        one_line(decision.sentence),
+        [one_line(fact) for fact in facts if fact],
+        warnings,
+        decision.reasons,
+    )
 
 
-def _capacity(run: LoadRun) -> list[Markup]:
-    """Latency and service time over the rate, and what was achieved of what was offered."""
-    steps = sorted((each for each in run.steps if each.offered_rate and each.curve), key=lambda each: each.offered_rate)
-    if len({each.offered_rate for each in steps}) < 2:
+@dataclass(frozen=True)
+class Tile:
+    """A figure at the top of the page. `css`: its colour, empty for none."""
+
+    amount: str
+    name: str
+    meaning: str = ""
+    css: str = "none"
+
+
+def _tiles(run: LoadRun) -> list[Tile]:
+    tiles = _capacity_tiles(run) if run.steps or run.finds_capacity else _rate_tiles(run)
+    found = run.all
+    if found.violations:
+        tiles.append(Tile(f"{found.violations:,}", "contract violations", "answers that break a requirement", "fail"))
+    if run.audit is not None and run.audit.verdict in (CLEAN, AUDIT_FOUND, AUDIT_ERROR):
+        tiles.append(_audit_tile(run))
+    health = run.health_judged
+    if health is not None and not run.steps:  # of a search each step was judged by itself
+        amount, css = ("the limit", "warn") if health.inconclusive else ("no limit", "pass")
+        meaning = "the figures say nothing of the target" if health.inconclusive else "the figures are the target's"
+        tiles.append(Tile(amount, "the generator was", meaning, css))
+    return tiles
+
+
+def _rate_tiles(run: LoadRun) -> list[Tile]:
+    found, lasted_s = run.all, run.lasted_s
+    if not found.offered or not lasted_s:
         return []
-    x = linear_axis("requests a second, offered", [each.offered_rate for each in steps])
-    times = [
-        Series(f"{name} p{percentile}", [(each.offered_rate, _of_curve(each, name, percentile)) for each in steps])
-        for name, percentile in (("latency", "50"), ("latency", "99"), ("service", "99"))
+    errors = found.bad / found.offered
+    tiles = [
+        Tile(
+            f"{found.good / lasted_s:,.4g}/s",
+            "answered well",
+            f"of {found.offered / lasted_s:,.4g}/s {'offered' if run.open_loop else 'asked'}",
+        )
     ]
-    rates = [
-        Series("answered well", [(each.offered_rate, each.good_rate) for each in steps]),
-        Series("offered", [(each.offered_rate, each.offered_rate) for each in steps]),
-    ]
-    y = log_axis("ms", [value for each in times for _, value in each.points if value is not None])
-    most = [each.offered_rate for each in steps]
-    return [
-        line_chart("Latency and service time by rate", times, x, y, _interval(run)),
-        line_chart("Achieved by rate", rates, x, linear_axis("requests a second", most), _interval(run)),
-    ]
+    if found.latency.count:
+        p50, p99 = (in_words(found.latency.percentile(each)) for each in (50, 99))
+        tiles.append(Tile(p99, "p99 latency", f"p50 {p50}, max {in_words(found.latency.max_ns)}"))
+    tiles.append(
+        Tile(
+            f"{errors:.2%}", "not answered well", f"{found.bad:,} of {found.offered:,}", "warn" if found.bad else "none"
+        )
+    )
+    return tiles
 
 
-def _of_curve(step: Step, name: str, percentile: str) -> float | None:
-    found = step.curve.get(name, {}).get(percentile)
-    return found[0] / 1e6 if found else None
-
-
-def _interval(run: LoadRun) -> Shaded:
+def _capacity_tiles(run: LoadRun) -> list[Tile]:
     found = run.capacity
-    if found is None or found.low is None or found.high is None:
-        return None
-    return found.low, found.high, "where the objective breaks (95 %)"
+    if found is None:
+        return []
+    tiles = []
+    if found.rate is not None:
+        how = "95 % between" if found.method == "line" else "between the steps"
+        spread = f"{how} {found.low:,.4g} and {found.high:,.4g}" if found.low and found.high else ""
+        tiles.append(Tile(f"{found.rate:,.4g}/s", "sustained", spread, "pass"))
+    elif found.held is not None:
+        tiles.append(Tile(f"{found.held:,.4g}/s", "held", "the highest rate that did"))
+    if found.binding:
+        tiles.append(Tile(found.binding, "breaks first", one_line(found.because)))
+    if found.recovery_s:
+        tiles.append(Tile(f"{max(found.recovery_s):.1f} s", "to recover", "at most, after overload"))
+    if found.peak:
+        low = (found.headroom or 0) < 1
+        tiles.append(
+            Tile(
+                f"{found.headroom or 0:.2f} ×",
+                "headroom",
+                f"over the peak of {found.peak:,.4g}/s",
+                "warn" if low else "pass",
+            )
+        )
+    if found.void:
+        tiles.append(Tile(f"{found.void}", "void steps", "they say nothing of the target", "warn"))
+    return tiles
 
 
-def _latencies(spans: Sequence[Span], x: Axis, shaded: Shaded) -> list[Markup]:
-    """Latency and service time side by side, on one scale: what is between the two is time spent waiting."""
-    both = [[each.all.latency for each in spans], [each.all.service for each in spans]]
-    lines = [[_percentiles(spans, times, name) for name in ("p50", "p90", "p99", "max")] for times in both]
-    values = [value for series in lines for each in series for _, value in each.points if value is not None]
-    y = log_axis("ms", values)
-    titles = ("Latency, from the intended start", "Service time, from the send")
-    return [line_chart(title, series, x, y, shaded) for title, series in zip(titles, lines, strict=True)]
+def _audit_tile(run: LoadRun) -> Tile:
+    assert run.audit is not None
+    if run.audit.verdict == AUDIT_FOUND:
+        count = sum(each.count for each in run.audit.findings)
+        return Tile(f"{count:,}", "events not in order", ", ".join(each.name for each in run.audit.findings), "fail")
+    if run.audit.verdict == AUDIT_ERROR:
+        return Tile("?", "the audit", "could not be done", "warn")
+    return Tile(f"{run.audit.of('acknowledged'):,}", "events read back", "each is there once, unchanged", "pass")
 
 
-def _percentiles(spans: Sequence[Span], times: Sequence[Distribution], name: str) -> Series:
-    percentile = 100.0 if name == "max" else float(name[1:])
-    points = [
-        (_middle(span), each.percentile(percentile) / 1e6 if each.count else None)
-        for span, each in zip(spans, times, strict=True)
+def _broke(run: LoadRun) -> list[tuple[str, str, str]]:
+    """What broke, the gravest first: a badge, a sentence and the part of the page that has more."""
+    found = [
+        (each.name, f"{plural(each.count, 'event')}: {each.sentence}", "audit")
+        for each in (run.audit.findings if run.audit else [])
     ]
-    return Series(name, points)
-
-
-def _middle(span: Span) -> float:
-    return (span.from_s + span.to_s) / 2
-
-
-def _per_second(spans: Sequence[Span], name: str, count: Callable[[Span], float]) -> Series:
-    return Series(name, [(_middle(each), count(each) / max(each.to_s - each.from_s, 1e-6)) for each in spans])
-
-
-def _rates(run: LoadRun, spans: Sequence[Span], x: Axis, shaded: Shaded) -> Markup:
-    waiting = in_flight = 0
-    sent: dict[int, int] = {}
-    for each in spans:
-        if run.open_loop:  # what was due, without what still waits
-            sent[id(each)] = max(0, each.offered - (each.waiting - waiting) - each.all.never_sent)
-        else:
-            sent[id(each)] = max(0, each.all.sent + each.in_flight - in_flight)
-        waiting, in_flight = each.waiting, each.in_flight
-    series = [
-        *([_per_second(spans, "offered", lambda each: each.offered)] if run.open_loop else []),
-        _per_second(spans, "sent", lambda each: sent[id(each)]),
-        _per_second(spans, "answered well", lambda each: each.all.good),
+    found += [
+        (error.requirement, f"{error.text}: {plural(count, 'answer')} of {', '.join(places)}", "violations")
+        for error, count, places, _ in load_summary.violations(run)
     ]
-    y = linear_axis("requests a second", [value or 0.0 for each in series for _, value in each.points])
-    return line_chart("Requests a second", series, x, y, shaded)
-
-
-def _errors(spans: Sequence[Span], x: Axis, shaded: Shaded) -> Markup:
-    by_span = [_classes(each) for each in spans]
-    total: Counter[str] = Counter()
-    for each in by_span:
-        total.update(each)
-    names = [name for name, _ in total.most_common(_ERROR_CLASSES)]
-    if len(total) > len(names):
-        names[-1] = "all others"
-        for each in by_span:
-            each["all others"] = sum(count for name, count in each.items() if name not in names[:-1])
-    counts = {id(span): each for span, each in zip(spans, by_span, strict=True)}
-    series = [_per_second(spans, name, lambda span, name=name: counts[id(span)][name]) for name in names]  # type: ignore[misc]
-    y = linear_axis("errors a second", [value or 0.0 for each in series for _, value in each.points])
-    return line_chart("Errors a second, by class", series, x, y, shaded)
-
-
-def _classes(span: Span) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for error, count in span.all.errors.items():
-        found[load_summary.error_class(error)] += count
+    found += [
+        (
+            each.judged.value,
+            f"{each.objective} was {each.value}" + (f", {each.detail}" if each.detail else ""),
+            "objectives",
+        )
+        for each in run.objectives
+        if each.judged is Judged.MISSED
+    ]
     return found
 
 
-def _waiting(spans: Sequence[Span], x: Axis, shaded: Shaded) -> Markup:
-    series = [
-        Series("in flight", [(each.to_s, each.in_flight) for each in spans]),
-        Series("due, not sent", [(each.to_s, each.waiting) for each in spans]),
+def _not_judged(run: LoadRun) -> list[tuple[str, str]]:
+    """What the run says nothing about, and why."""
+    found = [
+        (each.objective, each.detail or "it could not be judged")
+        for each in run.objectives
+        if each.judged is Judged.NOT_JUDGEABLE
     ]
-    y = linear_axis("requests", [value or 0.0 for each in series for _, value in each.points])
-    return line_chart("Waiting for an answer, and waiting to be sent", series, x, y, shaded)
+    health = run.health_judged
+    if health is None:
+        found.append(("everything", "the run did not get so far as to judge the objectives"))
+    elif health.inconclusive and not run.steps:
+        found.append(("the target", f"the generator was the limit: {'; '.join(health.reasons)}"))
+    void = [step for step in run.steps if step.verdict == "void"]
+    if void:
+        numbers = ", ".join(str(step.number) for step in void)
+        found.append((f"step{'s' if len(void) > 1 else ''} {numbers}", void[0].reason or "void"))
+    if run.audit is not None and run.audit.verdict not in (CLEAN, AUDIT_FOUND):
+        found.append(("the events", audit.headline(run.audit)))
+    if run.warm_up_s:
+        found.append(("the warm-up", f"the first {duration(run.warm_up_s)} are left out by the objectives"))
+    return found
 
 
-def _curve(run: LoadRun) -> Markup:
-    """The whole distribution: percentiles by how many requests lie beyond them, as HdrHistogram draws it."""
-    both = (("latency", run.all.latency), ("service time", run.all.service))
-    series = []
-    for name, times in both:
-        # The end of the curve is where a single request lies beyond it.
-        shown = [each for each in _CURVE if times.count * (1 - each / 100) >= 0.999]
-        series.append(Series(name, [(1 / (1 - each / 100), times.percentile(each) / 1e6) for each in shown]))
-    ticks = [(1, "0"), (2, "50 %"), (10, "90 %"), (100, "99 %"), (1e3, "99.9 %"), (1e4, "99.99 %"), (1e5, "99.999 %")]
-    ends = [at for each in series for at, _ in each.points]
-    high = next((at for at, _ in ticks if at >= max(ends, default=2)), 1e6)
-    x = Axis("percentile", 1, high, [tick for tick in ticks if tick[0] <= high], log=True)
-    y = log_axis("ms", [value for each in series for _, value in each.points if value is not None])
-    return line_chart("Latency by percentile, over the whole run", series, x, y)
-
-
-def _health(run: LoadRun, x: Axis, shaded: Shaded) -> list[Markup]:
-    processes: dict[str, list[tuple[float, float | None]]] = {}
-    for sample in run.health:
-        cpu, to_s = sample.get("cpu"), sample.get("to_s")
-        if isinstance(cpu, int | float) and isinstance(to_s, int | float) and to_s >= 0:
-            processes.setdefault(str(sample.get("process")), []).append((float(to_s), cpu * 100))
-    if not processes:
-        return []
-    series = [Series(name, points) for name, points in processes.items()]
-    y = Axis("% of a core", 0, 100, [(each, str(each)) for each in (0, 25, 50, 75, 85, 100)])
-    return [line_chart("CPU of the processes that send (limit 85 %)", series, x, y, shaded)]
-
-
-@cache
-def _environment() -> Environment:
-    return make_environment(
-        {
-            "one_line": one_line,
-            "visible": visible,
-            "plural": plural,
-            "time": in_words,
-            "exchange": lambda exchange: shortened(visible(pretty_json(exchange)), _EXCHANGE_LIMIT),
-        }
-    )
+def _contents(run: LoadRun, past: Past) -> list[Link]:
+    violations, errors = len(load_summary.violations(run)), len(load_summary.errors(run)[:_ERRORS_SHOWN])
+    return [
+        *([Link("capacity", "Capacity")] if run.steps else []),
+        Link("objectives", "Objectives"),
+        Link("operations", "Operations"),
+        Link("time", "Over time"),
+        Link("curve", "Percentiles"),
+        *([Link("violations", "Violations", violations)] if violations else []),
+        *([Link("audit", "Audit")] if run.audit else []),
+        *([Link("errors", "Errors", errors)] if errors else []),
+        Link("generator", "The generator"),
+        *([Link("history", "History")] if past.nights else []),
+        Link("run", "The run"),
+    ]

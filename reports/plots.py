@@ -6,21 +6,28 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from reports.wording import one_line
 
 WIDTH, HEIGHT = 560, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 26, 30, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 26, 24, 40
 _COLOURS = 6
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line: its name, and points in rising x; None where there is nothing to draw."""
+    """One line: its name, and points in rising x; None where there is nothing to draw.
+
+    `marks`: of each point passed, failed or void (a dot, a cross, an empty ring), anything else = no mark. `band`: x
+    with the ends of an interval. `joined`: whether the band is one area; else each interval is a bar.
+    """
 
     name: str
     points: Sequence[tuple[float, float | None]]
+    marks: Sequence[str] = ()
+    band: Sequence[tuple[float, float, float]] = ()
+    joined: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,9 +72,9 @@ def log_axis(name: str, values: Sequence[float], form: Callable[[float], str] = 
 def line_chart(
     title: str, series: Sequence[Series], x: Axis, y: Axis, shaded: tuple[float, float, str] | None = None
 ) -> Markup:
-    """A chart with its title above and a legend. `shaded`: from, to and name of a part of x that is marked.
+    """A chart with its title and legend above. `shaded`: from, to and name of a part of x that is marked.
 
-    Every name is escaped; a series without a point is in the legend only.
+    Every name is escaped; a series without a point is in the legend only. Lines differ in colour and in dashes.
     """
     parts = [
         Markup('<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>').format(
@@ -77,9 +84,11 @@ def line_chart(
     parts += _shade(x, shaded) if shaded else []
     parts += _grid(x, y)
     for number, each in enumerate(series):
+        parts += _band(each, x, y, number % _COLOURS)
+    for number, each in enumerate(series):
         parts += _line(each, x, y, number % _COLOURS)
-    parts.append(_legend(series))
-    caption = Markup("<figure><figcaption>{}</figcaption>").format(one_line(title))
+        parts += _marks(each, x, y, number % _COLOURS)
+    caption = Markup("<figure><figcaption>{}</figcaption>{}").format(one_line(title), _legend(series, shaded))
     return Markup("\n").join([caption, *parts, Markup("</svg></figure>")])
 
 
@@ -128,17 +137,44 @@ def _line(series: Series, x: Axis, y: Axis, colour: int) -> list[Markup]:
     return [line.format(colour, path, one_line(series.name))]
 
 
-def _legend(series: Sequence[Series]) -> Markup:
-    parts, at = [], WIDTH - _RIGHT
-    for number, each in reversed(list(enumerate(series))):
-        name = one_line(each.name)
-        name = name if len(name) <= 24 else f"{name[:23]}…"
-        at -= 24 + 7 * len(name)
-        if at < 90:  # no room: the tables and the titles of the lines have all names
-            break
-        parts.append(
-            Markup('<path class="line c{}" d="M{} 10h12"/><text class="legend" x="{}" y="14">{}</text>').format(
-                number % _COLOURS, at, at + 16, escape(name)
-            )
-        )
-    return Markup("").join(parts)
+def _band(series: Series, x: Axis, y: Axis, colour: int) -> list[Markup]:
+    ends = [(_across(x, at), _down(y, low), _down(y, high)) for at, low, high in series.band]
+    if not ends:
+        return []
+    if not series.joined:
+        bars = Markup('<path class="bar c{}" d="{}"/>')
+        return [bars.format(colour, "".join(f"M{at:.1f} {low:.1f}V{high:.1f}" for at, low, high in ends))]
+    path = " ".join(f"{at:.1f} {low:.1f}" for at, low, _ in ends)
+    back = " ".join(f"{at:.1f} {high:.1f}" for at, _, high in reversed(ends))
+    return [Markup('<path class="band f{}" d="M{}L{}Z"/>').format(colour, path, back)]
+
+
+_SHAPES = {
+    "passed": '<circle class="dot f{c}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{name}: passed</title></circle>',
+    "failed": '<path class="cross c{c}" d="M{x0:.1f} {y0:.1f}l8 8m-8 0l8 -8"><title>{name}: failed</title></path>',
+    "void": '<circle class="ring c{c}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{name}: void</title></circle>',
+}
+
+
+def _marks(series: Series, x: Axis, y: Axis, colour: int) -> list[Markup]:
+    parts = []
+    for (at, value), mark in zip(series.points, series.marks, strict=False):
+        shape = _SHAPES.get(mark)
+        if shape and value is not None:
+            across, down = _across(x, at), _down(y, value)
+            places = {"x": across, "y": down, "x0": across - 4, "y0": down - 4}
+            parts.append(Markup(shape).format(c=colour, name=one_line(series.name), **places))
+    return parts
+
+
+def _legend(series: Sequence[Series], shaded: tuple[float, float, str] | None) -> Markup:
+    """The names of the lines, of the marks on them, and of what is shaded."""
+    key = Markup('<li><svg class="key" viewBox="0 0 24 10" aria-hidden="true">{}</svg>{}</li>')
+    line = Markup('<path class="line c{}" d="M1 5h22"/>')
+    items = [key.format(line.format(number % _COLOURS), one_line(each.name)) for number, each in enumerate(series)]
+    marked = {mark for each in series for mark in each.marks}
+    places = {"x": 12, "y": 5, "x0": 8, "y0": 1, "c": 6, "name": "step"}
+    items += [key.format(Markup(shape).format(**places), mark) for mark, shape in _SHAPES.items() if mark in marked]
+    if shaded:
+        items.append(key.format(Markup('<path class="shade" d="M0 0h24v10h-24z"/>'), one_line(shaded[2])))
+    return Markup('<ul class="legend">{}</ul>').format(Markup("").join(items))

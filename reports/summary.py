@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 from cdp.baseline import reckon
 from cdp.results import Run
 from cdp.verdicts import Result, Verdict, worst
+from reports.causes import generalised, in_common
 from reports.wording import duration, plural
 
 FAMILIES = ("AUTH", "ROLE", "PAGE", "ORDER", "STRUCT", "MEDIA", "CODE", "SHAPE", "LIFE", "SEARCH", "EVENT")
@@ -140,23 +140,13 @@ def reasons(run: Run, verdicts: Sequence[Verdict] = (Verdict.UNCONFIRMED, Verdic
 def _grouped(run: Run, verdicts: Iterable[Verdict], by_requirement: bool) -> list[Group]:
     wanted = set(verdicts)
     places: dict[tuple[Verdict, str, str], list[Result]] = {}
+    forms: dict[tuple[Verdict, str, str], list[list[str]]] = {}
     for result in sorted((item for item in run.results if item.verdict in wanted), key=lambda item: item.cell):
-        requirement = result.cell.requirement if by_requirement else ""
-        places.setdefault((result.verdict, requirement, _general(result)), []).append(result)
-    groups = []
-    for (verdict, _, general), found in places.items():
-        sentences = {place.sentence for place in found}
-        groups.append(Group(verdict, sentences.pop() if len(sentences) == 1 else general, found))
-    return groups
-
-
-def _general(result: Result) -> str:
-    """The sentence with the cell's own names taken out, so that one cause on forty operations is one finding."""
-    sentence = result.sentence
-    for name, stand_in in ((result.cell.operation, "‹operation›"), (result.cell.role, "‹role›")):
-        if name and name in sentence:
-            sentence = re.sub(rf"(?<![\w/]){re.escape(name)}(?![\w/])", stand_in, sentence)
-    return sentence
+        levels = generalised(result.sentence, result.cell)
+        key = (result.verdict, result.cell.requirement if by_requirement else "", levels[-1])
+        places.setdefault(key, []).append(result)
+        forms.setdefault(key, []).append(levels)
+    return [Group(key[0], in_common(forms[key]), found) for key, found in places.items()]
 
 
 def requests_sent(run: Run) -> int:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from cdp.distribution import Distribution, in_words, rank
 from cdp.load_results import ChannelKey, Error, Figures, Judged, ObjectiveJudged, Span
+from cdp.statistics.intervals import chance_of, percentile_interval, wilson
 from load.evaluation import Evaluator, share_in_words
 from load.objectives import parse_objectives
 from load.recording.histogram import distribution_of
-from load.statistics import chance_of, percentile_interval, wilson
 from tests.sample_load_runs import INGEST, MS, SEARCH, figures, served, span
 
 

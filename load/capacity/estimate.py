@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from load.statistics import Z_95
+from cdp.statistics.intervals import Z_95
 
 Floats = npt.NDArray[np.float64]
 

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from cdp.distribution import Distribution
 from cdp.load_results import ChannelKey, Figures
+from cdp.statistics.intervals import Z_95, wilson
 from load.objectives import Kind, Objective, ObjectiveError
-from load.statistics import Z_95, wilson
 
 MOST_BATCHES = 20
 LEAST_BATCHES = 8

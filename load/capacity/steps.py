@@ -8,13 +8,13 @@ from typing import Any
 
 from cdp.distribution import Distribution
 from cdp.load_results import Figures, HealthJudged, Step
+from cdp.statistics.intervals import percentile_interval
 from load.capacity.search import Kind, Order
 from load.capacity.shares import allowed_share, beyond
 from load.capacity.watch import BACKLOG, Held, State, StepWatch
 from load.health.judge import OF_DELAY
 from load.objectives import Kind as ObjectiveKind
 from load.objectives import Objective
-from load.statistics import percentile_interval
 
 PASSED, FAILED, VOID = "passed", "failed", "void"
 LEAST_STEP_S = 4.0  # of judged time, before anything ends a step but a queue that grows

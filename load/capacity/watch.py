@@ -16,11 +16,11 @@ import numpy as np
 
 from cdp.distribution import in_words
 from cdp.load_results import Figures, Span
+from cdp.statistics.intervals import percentile_interval
 from load.capacity.estimate import BLOCK_S, FRACTIONS, Tail
 from load.capacity.shares import LEAST_BATCHES, Share, allowed_share, beyond, design_effect, part_of, times_of
 from load.evaluation import share_in_words
 from load.objectives import Kind, Objective
-from load.statistics import percentile_interval
 
 _CLEAR_Z = 2.575829
 _SLACK_S = 0.05
