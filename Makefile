@@ -13,13 +13,14 @@ INSTALLED := $(VENV)/installed-$(KEY)
 SOURCES := $(wildcard benchmarks cdp contracts instance load reports tests)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-all lint serve clean
+.PHONY: help install run test test-all test-browser browser lint serve clean
 .PHONY: k6 bench bench-audit bench-capacity bench-changes bench-contract bench-instance prove-audit
 
 help:
 	@echo "make run             the release gate on the embedded instance: contract, load, comparison (four minutes), with reports"
 	@echo "make test            check the suite itself: ruff, mypy, pytest"
 	@echo "make test-all        the same with the tests that take long"
+	@echo "make test-browser    the pages in a real browser; screenshots in build/screenshots (make browser gets what it needs)"
 	@echo "make serve           start the embedded instance and keep it running"
 	@echo "make bench           measure the load generator beside k6, FastHttpUser and wrk (needs nginx and wrk; an hour)"
 	@echo "make bench-capacity  find the capacity of servers whose capacity is known, beside k6 (three hours; see ARGS=--help)"
@@ -51,10 +52,26 @@ run: $(INSTALLED)
 	@$(BIN)/cdp gate -n 2 $(ARGS)
 
 test: lint
-	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder -m "not slow and not browser"
 
 test-all: lint
-	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder -m "not browser"
+
+test-browser: browser
+	@$(BIN)/python -m pytest tests/browser -q -m browser
+
+# CHROMIUM=/path/to/it names a browser that is not on the path.
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+export CHROMIUM
+
+browser: $(INSTALLED)
+	@$(BIN)/python -c 'import axe_playwright_python, playwright' 2>/dev/null \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt -e '.[browser]'
+	@test -n "$(CHROMIUM)" \
+		|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing Chromium ..." && export DEBIAN_FRONTEND=noninteractive \
+			&& timeout 120 apt-get -qq -o Acquire::Retries=1 update >/dev/null \
+			&& timeout 600 apt-get -qq -o DPkg::Lock::Timeout=60 install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
+		|| { echo "Chromium is missing: install it (on Debian: apt install chromium), or name it: make CHROMIUM=/path/to/it test-browser" >&2; exit 1; }
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check $(SOURCES)

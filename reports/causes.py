@@ -41,7 +41,7 @@ def generalised(sentence: str, cell: Cell) -> list[str]:
 
 def in_common(sentences: Iterable[Sequence[str]]) -> str:
     """Of what `generalised` gave for sentences of one cause: the most telling form that all of them have."""
-    levels = list(zip(*sentences, strict=True))
+    levels: list[tuple[str, ...]] = list(zip(*sentences, strict=True))
     return next((level[0] for level in levels if len(set(level)) == 1), levels[-1][0])
 
 

@@ -13,7 +13,7 @@ NOTHING, ALONE, SETS = "ROLE-01", "ROLE-02", "ROLE-03"
 """The requirements that tell who may pass: a role without features, one with just what opens, any other set."""
 
 _TELLING = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
-_NO_FEATURE, _OTHERS = "no feature", "other sets"
+_NO_FEATURE, _NEEDED, _OTHERS = "no feature", "what is needed", "other sets"
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def role_summary(run: Run) -> RoleSummary:
 
 def _table(section: str, operations: dict[str, list[Result]], facts: ContractFacts) -> RoleTable:
     features = sorted({r.cell.role for found in operations.values() for r in found if r.cell.requirement == ALONE})
-    table = RoleTable(section, [_NO_FEATURE, *features, _OTHERS])
+    table = RoleTable(section, [_NO_FEATURE, *(feature or _NEEDED for feature in features), _OTHERS])
     for operation, found in sorted(operations.items()):
         alone = {r.cell.role: r for r in found if r.cell.requirement == ALONE}
         others = {r.cell.requirement: r for r in sorted(found, key=_gravity) if r.cell.requirement != ALONE}
