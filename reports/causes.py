@@ -46,7 +46,8 @@ def in_common(sentences: Iterable[Sequence[str]]) -> str:
 
 
 def _without(sentence: str, name: str, stand_in: str) -> str:
-    return _word(name).sub(stand_in, sentence) if name and name in sentence else sentence
+    """A name of one or two letters is left alone: it would be found in any prose."""
+    return _word(name).sub(stand_in, sentence) if len(name) > 2 and name in sentence else sentence
 
 
 @lru_cache(maxsize=4096)

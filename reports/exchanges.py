@@ -13,6 +13,7 @@ from cdp.verdicts import Result
 from reports.wording import pretty_json, shortened, visible
 
 EXCHANGE_LIMIT = 12000
+EXAMPLE_LIMIT = 4000
 _MOST_MARKS = 8
 _QUOTED = re.compile(r"""'((?:[^'\\]|\\.){2,80})'|"((?:[^"\\]|\\.){2,80})\"""")
 _IN_BRACKETS = re.compile(r"\(((?:[^()]|\([^()]*\)){6,80})\)")

@@ -6,13 +6,16 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
+from markupsafe import escape
+
 from cdp.results import Run
 from cdp.verdicts import Result, Verdict
 from reports import summary
 from reports.contract_facts import ContractFacts
+from reports.exchanges import EXAMPLE_LIMIT, EXCHANGE_LIMIT
 from reports.past import Night, Past
 from reports.summary import Group
-from reports.wording import plural
+from reports.wording import plural, pretty_json
 
 BROKEN = (Verdict.FAIL, Verdict.WARN, Verdict.ERROR)
 """The verdicts that are findings, in the order in which they are shown."""
@@ -89,3 +92,23 @@ def widest(found: list[Finding], count: int) -> list[Finding]:
     """Those to look at first: the worst verdict, and in it the most places."""
     rank = {verdict: place for place, verdict in enumerate(BROKEN)}
     return sorted(found, key=lambda each: (rank[each.verdict], -len(each.places)))[:count]
+
+
+def in_full(found: list[Finding], most_places: int, budget: int) -> dict[str, int]:
+    """How many places of each finding show their example and exchange, by anchor: one of each and then more, those to
+    look at first served first, as long as `budget` characters last."""
+    shown = dict.fromkeys((each.anchor for each in found), 0)
+    for turn in range(most_places):
+        for each in widest(found, len(found)):
+            if turn < len(each.places):
+                budget -= _size(each.places[turn])
+                if budget < 0:
+                    return shown
+                shown[each.anchor] += 1
+    return shown
+
+
+def _size(place: Result) -> int:
+    """About how many characters a place takes in the page."""
+    texts = (place.example[:EXAMPLE_LIMIT], place.curl, place.sentence, pretty_json(place.exchange)[:EXCHANGE_LIMIT])
+    return 700 + sum(len(escape(text)) for text in texts)

@@ -10,7 +10,7 @@ from cdp.verdicts import Verdict, decide
 from reports import summary
 from reports.contract_facts import ContractFacts
 from reports.exercised import exercised
-from reports.findings import BROKEN, Finding, findings, widest
+from reports.findings import BROKEN, Finding, findings, in_full, widest
 from reports.gaps import gaps, most_frequent, not_judged
 from reports.operations import requirements, sections
 from reports.page import Link, Top, css, moment, render
@@ -22,7 +22,9 @@ from reports.wording import SYMBOLS, duration, label, one_line, plural, write_wh
 # What keeps a page of thousands of broken cells small; the results file has everything.
 _FULL_PLACES = 3  # places of a finding that show their exchange
 _MOST_PLACES = 400  # places of a finding that are named
-_MOST_EXCHANGES = 250  # of a page
+_MOST_FINDINGS = 400
+_MOST_GAPS = 400
+_IN_FULL = 800_000  # characters of examples and exchanges in a page
 _AT_A_GLANCE = 5
 
 
@@ -34,12 +36,15 @@ def write_html(run: Run, path: str | os.PathLike[str], past: Past = NOTHING) -> 
 def html(run: Run, past: Past = NOTHING) -> str:
     """The run's page. It depends on nothing but the run, and on what earlier runs say where that is handed over."""
     matrix = summary.matrix(run)
-    found, missing, parts = findings(run, past), gaps(run), sections(run, matrix)
+    found, missing = findings(run, past), gaps(run)
+    kept = {each.anchor for each in widest(found, _MOST_FINDINGS)}
+    shown = [each for each in found if each.anchor in kept]
     tables = role_tables(run, matrix.sections)
+    counts = [(verdict, count) for verdict in BROKEN if (count := sum(each.verdict is verdict for each in found))]
     return render(
         "page.html",
         _top(run),
-        _contents(found, bool(missing), bool(tables), past),
+        _contents(counts, bool(missing), bool(tables), past),
         broken=BROKEN,
         tells_provenance=ContractFacts(run).tells_provenance,
         leftovers=[one_line(each) for each in run.leftovers],
@@ -48,16 +53,17 @@ def html(run: Run, past: Past = NOTHING) -> str:
         facts=[(name, one_line(value)) for name, value in summary.facts(run)],
         matrix=matrix,
         rows=_rows(matrix),
-        findings=[(verdict, own) for verdict in BROKEN if (own := [each for each in found if each.verdict is verdict])],
+        findings=[(verdict, count, [each for each in shown if each.verdict is verdict]) for verdict, count in counts],
         first_findings=widest(found, _AT_A_GLANCE),
         finding_count=len(found),
-        full_places=max(1, min(_FULL_PLACES, _MOST_EXCHANGES // max(1, len(found)))),
+        in_full=in_full(shown, _FULL_PLACES, _IN_FULL),
         most_places=_MOST_PLACES,
-        links=_links(found),
-        gaps=missing,
-        first_gaps=most_frequent(missing, _AT_A_GLANCE),
+        links=_links(found, kept),
+        gaps=missing[:_MOST_GAPS],
+        gap_count=len(missing),
+        first_gaps=most_frequent(missing[:_MOST_GAPS], _AT_A_GLANCE),
         not_judged=not_judged(run),
-        sections=parts,
+        sections=sections(run, matrix),
         requirements=requirements(run),
         role_tables=tables,
         role_summary=role_summary(run),
@@ -93,11 +99,10 @@ def _top(run: Run) -> Top:
     )
 
 
-def _contents(found: list[Finding], missing: bool, roles: bool, past: Past) -> list[Link]:
-    counts = {verdict: sum(each.verdict is verdict for each in found) for verdict in BROKEN}
-    links = [
+def _contents(counts: list[tuple[Verdict, int]], missing: bool, roles: bool, past: Past) -> list[Link]:
+    return [
         Link("matrix", "Matrix"),
-        *(Link(css(verdict), label(verdict), count) for verdict, count in counts.items() if count),
+        *(Link(css(verdict), label(verdict), count) for verdict, count in counts),
         *([Link("not-judged", "Not judged")] if missing else []),
         Link("sections", "Operations"),
         *([Link("roles", "Roles")] if roles else []),
@@ -105,7 +110,6 @@ def _contents(found: list[Finding], missing: bool, roles: bool, past: Past) -> l
         *([Link("history", "History")] if past.nights else []),
         Link("run", "The run"),
     ]
-    return links
 
 
 @dataclass(frozen=True)
@@ -143,12 +147,14 @@ def _matrix_cell(family: str, tally: Tally | None, anchor: str) -> MatrixCell:
     )
 
 
-def _links(found: list[Finding]) -> dict[tuple[str, str], str]:
-    """Requirement and operation -> the anchor of the worst finding on them."""
+def _links(found: list[Finding], kept: set[str]) -> dict[tuple[str, str], str]:
+    """Requirement and operation -> the anchor of the worst finding on them; that of its verdict where the page has no
+    room for it."""
     links: dict[tuple[str, str], str] = {}
     for verdict in (Verdict.ERROR, Verdict.FAIL, Verdict.WARN):
         for finding in found:
             if finding.verdict is verdict:
+                anchor = finding.anchor if finding.anchor in kept else css(verdict)
                 for place in finding.group.places:
-                    links.setdefault((place.cell.requirement, place.cell.operation), finding.anchor)
+                    links.setdefault((place.cell.requirement, place.cell.operation), anchor)
     return links

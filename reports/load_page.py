@@ -73,6 +73,7 @@ def _top(run: LoadRun) -> Top:
         warnings.append(f"This run is not complete. What came until {run.lasted_s:.1f} s stands below{torn}.")
     if not run.open_loop:
         warnings.append(f"{load_summary.loop_in_words(run).capitalize()}.")
+    missed = tuple(f"{each.objective} was" for each in run.objectives if each.judged is Judged.MISSED)
     kind = "Capacity of" if run.steps or run.finds_capacity else "Load on"
     return Top(
         decision.headline,
@@ -80,7 +81,7 @@ def _top(run: LoadRun) -> Top:
         one_line(decision.sentence),
         [one_line(fact) for fact in facts if fact],
         warnings,
-        decision.reasons,
+        [reason for reason in decision.reasons if not reason.startswith(missed)] if missed else decision.reasons,
     )
 
 
@@ -103,9 +104,10 @@ def _tiles(run: LoadRun) -> list[Tile]:
         tiles.append(_audit_tile(run))
     health = run.health_judged
     if health is not None and not run.steps:  # of a search each step was judged by itself
-        amount, css = ("the limit", "warn") if health.inconclusive else ("no limit", "pass")
-        meaning = "the figures say nothing of the target" if health.inconclusive else "the figures are the target's"
-        tiles.append(Tile(amount, "the generator was", meaning, css))
+        if health.inconclusive:
+            tiles.append(Tile("!", "generator", "it was the limit: the figures say nothing of the target", "warn"))
+        else:
+            tiles.append(Tile("✓", "generator", "it was not the limit: the figures are the target's", "pass"))
     return tiles
 
 
@@ -166,7 +168,9 @@ def _audit_tile(run: LoadRun) -> Tile:
     assert run.audit is not None
     if run.audit.verdict == AUDIT_FOUND:
         count = sum(each.count for each in run.audit.findings)
-        return Tile(f"{count:,}", "events not in order", ", ".join(each.name for each in run.audit.findings), "fail")
+        return Tile(
+            f"{count:,}", f"events {', '.join(each.name for each in run.audit.findings)}", "by the audit", "fail"
+        )
     if run.audit.verdict == AUDIT_ERROR:
         return Tile("?", "the audit", "could not be done", "warn")
     return Tile(f"{run.audit.of('acknowledged'):,}", "events read back", "each is there once, unchanged", "pass")

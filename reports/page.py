@@ -19,7 +19,7 @@ from markupsafe import Markup
 from cdp.distribution import in_words
 from cdp.load_results import FOUND, INCONCLUSIVE, MET, MISSED, SUSTAINED
 from cdp.verdicts import CANNOT_TELL, GO, NO_GO, Verdict
-from reports.exchanges import exchange_of, exchange_text
+from reports.exchanges import EXAMPLE_LIMIT, exchange_of, exchange_text
 from reports.past import is_safe
 from reports.wording import MEANINGS, SYMBOLS, duration, label, one_line, plural, repeating, shortened, visible
 
@@ -36,7 +36,6 @@ TONES = {
 }
 """The colour of each headline that a page can have."""
 
-_EXAMPLE_LIMIT = 4000
 _LINE_LIMIT = 300
 
 
@@ -58,8 +57,8 @@ class Top:
 
     @property
     def more_reasons(self) -> list[str]:
-        """The reasons that the sentence does not give already; none when there is just one."""
-        return [each for each in self.reasons if one_line(each) != self.sentence] if len(self.reasons) > 1 else []
+        """The reasons that the sentence does not give already."""
+        return [each for each in self.reasons if one_line(each) != self.sentence]
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ def _environment() -> Environment:
             "safe_link": is_safe,
             "exchange": exchange_of,
             "exchange_text": exchange_text,
-            "example": lambda text: shortened(visible(text), _EXAMPLE_LIMIT),
+            "example": lambda text: shortened(visible(text), EXAMPLE_LIMIT),
             "sentence_case": lambda text: text[:1].upper() + text[1:],
             "short_requirement": lambda name: name.rpartition("-")[2],
         }

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reports.wording import one_line
+from reports.wording import one_line, shortened
 
 WIDTH, HEIGHT = 560, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 26, 24, 40
 _COLOURS = 6
+_NAME_LIMIT = 60
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ def _grid(x: Axis, y: Axis) -> list[Markup]:
     for value, label in x.ticks:
         at = _across(x, value)
         parts.append(Markup('<path class="grid" d="M{:.1f} {}v4"/>').format(at, bottom))
+        at = min(at, WIDTH - 4.6 * len(label))  # so that the last one stays whole
         parts.append(Markup('<text class="x" x="{:.1f}" y="{}">{}</text>').format(at, bottom + 16, label))
     parts.append(Markup('<text class="x" x="{:.1f}" y="{}">{}</text>').format((_LEFT + WIDTH) / 2, HEIGHT - 6, x.name))
     parts.append(Markup('<text class="name" x="4" y="14">{}</text>').format(y.name))
@@ -171,7 +173,10 @@ def _legend(series: Sequence[Series], shaded: tuple[float, float, str] | None) -
     """The names of the lines, of the marks on them, and of what is shaded."""
     key = Markup('<li><svg class="key" viewBox="0 0 24 10" aria-hidden="true">{}</svg>{}</li>')
     line = Markup('<path class="line c{}" d="M1 5h22"/>')
-    items = [key.format(line.format(number % _COLOURS), one_line(each.name)) for number, each in enumerate(series)]
+    items = [
+        key.format(line.format(number % _COLOURS), shortened(one_line(each.name), _NAME_LIMIT))
+        for number, each in enumerate(series)
+    ]
     marked = {mark for each in series for mark in each.marks}
     places = {"x": 12, "y": 5, "x0": 8, "y0": 1, "c": 6, "name": "step"}
     items += [key.format(Markup(shape).format(**places), mark) for mark, shape in _SHAPES.items() if mark in marked]

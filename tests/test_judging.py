@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cdp.contract import load_contract
+from cdp.results import RESULTS_FILE, read_results
 from cdp.verdicts import Result, Verdict
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
@@ -108,3 +109,19 @@ def test_a_token_that_dies_ends_the_run(server: BrokenServer, tmp_path: Path) ->
     selection = Selection(operations=("list_tags",), requirements=("PAGE", "CODE"))
     with pytest.raises(Obstacle, match="does not take the run's token any more"):
         run_on(server, tmp_path, dying, selection, everywhere=True)
+
+
+def test_a_run_tells_where_its_verdicts_come_from_and_what_came(server: BrokenServer, tmp_path: Path) -> None:
+    selection = Selection(operations=("list_tags",), requirements=("PAGE-02", "ROLE-03"))
+    run_on(server, tmp_path, None, selection)
+    stored = read_results(tmp_path / RESULTS_FILE)
+    seen = {result.cell.requirement: result.seen for result in stored.results}
+    # limit=k answers k records: each page that came is counted with what was in it.
+    assert seen["PAGE-02"]["pages"] >= 3
+    assert seen["PAGE-02"]["records"] > seen["PAGE-02"]["pages"]
+    assert seen["PAGE-02"]["callers"] == 1
+    assert seen["ROLE-03"]["callers"] > 1
+    header = stored.header
+    assert header["operations"] == {"list_tags": {"call": "GET /api/tags", "provenance": "documented"}}
+    assert header["provenance"]["Tags"] == {"documented": 3, "assumed": 2}
+    assert header["sources"]["PAGE-02"].startswith("overview page")

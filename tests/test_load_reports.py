@@ -21,6 +21,7 @@ from reports import load_summary, write_reports
 from reports.__main__ import main
 from reports.load_page import load_page
 from reports.load_terminal import LoadProgress, milliseconds
+from reports.past import Night, Past
 from reports.plots import Series, line_chart, linear_axis, log_axis
 from tests.sample_load_runs import (
     INGEST,
@@ -33,6 +34,7 @@ from tests.sample_load_runs import (
     span,
     write_run,
 )
+from tests.sample_pages import capacity_run, overloaded_run
 from tests.sample_runs import HOSTILE
 
 VIOLATION = Error("segments/0/id is missing", "", "SHAPE-01")
@@ -248,6 +250,43 @@ class TestPlots:
 
     def test_nothing_to_draw(self) -> None:
         assert "<svg" in line_chart("t", [Series("a", [])], linear_axis("x", []), log_axis("y", []))
+
+
+class TestCapacityPage:
+    def test_the_first_screen_says_how_much_it_takes(self) -> None:
+        page = html_text.unescape(load_page(capacity_run()))
+        first = page[: page.index('id="objectives"')]
+        for part in ("487/s", "95 % between 470 and 505", "3.1 s", "2.35 ×", "step 6", "the generator was the limit"):
+            assert part in first
+
+    def test_steps_carry_their_verdict_in_the_curve_and_in_the_table(self) -> None:
+        page = load_page(capacity_run())
+        curve = page[page.index("<figcaption>Latency and service time by rate") :].partition("</figure>")[0]
+        assert curve.count("latency p99: passed") == 6
+        assert curve.count("latency p99: failed") == 2
+        assert curve.count("latency p99: void") == 1
+        assert curve.count('class="bar') == 3
+        assert page.count('<tr class="void">') == 1
+
+    def test_percentiles_have_intervals_as_far_as_there_are_enough_requests(self, run: LoadRun) -> None:
+        page = load_page(run)
+        curve = page[page.index("<figcaption>Latency by percentile") :].partition("</figure>")[0]
+        assert curve.count('class="band') == 2
+
+    def test_what_broke_and_what_was_not_judged_come_first(self, tmp_path: Path) -> None:
+        page = html_text.unescape(load_page(overloaded_run(tmp_path)))
+        first = page[: page.index('id="objectives"')]
+        for part in ("lost</span></a> 10 events", "SHAPE-01", "p99<300ms was", "the first 2.0 s are left out"):
+            assert part in first
+        assert "Until an acknowledged event can be read" in page
+
+    def test_earlier_runs_are_shown_when_they_are_handed_over(self, run: LoadRun) -> None:
+        past = Past(
+            [Night("before", "2026-02-01T02:00:00", "MET", {"p99": "212 ms"}, "p99 moved: +12 %", "../b/report.html")]
+        )
+        page = load_page(run, past)
+        for part in ('id="history"', "212 ms", "p99 moved: +12 %", '<a href="../b/report.html">before</a>'):
+            assert part in page
 
 
 class TestFiles:

@@ -248,6 +248,18 @@ class TestHtml:
         places = [broken(f"PAGE-04/list_{n}", section=f"Section {n % 67}", exchange=body) for n in range(10_000)]
         assert len(html(run_of(*places)).encode()) < 3_000_000
 
+    def test_ten_thousand_cells_of_which_every_other_breaks_by_itself_stay_small(self) -> None:
+        body = {"response": {"status": 500, "body": "x" * 3900}}
+        sentences = (
+            f"field_{chr(97 + n % 26)}{chr(97 + n // 26 % 26)}{chr(97 + n // 676)} is wrong" for n in range(5_000)
+        )
+        places = [
+            broken(f"SHAPE-01/get_{n}", section=f"Section {n % 67}", exchange=body, sentence=sentence)
+            for n, sentence in enumerate(sentences)
+        ]
+        kept = [result(f"CODE-{n % 7:02d}/get_{n}", section=f"Section {n % 67}") for n in range(5_000)]
+        assert len(html(run_of(*places, *kept)).encode()) < 3_000_000
+
     def test_an_empty_run_has_a_page(self) -> None:
         assert "Nothing was exercised" in html(run_of())
 
