@@ -15,6 +15,8 @@ _ID = re.compile(f"{_UUID}|{_PREFIX}|{_HEX}")
 # What stands in quotes is a value, unless it looks like the name of a field: that is part of what is wrong.
 _QUOTED = re.compile(r"""(?<!\w)(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")(?!\w)""")
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z_]{0,39}")
+# Another operation than the cell's own, such as the one that would show a change.
+_OPERATION = re.compile(r"(?<![\w'\"/])(?:get|list|read|search)_[a-z0-9_]+(?![\w'\"])")
 # A status tells one cause from another; any other number does not.
 _NUMBER = re.compile(r"(?<![\w.-])-?\d[\d,]*(?:\.\d+)?(?![\w-])")
 _STATUS = re.compile(
@@ -32,7 +34,7 @@ def generalised(sentence: str, cell: Cell) -> list[str]:
     for name in _own_names(cell.operation):
         sentence = _without(sentence, name, "‹name›")
     levels.append(sentence)
-    sentence = _QUOTED.sub(_value, _ID.sub("‹id›", sentence))
+    sentence = _QUOTED.sub(_value, _ID.sub("‹id›", _OPERATION.sub("‹operation›", sentence)))
     levels.append(sentence)
     kept = {match.start(1) for match in _STATUS.finditer(sentence)}
     levels.append(_NUMBER.sub(lambda match: str(match.group()) if match.start() in kept else "‹n›", sentence))

@@ -15,6 +15,15 @@ _REMEDY = re.compile(
     r"\b(would (make|do|help)|make (it|them) |allow |allows |is allowed|are needed|is needed|needs \d|renew|create one|"
     r"would be|permission|\ballow\b)"
 )
+# What helps where the reason itself does not say: a part of it, and the help.
+_HELPS = (
+    (
+        re.compile(r"\binstead of [1-5]\d\d|on the harmless call|answers? (no answer|[45]\d\d)|is refused with [45]"),
+        "mending what answers so: see the findings",
+    ),
+    (re.compile(r"identity provider|the API (cannot|has no)|no (other )?operation"), "nothing that the API offers"),
+    (re.compile(r"changed? (by itself|while)"), "a quieter target"),
+)
 _UNCONFIRMED = "tell the contract which operations the target has: cdp spec confirm writes an overlay"
 
 
@@ -56,4 +65,4 @@ def _split(group: Group) -> tuple[str, str]:
             return "; ".join(clauses[:number]), rest
     if group.verdict is Verdict.UNCONFIRMED:
         return group.sentence, _UNCONFIRMED
-    return group.sentence, ""
+    return group.sentence, next((words for part, words in _HELPS if part.search(group.sentence)), "")

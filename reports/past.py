@@ -38,6 +38,10 @@ class Past:
         return min(known, key=lambda night: night.started, default=None)
 
     @property
+    def has_notes(self) -> bool:
+        return any(night.note for night in self.nights)
+
+    @property
     def figures(self) -> list[str]:
         """The names of all figures of the nights, in order of appearance."""
         return list(dict.fromkeys(name for night in self.nights for name in night.figures))

@@ -103,7 +103,7 @@ def _told(results: list[Any]) -> dict[str, Any]:
     }
     provenance: dict[str, Counter[str]] = {}
     for each in results:
-        kind = operations[each.cell.operation]["provenance"]
+        kind = str(operations[each.cell.operation]["provenance"])
         provenance.setdefault(each.section, Counter())[kind] += 1
     return {
         "operations": operations,

@@ -148,7 +148,7 @@ def test_reports_lead_to_the_parts_and_nothing_from_a_target_runs_in_them(tmp_pa
     gate.parts.append(Part("sly", GO, "x", run="javascript:alert(1)"))
     page, markdown = gate_page(gate), gate_markdown(gate)
     assert 'href="../run-3/report.html"' in page and "../run-3/report.html" in markdown
-    assert "<script" not in page and "javascript:" not in page.replace("javascript:alert(1)</td>", "")
+    assert page.count("<script") == 1 and "javascript:" not in page.replace("javascript:alert(1)</td>", "")
     assert "<img" not in page and "<img" not in markdown.replace("\\<img", "")
     assert "\x1b" not in page + markdown and "\u202e" not in page + markdown
     assert [path.name for path in write_gate_reports(gate, tmp_path)] == ["report.html", "gate.md"]

@@ -45,6 +45,7 @@ class TestCauses:
                 "c3b90a57-9c4e-444e-a503-0e08093c8c8e is lost",
                 "‹id› is lost",
             ),
+            ("list_x shows it", "get_y_z shows it", "‹operation› shows it"),
             ("no list under tags", "no list under users", "no list under ‹name›"),
             ("the same 3 words", "the same 3 words", "the same 3 words"),
         ],
@@ -183,6 +184,11 @@ class TestGaps:
                 "a token with its features would make it checkable",
             ),
             ("one thing; another thing", "one thing; another thing", ""),
+            (
+                "a role without any feature got 404 instead of 403",
+                "a role without any feature got 404 instead of 403",
+                "mending what answers so: see the findings",
+            ),
         ],
     )
     def test_what_would_help_is_told_apart(self, sentence: str, reason: str, remedy: str) -> None:
