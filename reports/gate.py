@@ -13,7 +13,7 @@ from cdp.comparison.model import Told
 from cdp.gate.record import NOTE, SKIPPED, Gate, Part
 from cdp.records import ResultsError
 from cdp.verdicts import CANNOT_TELL, GO, NO_GO
-from reports.page import Link, Top, moment, render
+from reports.page import Link, Notice, Top, moment, render
 from reports.past import is_safe
 from reports.wording import duration, one_line, shortened, write_whole
 
@@ -93,7 +93,7 @@ def gate_page(gate: Gate) -> str:
             )
             if fact
         ],
-        _beside(gate),
+        [Notice(line) for line in _beside(gate)],
     )
     contents = [
         Link("parts", "Parts"),

@@ -13,7 +13,7 @@ from reports.exercised import exercised
 from reports.findings import BROKEN, Finding, findings, in_full, widest
 from reports.gaps import gaps, most_frequent, not_judged
 from reports.operations import requirements, sections
-from reports.page import Link, Top, css, moment, render
+from reports.page import Link, Notice, Top, css, moment, render
 from reports.past import NOTHING, Past
 from reports.roles import role_summary, role_tables
 from reports.summary import RISING, Matrix, Tally
@@ -82,20 +82,19 @@ def _top(run: Run) -> Top:
         f"profile {header['profile']}" if header.get("profile") else "",
         f"seed {header['seed']}" if header.get("seed") is not None else "",
     ]
-    warnings = []
+    notices = []
     if not run.complete:
         torn = "; its last record was cut in the middle and is left out" if run.torn else ""
-        warnings.append(f"This run is not complete. What it judged stands below{torn}.")
+        notices.append(Notice("This run is not complete.", f" What it judged stands below{torn}."))
     if run.leftovers:
-        warnings.append(
-            f"{plural(len(run.leftovers), 'record')} left on the target; cdp clean removes what can be removed."
-        )
+        left = f"{plural(len(run.leftovers), 'record')} left on the target"
+        notices.append(Notice(left, "; cdp clean removes what can be removed.", "remains"))
     return Top(
         decision.headline,
         f"Contract of {one_line(str(header.get('target') or header.get('base_url') or 'target'))}",
         one_line(decision.sentence),
         [one_line(fact) for fact in facts if fact],
-        warnings,
+        notices,
     )
 
 

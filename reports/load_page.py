@@ -12,7 +12,7 @@ from cdp.distribution import in_words
 from cdp.load_results import PERCENTILES, Judged, LoadRun
 from reports import audit, capacity, load_summary
 from reports.load_charts import charts
-from reports.page import Link, Top, moment, render
+from reports.page import Link, Notice, Top, moment, render
 from reports.past import NOTHING, Past
 from reports.wording import duration, one_line, plural, write_whole
 
@@ -67,12 +67,14 @@ def _top(run: LoadRun) -> Top:
         f"took {duration(run.lasted_s)}" if run.lasted_s else "",
         f"seed {header['seed']}" if header.get("seed") is not None else "",
     ]
-    warnings = []
+    notices = []
     if not run.complete:
         torn = "; its last record was cut in the middle and is left out" if run.torn else ""
-        warnings.append(f"This run is not complete. What came until {run.lasted_s:.1f} s stands below{torn}.")
+        notices.append(
+            Notice("This run is not complete.", f" What came until {run.lasted_s:.1f} s stands below{torn}.")
+        )
     if not run.open_loop:
-        warnings.append(f"{load_summary.loop_in_words(run).capitalize()}.")
+        notices.append(Notice(f"{load_summary.loop_in_words(run).capitalize()}."))
     missed = tuple(f"{each.objective} was" for each in run.objectives if each.judged is Judged.MISSED)
     kind = "Capacity of" if run.steps or run.finds_capacity else "Load on"
     return Top(
@@ -80,7 +82,7 @@ def _top(run: LoadRun) -> Top:
         f"{kind} {target}: {one_line(run.scenario)}",
         one_line(decision.sentence),
         [one_line(fact) for fact in facts if fact],
-        warnings,
+        notices,
         [reason for reason in decision.reasons if not reason.startswith(missed)] if missed else decision.reasons,
     )
 

@@ -40,15 +40,24 @@ _LINE_LIMIT = 300
 
 
 @dataclass(frozen=True)
+class Notice:
+    """What a reader must not miss: in bold, the rest of the sentence, and the part of the page that says which."""
+
+    strong: str
+    rest: str = ""
+    anchor: str = ""
+
+
+@dataclass(frozen=True)
 class Top:
-    """What a reader is told first: the headline and its sentence, what it is about, and facts on one line. `warnings`
+    """What a reader is told first: the headline and its sentence, what it is about, and facts on one line. `notices`
     stand below the sentence, `reasons` as a list."""
 
     headline: str
     title: str
     sentence: str
     facts: Sequence[str] = ()
-    warnings: Sequence[str] = ()
+    notices: Sequence[Notice] = ()
     reasons: Sequence[str] = ()
 
     @property
