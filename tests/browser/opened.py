@@ -33,7 +33,8 @@ class Opened:
 @contextmanager
 def opened(browser: Browser, path: Path, width: int = 1280, scheme: str = "light", **options: Any) -> Iterator[Opened]:
     """The page in a context of its own, `width` pixels wide, light or dark; `options` as for a browser context."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
+    options |= {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+    context = browser.new_context(**options)
     context.set_default_timeout(DEADLINE_MS)
     found = Opened(context.new_page())
     address = path.as_uri()
