@@ -58,11 +58,10 @@ test-all: lint
 	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder -m "not browser"
 
 test-browser: browser
-	@$(BIN)/python -m pytest tests/browser -q -m browser
+	@CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest tests/browser -q -m browser
 
 # CHROMIUM=/path/to/it names a browser that is not on the path.
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
-export CHROMIUM
 
 browser: $(INSTALLED)
 	@$(BIN)/python -c 'import axe_playwright_python, playwright' 2>/dev/null \

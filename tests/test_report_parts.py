@@ -195,6 +195,11 @@ class TestGaps:
         (gap,) = gaps(run_of(result("PAGE-01/a", Verdict.SKIP, sentence=sentence)))
         assert (gap.reason, gap.remedy) == (reason, remedy)
 
+    def test_what_was_not_judged_is_not_called_in_order(self) -> None:
+        skipped = [result(f"PAGE-0{n}/b", Verdict.SKIP) for n in range(1, 4)]
+        assert "Nothing in the 1 cell that could be judged." in html(run_of(result("PAGE-01/a"), *skipped))
+        assert "Nothing could be judged." in html(run_of(*skipped))
+
     def test_the_most_frequent_come_first(self) -> None:
         often = [result(f"PAGE-01/list_{n}", Verdict.SKIP, sentence="writes are off") for n in range(3)]
         once = result("PAGE-01/z", Verdict.UNCONFIRMED, sentence="404 on its route")
