@@ -9,7 +9,7 @@ from cdp.audit_results import CLEAN
 from cdp.audit_results import ERROR as AUDIT_ERROR
 from cdp.audit_results import FOUND as AUDIT_FOUND
 from cdp.distribution import in_words
-from cdp.load_results import PERCENTILES, Judged, LoadRun
+from cdp.load_results import FOUND, INCONCLUSIVE, PERCENTILES, SUSTAINED, Judged, LoadRun
 from reports import audit, capacity, load_summary
 from reports.load_charts import charts
 from reports.page import Link, Notice, Top, moment, render
@@ -141,12 +141,13 @@ def _capacity_tiles(run: LoadRun) -> list[Tile]:
     if found is None:
         return []
     tiles = []
-    if found.rate is not None:
+    answered = run.decision.headline in (FOUND, SUSTAINED)
+    if found.rate is not None and answered:
         how = "95 % between" if found.method == "line" else "between the steps"
         spread = f"{how} {found.low:,.4g} and {found.high:,.4g}" if found.low and found.high else ""
         tiles.append(Tile(f"{found.rate:,.4g}/s", "sustained", spread, "pass"))
-    elif found.held is not None:
-        tiles.append(Tile(f"{found.held:,.4g}/s", "held", "the highest rate that did"))
+    elif (held := found.held or found.rate) is not None:
+        tiles.append(Tile(f"{held:,.4g}/s", "held", "the highest rate that did; how much more holds is not known"))
     if found.binding:
         tiles.append(Tile(found.binding, "breaks first", one_line(found.because)))
     if found.recovery_s:
@@ -212,6 +213,8 @@ def _not_judged(run: LoadRun) -> list[tuple[str, str]]:
         found.append(("everything", "the run did not get so far as to judge the objectives"))
     elif health.inconclusive and not run.steps:
         found.append(("the target", f"the generator was the limit: {'; '.join(health.reasons)}"))
+    if run.steps and run.decision.headline == INCONCLUSIVE:
+        found.append(("the capacity", "the search came to no answer"))
     void = [step for step in run.steps if step.verdict == "void"]
     if void:
         numbers = ", ".join(str(step.number) for step in void)

@@ -67,7 +67,7 @@ class Top:
     @property
     def more_reasons(self) -> list[str]:
         """The reasons that the sentence does not give already."""
-        return [each for each in self.reasons if one_line(each) != self.sentence]
+        return [each for each in self.reasons if one_line(each) not in self.sentence]
 
 
 @dataclass(frozen=True)

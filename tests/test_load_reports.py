@@ -259,6 +259,17 @@ class TestCapacityPage:
         for part in ("487/s", "95 % between 470 and 505", "3.1 s", "2.35 ×", "step 6", "the generator was the limit"):
             assert part in first
 
+    def test_a_search_without_an_answer_sustains_nothing(self) -> None:
+        run = capacity_run()
+        assert run.footer is not None
+        sentence = "no answer: at 600/s the generator was the limit"
+        run.footer["decision"] = {"headline": "INCONCLUSIVE", "sentence": sentence, "exit_code": 3}
+        page = load_page(run)
+        first = page[: page.index('id="objectives"')]
+        assert "the search came to no answer" in first
+        assert "475/s" in first and "how much more holds is not known" in first
+        assert '<span class="name">sustained</span>' not in page
+
     def test_steps_carry_their_verdict_in_the_curve_and_in_the_table(self) -> None:
         page = load_page(capacity_run())
         curve = page[page.index("<figcaption>Latency and service time by rate") :].partition("</figure>")[0]
