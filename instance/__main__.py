@@ -17,8 +17,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="what the made-up data depends on (default: %(default)s)")
     parser.add_argument("--customers", type=_count, default=2000, help="how many customers (default: %(default)s)")
     parser.add_argument("--events", type=_count, default=20000, help="how many customer events (default: %(default)s)")
+    parser.add_argument("--faults", action="store_true", help="switch faults at the control address /-/fault")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when the starting process ends")
     given = parser.parse_args(arguments)
+    if given.faults and given.data is not None:
+        parser.error("--faults lays the data anew for each fault; it takes no --data")
     try:
         serve(
             host=given.host,
@@ -28,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
             customers=given.customers,
             events=given.events,
             exit_with_parent=given.exit_with_parent,
+            faults=given.faults,
         )
     except CannotServe as error:
         print(f"cdp serve: {' '.join(str(error).split())}", file=sys.stderr)

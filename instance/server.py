@@ -118,10 +118,12 @@ def serve(
     events: int = 20000,
     wrap: Callable[[Any], Any] | None = None,
     exit_with_parent: bool = False,
+    faults: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM. Prints base URL and administrator when ready. Raises `CannotServe`.
 
     `data` None = a temporary file that goes when the server does. `wrap` may put something around the application.
+    `faults`: it has a control address that switches faults (instance/faults).
     """
     # Until the server runs, SIGTERM ends it as Ctrl-C does, so that the temporary file goes.
     signal.signal(signal.SIGTERM, _interrupt)
@@ -138,7 +140,16 @@ def serve(
                 email = admit_administrator(store, password)
             except sqlite3.Error as error:
                 raise CannotServe(f"cannot write to the data file {path}: {error}") from error
-            _run(bound, host, store, wrap, email, password)
+            if faults:
+                from instance.faults.application import FaultyApplication
+
+                faulty = FaultyApplication(store, create_app)
+                try:
+                    _run(bound, host, faulty, wrap, email, password)
+                finally:
+                    faulty.close()
+            else:
+                _run(bound, host, create_app(store), wrap, email, password)
         finally:
             with suppress(sqlite3.Error):
                 store.close()
@@ -149,9 +160,8 @@ def serve(
 
 
 def _run(
-    bound: socket.socket, host: str, store: Store, wrap: Callable[[Any], Any] | None, email: str, password: str
+    bound: socket.socket, host: str, app: Any, wrap: Callable[[Any], Any] | None, email: str, password: str
 ) -> None:
-    app: Any = create_app(store)
     if wrap is not None:
         app = wrap(app)
     shown = f"[{host}]" if ":" in host else host

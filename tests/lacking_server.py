@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from tests.breakages.model import Answer, Breakage, Request, World, html, refusal
+from instance.faults.model import Answer, Fault, Request, World, html, refusal
 
 # No route at all below these; and paths that take fewer methods.
 NO_ROUTE = re.compile(r"/api/(feeds|stitching_categories)(/.*)?$")
@@ -56,8 +56,8 @@ async def _page(request: Request, world: World) -> Answer:
     return answer
 
 
-def _breakage(name: str, what: str, alter: object) -> Breakage:
-    return Breakage(name, what, (), (), alter, beyond=True)  # type: ignore[arg-type]
+def _breakage(name: str, what: str, alter: object) -> Fault:
+    return Fault(name, what, (), (), alter, beyond=True)  # type: ignore[arg-type]
 
 
 LACKING = _breakage("lacking", "some operations are not there", _lack)

@@ -234,7 +234,7 @@ def copy_of_the_contract(directory: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "breakage", "told"),
+    ("name", "fault", "told"),
     [
         ("sections/tags.yaml", lambda text: text.replace("paths:", "paths: [", 1), "line"),
         (
@@ -253,10 +253,10 @@ def copy_of_the_contract(directory: Path) -> Path:
         ("components/schemas.yaml", lambda text: "\x00" + text, "schemas.yaml"),
     ],
 )
-def test_broken_contract_is_told_in_one_line(tmp_path: Path, name: str, breakage: Any, told: str) -> None:
+def test_broken_contract_is_told_in_one_line(tmp_path: Path, name: str, fault: Any, told: str) -> None:
     root = copy_of_the_contract(tmp_path)
     path = tmp_path / name
-    path.write_text(breakage(path.read_text(encoding="utf-8")), encoding="utf-8")
+    path.write_text(fault(path.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(ContractError) as caught:
         load_contract(root)
     assert told in str(caught.value)

@@ -19,7 +19,7 @@ from contracts.profiles import PROFILES
 from contracts.run import ContractRun, make_plan
 from contracts.session import Obstacle
 from contracts.subject import Subject
-from tests.breakages.model import Alteration, Answer, Breakage, Request, World, refusal
+from instance.faults.model import Alteration, Answer, Fault, Request, World, refusal
 from tests.broken_server import BrokenServer
 
 
@@ -40,8 +40,8 @@ def run_on(
 ) -> dict[str, Result]:
     """Results by cell address of a run on a server with one bug, on the selection's operations or `everywhere`."""
     plan = make_plan(load_contract(), load_catalogue(), selection, PROFILES["quick"], seed=1)
-    breakage = Breakage("odd", "odd", selection.operations, (), alter, beyond=everywhere) if alter else None
-    with server.breaking(breakage) as target:
+    fault = Fault("odd", "odd", selection.operations, (), alter, beyond=everywhere) if alter else None
+    with server.breaking(fault) as target:
         run = ContractRun(plan, replace(target, timeout_s=timeout_s), directory)
         try:
             run.start()

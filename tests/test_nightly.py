@@ -18,18 +18,18 @@ from contracts.cells import Selection
 from contracts.examples import Examples
 from contracts.profiles import PROFILES, Profile
 from contracts.run import ContractRun, make_plan
-from reports import write_reports
-from tests.breakages.listing import limit, offset
-from tests.breakages.model import (
+from instance.faults.listing import limit, offset
+from instance.faults.model import (
     Alteration,
     Answer,
-    Breakage,
+    Fault,
     Request,
     World,
     records_of,
     refusal,
     with_records,
 )
+from reports import write_reports
 from tests.broken_server import BrokenServer
 
 NIGHTLY = replace(PROFILES["nightly"], rounds=1)
@@ -81,7 +81,7 @@ class Nights:
         directory.mkdir()
         plan = make_plan(self.contract, CATALOGUE, self.selection, profile, seed)
         operations = tuple(plan_operation.id for plan_operation in plan.operations)
-        bug = Breakage("rare", "rare", operations, (), self.alter, through=frozenset(self.through))  # type: ignore[arg-type]
+        bug = Fault("rare", "rare", operations, (), self.alter, through=frozenset(self.through))  # type: ignore[arg-type]
         examples = Examples(self.base / "examples", "staging") if keep else None
         with self.server.breaking(bug if self.alter else None) as target:
             run = ContractRun(plan, target, directory, budget, examples)

@@ -28,7 +28,7 @@ from contracts.parallel.pool import Pool
 from contracts.parallel.share import Told, kit
 from contracts.profiles import PROFILES
 from contracts.run import ContractRun, make_plan
-from tests.breakages import BREAKAGES
+from instance.faults import FAULTS
 from tests.broken_server import BrokenServer
 from tests.loopback import Asked, Reply, forwarding, serving
 from tests.running_instance import ROOT, RunningInstance, start_instance, stop_instance
@@ -225,16 +225,16 @@ def test_figures_are_those_of_all_processes(front: Front, own_instance: RunningI
 
 @pytest.mark.parametrize("name", ["direction-ignored", "deleted-still-read", "any-feature-opens", "no-token-needed"])
 def test_what_is_broken_is_found_alike(name: str, tmp_path: Path) -> None:
-    breakage = BREAKAGES[name]
+    fault = FAULTS[name]
     server = BrokenServer(tmp_path)
-    operations = tuple(dict.fromkeys((*breakage.operations, "list_feeds", "create_feed", "list_images", "list_tags")))
+    operations = tuple(dict.fromkeys((*fault.operations, "list_feeds", "create_feed", "list_images", "list_tags")))
     plan = make_plan(CONTRACT, CATALOGUE, Selection(operations=operations), PROFILES["quick"], seed=1)
     try:
         found = []
         for processes in (1, 2):
             directory = tmp_path / str(processes)
             directory.mkdir()
-            with server.breaking(breakage) as target:
+            with server.breaking(fault) as target:
                 run = ContractRun(plan, target, directory, processes=processes)
                 try:
                     if processes == 1:
@@ -250,7 +250,7 @@ def test_what_is_broken_is_found_alike(name: str, tmp_path: Path) -> None:
     finally:
         server.stop()
     assert found[0] == found[1]
-    for cell in breakage.cells:
+    for cell in fault.cells:
         assert any(
             found[1][address] in ("FAIL", "WARN") for address in found[1] if f"{address}/".startswith(f"{cell}/")
         )

@@ -13,7 +13,7 @@ from cdp.contract.overlay import write_overlay
 from cdp.targets import read_only
 from contracts.confirming import Confirmation, confirm
 from contracts.probing import Presence
-from tests.breakages.model import Answer, Breakage, Request, World
+from instance.faults.model import Answer, Fault, Request, World
 from tests.broken_server import BrokenServer
 from tests.lacking_server import GONE, LACKING, PAGES, SILENT
 from tests.running_instance import RunningInstance
@@ -32,8 +32,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
     running.stop()
 
 
-def asked(server: BrokenServer, contract: Contract, breakage: Breakage | None, *, writes: bool = False) -> Confirmation:
-    with server.breaking(breakage) as target:
+def asked(server: BrokenServer, contract: Contract, fault: Fault | None, *, writes: bool = False) -> Confirmation:
+    with server.breaking(fault) as target:
         return confirm(contract, target if writes else read_only(target))
 
 
@@ -50,9 +50,9 @@ def test_everything_is_there_on_the_whole_instance(server: BrokenServer, contrac
     assert there >= len(asked_for) - 4, found.counts()
 
 
-@pytest.mark.parametrize("breakage", [LACKING, PAGES], ids=lambda b: b.name)
-def test_what_is_not_there_is_found(server: BrokenServer, contract: Contract, breakage: Breakage) -> None:
-    assert missing(asked(server, contract, breakage)) == GONE & set(contract.operations)
+@pytest.mark.parametrize("fault", [LACKING, PAGES], ids=lambda b: b.name)
+def test_what_is_not_there_is_found(server: BrokenServer, contract: Contract, fault: Fault) -> None:
+    assert missing(asked(server, contract, fault)) == GONE & set(contract.operations)
 
 
 def test_nothing_is_guessed_where_options_tell_nothing(server: BrokenServer, contract: Contract) -> None:

@@ -29,8 +29,8 @@ from contracts.run import ContractRun, make_plan
 from contracts.samples import Sampler
 from contracts.session import Obstacle
 from contracts.unknown_inputs import Drawn, UnknownInputs
-from tests.breakages.model import Answer, Breakage, World, refusal
-from tests.breakages.model import Request as Asked
+from instance.faults.model import Answer, Fault, World, refusal
+from instance.faults.model import Request as Asked
 from tests.broken_server import BrokenServer
 
 PREFIX = "cdp-0badcafe"
@@ -81,14 +81,14 @@ def run_on(
     contract: Contract,
     directory: Path,
     operations: list[str],
-    breakage: Breakage | None = None,
+    fault: Fault | None = None,
     allow: frozenset[str] | None = None,
     requirements: tuple[str, ...] = tuple(sorted(load_table().requirements)),
 ) -> list[Result]:
     """The cells that drawn requests speak for, in the release profile."""
     selection = Selection(operations=tuple(operations), requirements=requirements)
     plan = make_plan(contract, load_catalogue(), selection, PROFILES["release"], seed=1)
-    with server.breaking(breakage) as target:
+    with server.breaking(fault) as target:
         run = ContractRun(plan, target if allow is None else replace(target, allow=allow), directory)
         try:
             run.start()
@@ -258,7 +258,7 @@ def test_wrong_query_parameters(contract: Contract, query: tuple[tuple[str, str]
 # --- the token -----------------------------------------------------------------------------------------------------
 
 
-def refusing(after: int, everything: bool) -> Breakage:
+def refusing(after: int, everything: bool) -> Fault:
     """After so many requests to the lists the token is refused: by them, or by all operations."""
 
     async def alter(request: Asked, world: World) -> Answer:
@@ -268,7 +268,7 @@ def refusing(after: int, everything: bool) -> Breakage:
         concerned = everything or (request.operation is not None and request.operation.id == "list_tags")
         return refusal(401) if len(asked) > after and concerned else await world.forward(request)
 
-    return Breakage("refusing", "the token is refused later", ("list_tags",), (), alter, beyond=True)
+    return Fault("refusing", "the token is refused later", ("list_tags",), (), alter, beyond=True)
 
 
 def test_a_token_that_is_refused_in_the_middle_ends_the_run(
@@ -298,8 +298,8 @@ def test_what_fails_only_once_is_marked(server: BrokenServer, contract: Contract
             return refusal(500)
         return answer
 
-    breakage = Breakage("once", "once", ("create_report",), (), alter)
-    (result,) = run_on(server, contract, tmp_path, ["create_report"], breakage, requirements=("CODE-01",))
+    fault = Fault("once", "once", ("create_report",), (), alter)
+    (result,) = run_on(server, contract, tmp_path, ["create_report"], fault, requirements=("CODE-01",))
     assert result.verdict is Verdict.FAIL and "(not_a_server_error)" in result.sentence
 
 

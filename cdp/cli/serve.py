@@ -14,10 +14,13 @@ import click
 @click.option("--data", default=None, help="SQLite file to keep; a temporary one without it.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the made-up data.")
 @click.option("--customers", default=2000, show_default=True, help="Customers to make up.")
-def serve(host: str, port: int, data: str | None, seed: int, customers: int) -> None:
+@click.option("--faults", is_flag=True, help="Add the control address /-/fault, which switches deliberate faults.")
+def serve(host: str, port: int, data: str | None, seed: int, customers: int, faults: bool) -> None:
     """Run the embedded instance; prints its base URL and the administrator's e-mail and password."""
     options = ["--host", host, "--port", str(port), "--seed", str(seed), "--customers", str(customers)]
     if data is not None:
         options += ["--data", data]
+    if faults:
+        options.append("--faults")
     # The instance takes this process over: signals and exit codes are its own, and nothing here imports it.
     os.execv(sys.executable, [sys.executable, "-m", "instance", *options])

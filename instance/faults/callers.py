@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from tests.breakages.model import TOKEN, Alteration, Answer, Request, World
+from instance.faults.model import TOKEN, Alteration, Answer, Request, World
 
 TRACE = 'Traceback (most recent call last):\n  File "/srv/app/views.py", line 12, in get\nKeyError: 7'
 
@@ -29,6 +29,21 @@ def refusing(status: int, answered: Callable[[Answer], Answer]) -> Alteration:
 
 def telling(**more: Any) -> Callable[[Answer], Answer]:
     return lambda answer: answer.showing({**answer.json, **more})
+
+
+def showing(status: int) -> Alteration:
+    """A refusal brings what a success would bring, under its key."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        answer = await world.forward(request)
+        operation = request.operation
+        if answer.status != status or operation is None:
+            return answer
+        if operation.collection is not None:
+            return answer.showing({**answer.json, operation.collection.key or "records": [{"id": 1}]})
+        return answer.showing({**answer.json, operation.item_key or "record": {"id": 1}})
+
+    return alter
 
 
 def executed(*statuses: int) -> Alteration:

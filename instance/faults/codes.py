@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.breakages.callers import TRACE
-from tests.breakages.model import (
+from instance.faults import fitting
+from instance.faults.callers import TRACE
+from instance.faults.model import (
     Alteration,
     Answer,
     Request,
@@ -61,6 +62,7 @@ broken(
         lambda a: refusal(500),
     ),
     "CODE-03",
+    fits=fitting.ends_in_id,
 )
 broken(
     "odd-body-is-500",
@@ -69,6 +71,7 @@ broken(
     "CODE-01",
     instead(lambda r, a: a.status == 422 and not isinstance(r.json, dict), lambda a: refusal(500)),
     "CODE-05",
+    fits=fitting.writes,
 )
 broken(
     "unknown-field-is-500",
@@ -77,6 +80,7 @@ broken(
     "CODE-01",
     instead(lambda r, a: isinstance(r.json, dict) and "cdp_no_such_field" in r.json, lambda a: refusal(500)),
     "CODE-05",
+    fits=fitting.writes,
 )
 broken(
     "not-found-is-500",
@@ -84,6 +88,7 @@ broken(
     ONE_RECORD,
     "CODE-01 CODE-03",
     instead(status(404), lambda a: refusal(500)),
+    fits=fitting.stored,
 )
 broken(
     "connection-cut",
@@ -91,6 +96,7 @@ broken(
     ONE_RECORD,
     "CODE-01 CODE-03",
     instead(status(404), lambda a: Answer(0)),
+    fits=fitting.stored,
 )
 broken(
     "body-cut",
@@ -99,6 +105,7 @@ broken(
     "CODE-01",
     instead(status(404), lambda a: Answer(404, (*a.headers, ("content-length", "999")), a.body)),
     "CODE-03",
+    fits=fitting.stored,
 )
 broken(
     "wrong-success",
@@ -114,6 +121,7 @@ broken(
     "CODE-02",
     instead(success, lambda a: Answer(202)),
     "MEDIA-06 SHAPE-02",
+    fits=fitting.enveloped,
 )
 broken(
     "valid-is-refused",
@@ -139,6 +147,7 @@ broken(
     "CODE-03",
     instead(status(404), lambda a: json_answer(200, None)),
     "SHAPE-01",
+    fits=fitting.stored,
 )
 broken(
     "not-found-is-empty",
@@ -147,6 +156,7 @@ broken(
     "CODE-03",
     instead(status(404), lambda a: json_answer(200, {"segment_notes": []})),
     "SHAPE-01",
+    fits=fitting.every(fitting.lists, fitting.stored),
 )
 broken(
     "not-found-is-400",
@@ -154,6 +164,7 @@ broken(
     ONE_RECORD,
     "CODE-03",
     instead(status(404), lambda a: refusal(400)),
+    fits=fitting.stored,
 )
 broken(
     "not-found-is-204",
@@ -161,10 +172,17 @@ broken(
     "delete_report delete_tag",
     "CODE-03",
     instead(status(404), lambda a: Answer(204)),
+    fits=fitting.every(fitting.stored, fitting.acting("delete")),
 )
 
 
-@breaks("id-read-as-number", "an id is read as far as it is a number", "get_tag delete_report", "CODE-03")
+@breaks(
+    "id-read-as-number",
+    "an id is read as far as it is a number",
+    "get_tag delete_report",
+    "CODE-03",
+    fits=fitting.every(fitting.ends_in_id, fitting.numbered),
+)
 async def id_read_as_number(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
     if answer.status not in (400, 404) or not request.ids or request.ids[-1].isdigit():
@@ -263,6 +281,7 @@ broken(
     WRITES,
     "CODE-05",
     lax(lambda b: {n: v for n, v in b.items() if n != "cdp_no_such_field"}),
+    fits=fitting.writes,
 )
 broken(
     "wrong-type-taken",
@@ -270,6 +289,7 @@ broken(
     WRITES,
     "CODE-05",
     lax(lambda b: {n: str(v) if isinstance(v, dict) else v for n, v in b.items()}),
+    fits=fitting.body_with("name"),
 )
 broken(
     "missing-field-taken",
@@ -277,6 +297,7 @@ broken(
     "create_tag create_report create_feed",
     "CODE-05",
     lax(lambda b: {"name": "unnamed", **b}),
+    fits=fitting.every(fitting.acting("create"), fitting.body_with("name", required=True)),
 )
 broken(
     "array-taken",
@@ -285,10 +306,23 @@ broken(
     "CODE-05",
     instead(lambda r, a: a.status == 422 and isinstance(r.json, list), lambda a: json_answer(200, {})),
     "SHAPE-01",
+    fits=fitting.writes,
 )
-broken("invalid-is-409", "an invalid body is 409", WRITES, "CODE-05", instead(status(422), lambda a: refusal(409)))
 broken(
-    "invalid-is-500", "an invalid body is 500", WRITES, "CODE-05 CODE-01", instead(status(422), lambda a: refusal(500))
+    "invalid-is-409",
+    "an invalid body is 409",
+    WRITES,
+    "CODE-05",
+    instead(status(422), lambda a: refusal(409)),
+    fits=fitting.writes,
+)
+broken(
+    "invalid-is-500",
+    "an invalid body is 500",
+    WRITES,
+    "CODE-05 CODE-01",
+    instead(status(422), lambda a: refusal(500)),
+    fits=fitting.writes,
 )
 
 broken(
@@ -313,6 +347,7 @@ broken(
     ONE_RECORD,
     "CODE-06",
     instead(status(404), lambda a: a.showing({"message": ""})),
+    fits=fitting.stored,
 )
 broken(
     "error-message-object",
@@ -320,6 +355,7 @@ broken(
     "create_tag update_report",
     "CODE-06",
     instead(status(422), lambda a: a.showing({"message": {"name": "required"}})),
+    fits=fitting.writes,
 )
 broken(
     "error-list",

@@ -1,29 +1,29 @@
-"""Bugs that only drawn requests find: each shows with one unlikely value, and the short profile does not meet it.
-
-They stand in a list of their own, because the other breakages have to be found by every profile.
-"""
+"""Bugs that only drawn requests find: each shows with one unlikely value, and the short profile does not meet it."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from tests.breakages.codes import instead
-from tests.breakages.model import (
+from instance.faults import fitting
+from instance.faults.codes import instead
+from instance.faults.model import (
+    FAULTS,
     Alteration,
     Answer,
-    Breakage,
+    Fault,
     Request,
     World,
+    broken,
     html,
     json_answer,
     records_of,
     refusal,
     with_records,
 )
-from tests.breakages.shapes import without
+from instance.faults.shapes import without
 
-DRAWN: dict[str, tuple[Breakage, str]] = {}
-"""Breakages by name, with the check of Schemathesis that speaks of each."""
+DRAWN: dict[str, tuple[Fault, str]] = {}
+"""Faults by name, with the check of Schemathesis that speaks of each."""
 
 
 FAR = 500_000
@@ -41,18 +41,9 @@ def drawn(
     through: str = "",
     beyond: bool = False,
 ) -> None:
-    """Put a breakage on the list."""
-    breakage = Breakage(
-        name,
-        what,
-        tuple(on.split()),
-        (by,),
-        alter,
-        frozenset(also.split()),
-        frozenset(through.split()),
-        beyond=beyond,
-    )
-    DRAWN[name] = breakage, check
+    """Put a fault on the list."""
+    broken(name, what, on, by, alter, also, through, beyond=beyond, profile="release", fits=fitting.only(*on.split()))
+    DRAWN[name] = FAULTS[name], check
 
 
 def described(request: Request) -> bool:
@@ -254,7 +245,7 @@ drawn(
     "LIFE-01",
     "ensure_resource_availability",
     of_described(unread),
-    through="get_report",
+    through="read",
 )
 drawn(
     "described-survives",
@@ -263,5 +254,5 @@ drawn(
     "LIFE-04",
     "use_after_free",
     of_described(undeleted),
-    through="create_report get_report",
+    through="create read",
 )

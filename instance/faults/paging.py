@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.breakages.listing import LEFT_OUT, arranging, given, limit, misreading, offset, settling, valid
-from tests.breakages.model import (
+from instance.faults import fitting
+from instance.faults.listing import LEFT_OUT, arranging, given, limit, misreading, offset, settling, valid
+from instance.faults.model import (
     Alteration,
     Answer,
     Request,
@@ -173,6 +174,7 @@ broken(
     on="list_tags",
     by="PAGE-01",
     also="PAGE-02 PAGE-03 PAGE-04 PAGE-05 PAGE-06",
+    fits=fitting.records_with("id", fitting.of_kind("integer")),
 )
 async def hidden_after_paging(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
@@ -210,6 +212,7 @@ broken(
     "PAGE-05",
     past_the_end(lambda r, a: a.showing({n: None if isinstance(v, list) else v for n, v in a.json.items()})),
     "SHAPE-01",
+    fits=fitting.lists,
 )
 broken(
     "offset-needs-limit",
@@ -253,7 +256,14 @@ broken(
 )
 
 SETTINGS = "list_tags list_feeds"
-broken("limit-told-wrong", "selection_settings tells always limit 20", SETTINGS, "PAGE-08", settling(limit=20))
+broken(
+    "limit-told-wrong",
+    "selection_settings tells always limit 20",
+    SETTINGS,
+    "PAGE-08",
+    settling(limit=20),
+    fits=fitting.lists,
+)
 broken("offset-told-wrong", "selection_settings tells always offset 0", SETTINGS, "PAGE-08", settling(offset=0))
 broken(
     "limit-told-as-text",
@@ -311,6 +321,7 @@ broken(
     "a field of the records grows with every read",
     on="list_channels list_email_templates",
     by="PAGE-09",
+    fits=fitting.records_with("name", fitting.of_kind("string")),
 )
 async def counter_in_record(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
@@ -320,7 +331,7 @@ async def counter_in_record(request: Request, world: World) -> Answer:
     return with_records(request, answer, [{**r, "name": f"read {reads} times"} for r in records_of(request, answer)])
 
 
-FILTERS = ("name_filter", "name_search", "searched_text", "tag_ids", "event_ids", "source_ids")
+FILTERS = ("name_filter", "name_search", "searched_text", "search_text", "tag_ids", "event_ids", "source_ids")
 FILTERED = "list_tags list_emails list_customer_events"
 
 
@@ -345,6 +356,7 @@ broken(
     "PAGE-10",
     filtering(lambda f, r: [*f, {**f[0], "id": 987654}]),
     "SHAPE-01",
+    fits=fitting.records_with("id"),
 )
 broken(
     "filter-loses-paging",

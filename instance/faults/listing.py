@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.breakages.model import Alteration, Answer, Request, World, records_of, with_records
+from instance.faults.model import Alteration, Answer, Request, World, records_of, with_records
 
 Change = Callable[[Request], Request]
 Arrange = Callable[[list[Any], Request], list[Any]]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tests.breakages.model import JSON_TYPE, Alteration, Answer, Request, World, breaks, broken, html, refusal
+from instance.faults import fitting
+from instance.faults.model import JSON_TYPE, Alteration, Answer, Request, World, breaks, broken, html, refusal
 
 # A read, a list, and three writes.
 OPERATIONS = "get_tag list_tags create_tag update_report delete_report"
@@ -72,6 +73,7 @@ broken(
     "get_tag update_report delete_report",
     "MEDIA-01 CODE-06",
     answering(lambda a: html(404), lambda a: a.status == 404),
+    fits=fitting.stored,
 )
 
 broken(
@@ -80,6 +82,7 @@ broken(
     "get_tag list_tags get_report",
     "MEDIA-02",
     answering(spoilt(lambda b: b[:-1] + b',"score":NaN}'), ok),
+    fits=fitting.enveloped,
 )
 broken(
     "infinity-in-body",
@@ -87,6 +90,7 @@ broken(
     "get_tag list_feeds",
     "MEDIA-02",
     answering(spoilt(lambda b: b[:-1] + b',"score":-Infinity}'), ok),
+    fits=fitting.enveloped,
 )
 broken(
     "duplicate-key",
@@ -94,6 +98,7 @@ broken(
     "get_tag list_tags get_report",
     "MEDIA-02",
     answering(spoilt(lambda b: b.replace(b'"name":', b'"name":"","name":')), ok),
+    fits=fitting.records_with("name"),
 )
 broken(
     "duplicate-key-in-errors",
@@ -109,6 +114,7 @@ broken(
     "MEDIA-02",
     answering(spoilt(lambda b: b + b"\nWarning: deprecated"), ok),
     "SHAPE-01 SHAPE-02 SHAPE-03",
+    fits=fitting.enveloped,
 )
 broken(
     "trailing-in-errors",
@@ -125,6 +131,7 @@ broken(
     "MEDIA-02",
     answering(lambda a: replace(a, body=a.body.replace(b'"name":"', b'"name":"\xe9')), ok),
     "MEDIA-06 SHAPE-01 SHAPE-02",
+    fits=fitting.records_with("name", fitting.of_kind("string")),
 )
 broken(
     "byte-order-mark",
@@ -169,13 +176,21 @@ async def stored_and_refused(request: Request, world: World) -> None:
 
 
 JSON_WRITES = "create_tag update_tag update_report create_context_query"
-broken("malformed-is-500", "a malformed body is 500", JSON_WRITES, "MEDIA-03 CODE-01", malformed(server_error))
+broken(
+    "malformed-is-500",
+    "a malformed body is 500",
+    JSON_WRITES,
+    "MEDIA-03 CODE-01",
+    malformed(server_error),
+    fits=fitting.writes,
+)
 broken(
     "malformed-is-taken",
     "a malformed body is taken for an empty one",
     "create_tag update_tag update_report",
     "MEDIA-03",
     malformed(as_if_empty),
+    fits=fitting.body_with("name"),
 )
 broken(
     "malformed-is-stored",
@@ -183,6 +198,7 @@ broken(
     "create_tag update_tag update_report",
     "MEDIA-03",
     malformed(stored_and_refused),
+    fits=fitting.body_with("name"),
 )
 
 
@@ -232,7 +248,11 @@ async def other_type_is_500(request: Request, world: World) -> Answer:
 
 
 @breaks(
-    "upload-refused", "the documented media type of an upload is not taken", "upload_customer_events_async", "CODE-02"
+    "upload-refused",
+    "the documented media type of an upload is not taken",
+    "upload_customer_events_async",
+    "CODE-02",
+    fits=fitting.only("upload_customer_events_async"),
 )
 async def upload_refused(request: Request, world: World) -> Answer:
     answer = await world.forward(request)

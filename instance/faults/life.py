@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tests.breakages.model import (
+from instance.faults import fitting
+from instance.faults.model import (
     JSON_TYPE,
     Alteration,
     Answer,
@@ -77,6 +78,7 @@ broken(
     "LIFE-01",
     storing(lambda body: {**body, "name": f"{body['name']}."} if isinstance(body.get("name"), str) else body),
     also="MEDIA-06",
+    fits=fitting.every(fitting.acting("create"), fitting.body_with("name"), fitting.records_with("name")),
 )
 
 
@@ -86,6 +88,7 @@ broken(
     "create_tag",
     "LIFE-01",
     also="LIFE-04 CODE-02 SHAPE-01",
+    fits=fitting.acting("create"),
 )
 async def first_record_answered(request: Request, world: World) -> Answer:
     """Two records are made where one is asked for, and the answer shows the id of the one that is gone at once."""
@@ -116,6 +119,7 @@ broken(
     "LIFE-02",
     listing(lambda found: [r for r in found if not own(r)]),
     also="ORDER-02 PAGE-01 PAGE-02 PAGE-03 PAGE-04 PAGE-05 PAGE-06",
+    fits=fitting.lists,
 )
 broken(
     "new-record-listed-twice",
@@ -124,6 +128,7 @@ broken(
     "LIFE-02",
     listing(lambda found: [r for r in found for _ in range(1 + own(r))]),
     also="PAGE-01 PAGE-02 PAGE-03 PAGE-04 PAGE-05 PAGE-06",
+    fits=fitting.lists,
 )
 
 
@@ -133,7 +138,12 @@ CHANGED = "update_tag update_report update_funnel_group"
 
 
 @breaks(
-    "change-ignored", "a change is acknowledged and not stored", CHANGED, "LIFE-03", also="AUTH-05 ROLE-05 MEDIA-06"
+    "change-ignored",
+    "a change is acknowledged and not stored",
+    CHANGED,
+    "LIFE-03",
+    also="AUTH-05 ROLE-05 MEDIA-06",
+    fits=fitting.acting("update"),
 )
 async def change_ignored(request: Request, world: World) -> Answer:
     seen = await world.forward(alone(request))
@@ -148,7 +158,11 @@ async def change_ignored(request: Request, world: World) -> Answer:
 
 
 @breaks(
-    "change-resets-others", "a change empties the fields that it does not name", "update_report update_feed", "LIFE-03"
+    "change-resets-others",
+    "a change empties the fields that it does not name",
+    "update_report update_feed",
+    "LIFE-03",
+    fits=fitting.body_with("description", "name"),
 )
 async def change_resets_others(request: Request, world: World) -> Answer:
     body = request.json
@@ -160,7 +174,11 @@ async def change_resets_others(request: Request, world: World) -> Answer:
 
 
 @breaks(
-    "change-hits-all", "a change is made to every record of the run", "update_report update_mi_workspace", "LIFE-03"
+    "change-hits-all",
+    "a change is made to every record of the run",
+    "update_report update_mi_workspace",
+    "LIFE-03",
+    fits=fitting.acting("update"),
 )
 async def change_hits_all(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
@@ -181,7 +199,12 @@ DELETED = "delete_tag delete_report delete_feed"
 
 
 @breaks(
-    "deletion-ignored", "a deletion is acknowledged and not made", DELETED, "LIFE-04 LIFE-06", also="AUTH-05 ROLE-05"
+    "deletion-ignored",
+    "a deletion is acknowledged and not made",
+    DELETED,
+    "LIFE-04 LIFE-06",
+    also="AUTH-05 ROLE-05",
+    fits=fitting.acting("delete"),
 )
 async def deletion_ignored(request: Request, world: World) -> Answer:
     seen = await world.forward(alone(request))
@@ -195,8 +218,9 @@ async def deletion_ignored(request: Request, world: World) -> Answer:
     "a deleted record can still be read",
     DELETED,
     "LIFE-04",
-    through="get_tag get_report get_feed",
+    through="read",
     also="AUTH-05 ROLE-05 MEDIA-03 MEDIA-04",
+    fits=fitting.acting("delete"),
 )
 async def deleted_still_read(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
@@ -213,7 +237,8 @@ async def deleted_still_read(request: Request, world: World) -> Answer:
     "a deleted record stays in the list",
     "delete_report delete_feed",
     "LIFE-04",
-    through="list_reports list_feeds",
+    through="list",
+    fits=fitting.acting("delete"),
 )
 async def deleted_still_listed(request: Request, world: World) -> Answer:
     kept = world.memory.setdefault("listed", {})
@@ -226,7 +251,13 @@ async def deleted_still_listed(request: Request, world: World) -> Answer:
     return with_records(request, answer, [*found, *(r for i, r in mine.items() if i not in {f["id"] for f in found})])
 
 
-@breaks("deletion-takes-neighbours", "a deletion takes the next record with it", "delete_tag delete_report", "LIFE-04")
+@breaks(
+    "deletion-takes-neighbours",
+    "a deletion takes the next record with it",
+    "delete_tag delete_report",
+    "LIFE-04",
+    fits=fitting.every(fitting.acting("delete"), fitting.numbered),
+)
 async def deletion_takes_neighbours(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
     if answer.ok and acting(request) == "delete" and request.ids[-1].isdigit():
@@ -242,7 +273,8 @@ async def deletion_takes_neighbours(request: Request, world: World) -> Answer:
     "what was deleted is not in the trash",
     "delete_segment delete_email",
     "LIFE-04",
-    through="list_trashed_segments list_trashed_emails",
+    through="trash",
+    fits=fitting.every(fitting.acting("delete"), fitting.trashed),
 )
 async def deleted_not_in_trash(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
@@ -251,7 +283,14 @@ async def deleted_not_in_trash(request: Request, world: World) -> Answer:
     return with_records(request, answer, [r for r in records_of(request, answer) if not own(r)])
 
 
-@breaks("deleting-again-is-fine", "deleting what is gone is acknowledged", DELETED, "LIFE-06", also="CODE-03 CODE-01")
+@breaks(
+    "deleting-again-is-fine",
+    "deleting what is gone is acknowledged",
+    DELETED,
+    "LIFE-06",
+    also="CODE-03 CODE-01",
+    fits=fitting.acting("delete"),
+)
 async def deleting_again_is_fine(request: Request, world: World) -> Answer:
     gone = world.memory.setdefault("gone", set())
     answer = await world.forward(request)
@@ -261,7 +300,12 @@ async def deleting_again_is_fine(request: Request, world: World) -> Answer:
 
 
 @breaks(
-    "deleting-again-breaks", "deleting what is gone is a 500", "delete_tag delete_journey", "LIFE-06", also="CODE-01"
+    "deleting-again-breaks",
+    "deleting what is gone is a 500",
+    "delete_tag delete_journey",
+    "LIFE-06",
+    also="CODE-01",
+    fits=fitting.acting("delete"),
 )
 async def deleting_again_breaks(request: Request, world: World) -> Answer:
     gone = world.memory.setdefault("gone", set())
@@ -271,7 +315,13 @@ async def deleting_again_breaks(request: Request, world: World) -> Answer:
     return refusal(500) if answer.status == 404 and request.path in gone else answer
 
 
-@breaks("restored-renamed", "a restored record has another name", "restore_segment", "LIFE-06")
+@breaks(
+    "restored-renamed",
+    "a restored record has another name",
+    "restore_segment",
+    "LIFE-06",
+    fits=fitting.every(fitting.acting("restore"), fitting.records_with("name")),
+)
 async def restored_renamed(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
     if not answer.ok:
@@ -287,6 +337,7 @@ async def restored_renamed(request: Request, world: World) -> Answer:
     "restore_segment",
     "LIFE-06",
     also="AUTH-05 ROLE-05",
+    fits=fitting.acting("restore"),
 )
 async def restored_stays_away(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
@@ -319,15 +370,17 @@ broken(
     "LIFE-05",
     touching(lambda record: {"description": f"{record['description']}."}),
     also="SHAPE-03 PAGE-09",
+    fits=fitting.every(fitting.acting("read"), fitting.changeable("description")),
 )
 
 
 @breaks(
     "full-read-publishes",
     "a full read of a record brings it back under another name",
-    "get_customer_event get_report",
+    "get_report",
     "LIFE-05",
     also="SHAPE-03 PAGE-09",
+    fits=fitting.every(fitting.acting("read"), fitting.records_with("name", fitting.of_kind("string"))),
 )
 async def full_read_publishes(request: Request, world: World) -> Answer:
     answer = await world.forward(request)

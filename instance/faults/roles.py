@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from instance import records
-from tests.breakages.callers import executed, known_token, refusing, telling
-from tests.breakages.model import TOKEN, Alteration, Answer, Request, World, breaks, broken, html, refusal, with_records
+from instance.faults import fitting
+from instance.faults.callers import executed, known_token, refusing, showing, telling
+from instance.faults.model import TOKEN, Alteration, Answer, Request, World, breaks, broken, html, refusal, with_records
 
 # Operations whose features are documented: what is only assumed is worth a WARN.
 FEATURED = "list_events get_custom_email_block create_custom_email_block update_email_template delete_journey"
@@ -44,10 +45,11 @@ broken(
 broken(
     "role-not-checked-on-write",
     "the role is checked on GET but not on PATCH",
-    "get_report update_report",
+    "update_report",
     "ROLE-01",
     role(lambda *_: True),
     NOT_FORBIDDEN + " ROLE-05",
+    fits=fitting.acting("update"),
 )
 broken(
     "forbidden-is-404",
@@ -76,7 +78,12 @@ broken(
 
 
 @breaks(
-    "forbidden-is-empty", "too small a role sees an empty list", "list_reports list_feeds", "ROLE-01", "ROLE-03 ROLE-06"
+    "forbidden-is-empty",
+    "too small a role sees an empty list",
+    "list_reports list_feeds",
+    "ROLE-01",
+    "ROLE-03 ROLE-06",
+    fits=fitting.every(fitting.featured, fitting.lists),
 )
 async def forbidden_is_empty(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
@@ -93,6 +100,7 @@ broken(
     "ROLE-02",
     role(lambda held, needed, right: sorted(needed)[0] in held),
     "ROLE-03 ROLE-06",
+    fits=fitting.one_of,
 )
 broken(
     "last-feature-only",
@@ -101,6 +109,7 @@ broken(
     "ROLE-02",
     role(lambda held, needed, right: sorted(needed)[-1] in held),
     "ROLE-03",
+    fits=fitting.one_of,
 )
 broken(
     "all-features-needed",
@@ -109,6 +118,7 @@ broken(
     "ROLE-02",
     role(lambda held, needed, right: needed <= held),
     "ROLE-03 ROLE-06",
+    fits=fitting.one_of,
 )
 broken(
     "wrong-feature-needed",
@@ -117,6 +127,7 @@ broken(
     "ROLE-02",
     role(lambda held, needed, right: "settings/users" in held),
     "ROLE-03 ROLE-06",
+    fits=fitting.without_feature("settings/users"),
 )
 
 broken(
@@ -125,6 +136,7 @@ broken(
     "create_tag list_events get_push_notification",
     "ROLE-02",
     role(lambda *_: False),
+    fits=fitting.featured,
 )
 broken(
     "free-is-forbidden",
@@ -133,6 +145,7 @@ broken(
     "ROLE-03",
     role(lambda *_: False),
     softly=True,  # that it needs none is only assumed
+    fits=fitting.free,
 )
 broken(
     "longer-name-opens",
@@ -147,6 +160,7 @@ broken(
     FEATURED,
     "ROLE-03",
     role(lambda held, needed, right: right or any(n.startswith(h + "/") for h in held for n in needed)),
+    fits=fitting.in_areas,
 )
 broken(
     "names-without-case",
@@ -175,6 +189,7 @@ broken(
     FEATURED,
     "ROLE-03",
     role(lambda held, needed, right: right or "settings/users" in held),
+    fits=fitting.without_feature("settings/users"),
 )
 
 
@@ -206,6 +221,7 @@ broken(
     "get_report update_report delete_report",
     "ROLE-04",
     earlier(404),
+    fits=fitting.stored,
 )
 broken(
     "body-before-role",
@@ -213,6 +229,7 @@ broken(
     "create_report update_report",
     "ROLE-04",
     earlier(422),
+    fits=fitting.writes,
 )
 broken(
     "forbidden-but-done",
@@ -292,9 +309,17 @@ broken(
     "a 403 brings the record",
     "get_report update_report",
     "ROLE-08",
-    refusing(403, telling(report={"id": 1})),
+    showing(403),
+    fits=fitting.every(fitting.featured, fitting.item),
 )
-broken("forbidden-shows-list", "a 403 brings the list", "list_reports", "ROLE-08", refusing(403, telling(reports=[])))
+broken(
+    "forbidden-shows-list",
+    "a 403 brings the list",
+    "list_reports",
+    "ROLE-08",
+    showing(403),
+    fits=fitting.every(fitting.featured, fitting.lists),
+)
 broken(
     "forbidden-shows-path",
     "a 403 shows a file's path",

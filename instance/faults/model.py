@@ -1,4 +1,4 @@
-"""What a breakage is: a small function between client and application that does what a real server bug would do.
+"""What a fault is: a small function between client and application that does what a real server bug would do.
 
 It sees the whole request, may send it on to the real application as often as it likes, changed or not, and answers what
 it wants.
@@ -6,7 +6,7 @@ it wants.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -15,7 +15,7 @@ import orjson
 
 from instance import access
 from instance.app import Application
-from instance.contract import Operation
+from instance.contract import Contract, Operation
 from instance.store import Store
 from instance.users import ADMINISTRATOR_ID
 
@@ -119,14 +119,34 @@ def refusal(status: int, message: str = "No.") -> Answer:
 
 @dataclass
 class World:
-    """What a breakage may use: the real application, its store, and a memory that lasts as long as the run."""
+    """What a fault may use: the real application, its store, and a memory that lasts as long as the run."""
 
     app: Application
     store: Store
     memory: dict[Any, Any] = field(default_factory=dict)
+    asked: Request | None = None  # what a client asked for, while a fault looks at it
+    true_answer: Answer | None = None  # what it would have got
+    acted: bool = False  # whether a fault has written something of its own
+
+    async def alter(self, fault: Fault, request: Request) -> Answer:
+        """What a client gets with this fault; `true_answer` and `acted` tell then whether that is anything else."""
+        self.asked, self.true_answer, self.acted = request, None, False
+        return await fault.alter(request, self)
+
+    def deviates(self, answer: Answer) -> bool:
+        """Whether an answer, or what was done for it, is another than the real one."""
+        return self.acted or answer != self.true_answer
 
     async def forward(self, request: Request) -> Answer:
         """What the real application answers."""
+        answer = await self._forward(request)
+        if request is self.asked or request == self.asked:
+            self.true_answer = self.true_answer or answer
+        elif request.method != "GET":
+            self.acted = True
+        return answer
+
+    async def _forward(self, request: Request) -> Answer:
         sent = False
         parts: list[Any] = []
 
@@ -188,56 +208,77 @@ def with_records(request: Request, answer: Answer, records: list[Any]) -> Answer
 
 
 Alteration = Callable[[Request, World], Awaitable[Answer]]
+Fitting = Callable[[Operation, Contract], bool]
 
 
 @dataclass(frozen=True)
-class Breakage:
-    """A deliberate bug. `by`: the requirements that must report it on every one of `operations`; `also`: what else it
-    may break there.
+class Fault:
+    """A deliberate bug. `by`: the requirements that it breaks; `also`: what else it may break there, and what names it
+    as well.
 
-    `through`: other operations that the bug is on. `softly`: a WARN although the requirement is a MUST. `beyond`: the
-    bug is on all requests, those to unknown paths and methods among them.
+    `examples`: operations that it was first seen on; `fits`: which ones it can be put on at all. `through`: other
+    operations that it changes then, by id or by what they do with the same kind of record. `softly`: a WARN although
+    the requirement is a MUST. `beyond`: it is on all requests, those to unknown paths and methods among them.
+    `profile`: the least thorough one that has to find it. `rate`: how many of the requests that could show it do.
+    `source`: where such a bug is described.
     """
 
     name: str
     what: str
-    operations: tuple[str, ...]
+    examples: tuple[str, ...]
     by: tuple[str, ...]
     alter: Alteration
     also: frozenset[str] = frozenset()
     through: frozenset[str] = frozenset()
     softly: bool = False
     beyond: bool = False
+    fits: Fitting | None = None
+    profile: str = "quick"
+    rate: float = 1.0
+    source: str = ""
+
+    def operations(self, contract: Contract) -> list[str]:
+        """The operations that it can be put on; whether a requirement is held to them is another question."""
+        return [o.id for o in contract.operations.values() if self.fits is None or self.fits(o, contract)]
+
+    def companions(self, operation: Operation, contract: Contract) -> frozenset[str]:
+        """The other operations that it changes when it is on this one."""
+        found = {name for name in self.through if name in contract.operations}
+        if operation.entity is not None:
+            found |= {o.id for o in contract.of_entity(operation.entity) if o.action in self.through}
+        return frozenset(found - {operation.id})
+
+
+@dataclass(frozen=True)
+class Switched:
+    """A fault that is on, and the operations whose requests it sees."""
+
+    fault: Fault
+    operations: frozenset[str]
 
     def concerns(self, request: Request) -> bool:
         """Whether the bug is on what is asked."""
-        operation = request.operation.id if request.operation else ""
-        return self.beyond or operation in self.operations or operation in self.through
-
-    @property
-    def cells(self) -> list[str]:
-        """REQUIREMENT/operation of every cell that must report it."""
-        return [f"{requirement}/{operation}" for requirement in self.by for operation in self.operations]
+        return self.fault.beyond or (request.operation is not None and request.operation.id in self.operations)
 
 
-BREAKAGES: dict[str, Breakage] = {}
+def switched(fault: Fault, operations: Iterable[str], contract: Contract) -> Switched:
+    """The fault on these operations and on those that go with them."""
+    names = set(operations)
+    for name in tuple(names):
+        names |= fault.companions(contract.operations[name], contract)
+    return Switched(fault, frozenset(names))
+
+
+FAULTS: dict[str, Fault] = {}
 
 
 def broken(
-    name: str,
-    what: str,
-    on: str,
-    by: str,
-    alter: Alteration,
-    also: str = "",
-    through: str = "",
-    softly: bool = False,
-    beyond: bool = False,
+    name: str, what: str, on: str, by: str, alter: Alteration, also: str = "", through: str = "", **more: Any
 ) -> None:
-    """Put a breakage on the list; operations and requirements are separated by blanks."""
-    if name in BREAKAGES:
-        raise ValueError(f"two breakages are called {name}")
-    BREAKAGES[name] = Breakage(
+    """Put a fault on the list; operations and requirements are separated by blanks."""
+    if name in FAULTS:
+        raise ValueError(f"two faults are called {name}")
+    FAULTS[name] = Fault(
         name,
         what,
         tuple(on.split()),
@@ -245,18 +286,17 @@ def broken(
         alter,
         frozenset(also.split()),
         frozenset(through.split()),
-        softly,
-        beyond,
+        **more,
     )
 
 
 def breaks(
-    name: str, what: str, on: str, by: str, also: str = "", through: str = "", beyond: bool = False
+    name: str, what: str, on: str, by: str, also: str = "", through: str = "", **more: Any
 ) -> Callable[[Alteration], Alteration]:
     """`broken` as a decorator."""
 
     def register(alter: Alteration) -> Alteration:
-        broken(name, what, on, by, alter, also, through, beyond=beyond)
+        broken(name, what, on, by, alter, also, through, **more)
         return alter
 
     return register

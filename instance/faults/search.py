@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.breakages.listing import arranging, limit, offset, paged, valid
-from tests.breakages.model import Alteration, Answer, Request, World, broken, records_of, refusal, with_records
+from instance.faults import fitting
+from instance.faults.listing import arranging, limit, offset, paged, valid
+from instance.faults.model import Alteration, Answer, Request, World, broken, records_of, refusal, with_records
 
 SEARCH = "search_customers"
 TEXT = "search_text"
@@ -71,6 +72,7 @@ broken(
     "SEARCH-01",
     searching(lambda t: t if len(t) <= 10 else "x" * 40),
     also="SEARCH-03 PAGE-10",
+    fits=fitting.only(SEARCH),
 )
 broken(
     "only-the-start-counts",
@@ -79,6 +81,7 @@ broken(
     "SEARCH-01",
     searching(lambda t: t[:6] if not t.startswith("cdp-") else t),
     also="SEARCH-02 SEARCH-03",
+    fits=fitting.only(SEARCH),
 )
 
 
@@ -97,6 +100,7 @@ broken(
     "SEARCH-01",
     with_a_stranger,
     also="SEARCH-03 SEARCH-04",
+    fits=fitting.only(SEARCH),
 )
 broken(
     "nobody-is-everybody",
@@ -104,6 +108,7 @@ broken(
     SEARCH,
     "SEARCH-02",
     matching(lambda searched, value: searched.isascii() and searched.replace(" ", "").isalpha() and len(searched) > 20),
+    fits=fitting.only(SEARCH),
 )
 
 
@@ -114,18 +119,41 @@ async def nobody_is_404(request: Request, world: World) -> Answer:
     return refusal(404, "Nobody was found.") if nobody else answer
 
 
-broken("nobody-is-404", "a text that nobody has is 404", SEARCH, "SEARCH-02", nobody_is_404, also="CODE-01")
+broken(
+    "nobody-is-404",
+    "a text that nobody has is 404",
+    SEARCH,
+    "SEARCH-02",
+    nobody_is_404,
+    also="CODE-01",
+    fits=fitting.only(SEARCH),
+)
 
 # --- SEARCH-03 ------------------------------------------------------------------------------------------------------
 
-broken("percent-is-a-wildcard", "% and _ are wildcards", SEARCH, "SEARCH-03", matching(like))
-broken("star-is-a-wildcard", "* and ? are wildcards", SEARCH, "SEARCH-03", matching(glob))
+broken(
+    "percent-is-a-wildcard",
+    "% and _ are wildcards",
+    SEARCH,
+    "SEARCH-03",
+    matching(like),
+    fits=fitting.only(SEARCH),
+)
+broken(
+    "star-is-a-wildcard",
+    "* and ? are wildcards",
+    SEARCH,
+    "SEARCH-03",
+    matching(glob),
+    fits=fitting.only(SEARCH),
+)
 broken(
     "ampersand-cuts",
     "what stands behind an & or a # is lost",
     SEARCH,
     "SEARCH-03",
     searching(lambda t: re.split("[&#]", t)[0]),
+    fits=fitting.only(SEARCH),
 )
 broken(
     "quotes-stripped",
@@ -133,6 +161,7 @@ broken(
     SEARCH,
     "SEARCH-03",
     searching(lambda t: re.sub("[\"']", "", t)),
+    fits=fitting.only(SEARCH),
 )
 broken(
     "text-told-otherwise",
@@ -140,6 +169,7 @@ broken(
     SEARCH,
     "SEARCH-03",
     lambda request, world: told_otherwise(request, world),
+    fits=fitting.only(SEARCH),
 )
 
 
@@ -163,6 +193,7 @@ broken(
     "SEARCH-03",
     scripts_lost,
     also="SEARCH-01 SEARCH-04",
+    fits=fitting.only(SEARCH),
 )
 
 # --- SEARCH-04 ------------------------------------------------------------------------------------------------------
@@ -189,6 +220,7 @@ broken(
     SEARCH,
     "SEARCH-04",
     on_other_texts(offset_by_pages),
+    fits=fitting.only(SEARCH),
 )
 broken(
     "results-oldest-first",
@@ -197,6 +229,7 @@ broken(
     "SEARCH-04",
     on_other_texts(arranging(lambda found, request: found[::-1])),
     softly=True,
+    fits=fitting.only(SEARCH),
 )
 broken(
     "results-by-value",
@@ -205,4 +238,5 @@ broken(
     "SEARCH-04",
     on_other_texts(arranging(lambda found, request: sorted(found, key=lambda r: str(r["value"])))),
     softly=True,
+    fits=fitting.only(SEARCH),
 )

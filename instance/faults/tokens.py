@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from tests.breakages.callers import TRACE, executed, known_token, refusing, telling
-from tests.breakages.model import TOKEN, Alteration, Answer, Request, World, breaks, broken, html, refusal
+from instance.faults import fitting
+from instance.faults.callers import TRACE, executed, known_token, refusing, showing, telling
+from instance.faults.model import TOKEN, Alteration, Answer, Request, World, breaks, broken, html, refusal
 
 WRITES = (
     "create_report update_report delete_report create_segment_note update_email delete_feed share_segment_with_user"
@@ -260,6 +261,7 @@ broken(
     "create_tag",
     "AUTH-04",
     token_in(lambda r: r.json.get("token") if isinstance(r.json, dict) else None),
+    fits=fitting.writes,
 )
 
 
@@ -297,9 +299,17 @@ broken(
     "a 401 brings the record",
     "get_tag update_tag",
     "AUTH-07",
-    refusing(401, telling(tag={"id": 1})),
+    showing(401),
+    fits=fitting.item,
 )
-broken("refusal-shows-list", "a 401 brings the list", "list_tags", "AUTH-07", refusing(401, telling(tags=[{"id": 1}])))
+broken(
+    "refusal-shows-list",
+    "a 401 brings the list",
+    "list_tags",
+    "AUTH-07",
+    showing(401),
+    fits=fitting.lists,
+)
 broken(
     "refusal-shows-trace",
     "a 401 shows a stack trace",

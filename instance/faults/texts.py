@@ -7,7 +7,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from tests.breakages.model import Alteration, Answer, Request, World, broken
+from instance.faults import fitting
+from instance.faults.model import Alteration, Answer, Request, World, broken
 
 
 def mangling(change: Callable[[str], str]) -> Alteration:
@@ -134,10 +135,11 @@ def echoing(change: Callable[[str], str]) -> Alteration:
 
     async def alter(request: Request, world: World) -> Answer:
         answer = await world.forward(request)
-        if request.method != "GET" or not answer.ok or "tag" not in answer.json:
+        key = request.operation.item_key if request.operation else None
+        if request.method != "GET" or not answer.ok or key is None:
             return answer
-        tag = answer.json["tag"]
-        return answer.showing({"tag": {**tag, "name": change(tag["name"])}})
+        record = answer.json[key]
+        return answer.showing({key: {**record, "name": change(record["name"])}})
 
     return alter
 
@@ -148,5 +150,6 @@ broken(
     "create_tag",
     "MEDIA-06",
     echoing(without_high),
-    through="get_tag",
+    through="read",
+    fits=fitting.every(fitting.acting("create"), fitting.body_with("name"), fitting.keyed),
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.breakages.codes import instead, success
-from tests.breakages.model import Alteration, Answer, Request, World, breaks, broken, records_of, with_records
+from instance.faults import fitting
+from instance.faults.codes import instead, success
+from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, records_of, with_records
 
 
 def recording(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Alteration:
@@ -31,13 +32,21 @@ def without(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 
 RECORDS = "get_tag list_tags create_tag get_promo_codes_list list_feeds"
-broken("field-missing", "the records lack a field", RECORDS, "SHAPE-01", recording(without("name")))
+broken(
+    "field-missing",
+    "the records lack a field",
+    RECORDS,
+    "SHAPE-01",
+    recording(without("name")),
+    fits=fitting.records_with("name"),
+)
 broken(
     "timestamp-missing",
     "the records lack created",
     "get_tag list_tags get_promo_codes_list list_feeds",
     "SHAPE-01",
     recording(without("created")),
+    fits=fitting.records_with("created"),
 )
 broken(
     "id-as-text",
@@ -45,6 +54,7 @@ broken(
     "get_tag list_tags create_tag",
     "SHAPE-01",
     recording(lambda r: {**r, "id": str(r["id"])}),
+    fits=fitting.records_with("id", fitting.of_kind("integer")),
 )
 broken(
     "name-null",
@@ -53,6 +63,7 @@ broken(
     "SHAPE-01",
     recording(lambda r: {**r, "name": None}),
     "MEDIA-06 SHAPE-03 LIFE-01",
+    fits=fitting.records_with("name", fitting.of_kind("string")),
 )
 broken(
     "timestamp-as-number",
@@ -60,6 +71,7 @@ broken(
     "get_tag list_tags",
     "SHAPE-01",
     recording(lambda r: {**r, "created": 1700000000}),
+    fits=fitting.records_with("created", fitting.of_kind("string")),
 )
 
 
@@ -69,6 +81,7 @@ broken(
     "list_tags list_events",
     "SHAPE-01",
     also="STRUCT-04",
+    fits=fitting.records_with("created"),
 )
 async def full_lacks_field(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
@@ -92,6 +105,7 @@ broken(
     "SHAPE-02",
     wrapped(lambda b: {"data": next(iter(b.values()))}),
     "MEDIA-06 SHAPE-01 SHAPE-03",
+    fits=fitting.keyed,
 )
 broken(
     "item-bare",
@@ -100,6 +114,7 @@ broken(
     "SHAPE-02",
     wrapped(lambda b: next(iter(b.values()))),
     "MEDIA-06 SHAPE-01 SHAPE-03",
+    fits=fitting.keyed,
 )
 broken(
     "list-renamed",
@@ -108,6 +123,7 @@ broken(
     "SHAPE-02",
     wrapped(lambda b: {"items" if isinstance(v, list) else n: v for n, v in b.items()}),
     UNLISTED,
+    fits=fitting.keyed,
 )
 broken(
     "list-bare",
@@ -116,6 +132,7 @@ broken(
     "SHAPE-02",
     wrapped(lambda b: next(v for v in b.values() if isinstance(v, list))),
     UNLISTED,
+    fits=fitting.keyed,
 )
 broken(
     "settings-missing",
@@ -124,6 +141,7 @@ broken(
     "SHAPE-02",
     wrapped(lambda b: {n: v for n, v in b.items() if n != "selection_settings"}),
     "SHAPE-01 PAGE-08 ORDER-06",
+    fits=fitting.every(fitting.lists, fitting.with_settings),
 )
 READ = "get_tag get_report get_feed get_segment_note"
 broken(
@@ -132,6 +150,7 @@ broken(
     READ,
     "SHAPE-03",
     recording(lambda r: {**r, "modified": "2001-02-03 04:05:06", "created": "2001-02-03 04:05:06"}),
+    fits=fitting.records_with("created"),
 )
 broken(
     "read-brings-another",
@@ -139,6 +158,7 @@ broken(
     "get_tag get_report",
     "SHAPE-03",
     recording(lambda r: {**r, "id": r["id"] + 1}),
+    fits=fitting.records_with("id", fitting.of_kind("integer")),
 )
 broken(
     "id-differs-in-kind",
@@ -147,6 +167,7 @@ broken(
     "SHAPE-03",
     recording(lambda r: {**r, "id": str(r["id"])}),
     "SHAPE-01",
+    fits=fitting.records_with("id", fitting.of_kind("integer")),
 )
 broken(
     "time-differs-in-form",
@@ -155,4 +176,5 @@ broken(
     "SHAPE-03",
     recording(lambda r: {**r, "created": r["created"].replace(" ", "T") + "Z"}),
     "SHAPE-01",
+    fits=fitting.records_with("created", fitting.of_kind("string")),
 )

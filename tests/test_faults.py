@@ -14,7 +14,7 @@ from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.profiles import PROFILES
 from contracts.run import ContractRun, make_plan
-from tests.breakages import BREAKAGES, Breakage
+from instance.faults import FAULTS, Fault
 from tests.broken_server import BrokenServer
 
 PROFILE = PROFILES["quick"]
@@ -34,11 +34,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
 
 
 def judge(
-    server: BrokenServer, contract: Contract, operations: Iterable[str], directory: Path, breakage: Breakage | None
+    server: BrokenServer, contract: Contract, operations: Iterable[str], directory: Path, fault: Fault | None
 ) -> list[Result]:
     """A whole contract run over some operations, the clean-up left out: the data are thrown away."""
     plan = make_plan(contract, CATALOGUE, Selection(operations=tuple(operations)), PROFILE, seed=1)
-    with server.breaking(breakage) as target:
+    with server.breaking(fault) as target:
         run = ContractRun(plan, target, directory)
         try:
             run.start()
@@ -57,42 +57,49 @@ def reported(results: list[Result]) -> dict[str, Result]:
     return found
 
 
+def cells_of(fault: Fault) -> list[str]:
+    """REQUIREMENT/operation of every cell that must report it where it was first seen."""
+    return [f"{requirement}/{operation}" for requirement in fault.by for operation in fault.examples]
+
+
 def shown(results: Iterable[Result]) -> str:
     return "; ".join(f"{r.cell.address} {r.verdict.name} {r.sentence}" for r in results) or "nothing"
 
 
-@pytest.mark.parametrize("breakage", BREAKAGES.values(), ids=list(BREAKAGES))
-def test_breakage_is_reported(server: BrokenServer, contract: Contract, breakage: Breakage, tmp_path: Path) -> None:
-    results = judge(server, contract, breakage.operations, tmp_path, breakage)
+QUICK = {name: fault for name, fault in FAULTS.items() if fault.profile == "quick"}
+
+
+@pytest.mark.parametrize("fault", QUICK.values(), ids=list(QUICK))
+def test_breakage_is_reported(server: BrokenServer, contract: Contract, fault: Fault, tmp_path: Path) -> None:
+    results = judge(server, contract, fault.examples, tmp_path, fault)
     found = reported(results)
-    for cell in breakage.cells:
+    cells = cells_of(fault)
+    for cell in cells:
         requirement = CATALOGUE.requirements[cell.partition("/")[0]]
-        soft = breakage.softly or requirement.level != "MUST"
+        soft = fault.softly or requirement.level != "MUST"
         own = [r for r in results if r.cell.address.startswith(cell) and r.cell.requirement == requirement.id]
-        assert cell in found, f"{breakage.what}: not reported by {cell}: {shown(own)}"
+        assert cell in found, f"{fault.what}: not reported by {cell}: {shown(own)}"
         assert found[cell].verdict is (Verdict.WARN if soft else Verdict.FAIL), shown([found[cell]])
         assert found[cell].exchange, f"{cell} shows no exchange"
-    strangers = [
-        r for name, r in found.items() if name not in breakage.cells and r.cell.requirement not in breakage.also
-    ]
-    assert not strangers, f"{breakage.what}: blamed on {shown(strangers)}"
+    strangers = [r for name, r in found.items() if name not in cells and r.cell.requirement not in fault.also]
+    assert not strangers, f"{fault.what}: blamed on {shown(strangers)}"
 
 
 def test_unbroken_server_is_in_order(server: BrokenServer, contract: Contract, tmp_path: Path) -> None:
-    operations = dict.fromkeys(name for breakage in BREAKAGES.values() for name in breakage.operations)
+    operations = dict.fromkeys(name for fault in FAULTS.values() for name in fault.examples)
     results = judge(server, contract, operations, tmp_path, None)
     assert not reported(results), shown(reported(results).values())
     assert Counter(r.verdict for r in results)[Verdict.PASS] > 500
 
 
 def test_every_requirement_can_fail() -> None:
-    broken = Counter(requirement for breakage in BREAKAGES.values() for requirement in breakage.by)
+    broken = Counter(requirement for fault in FAULTS.values() for requirement in fault.by)
     assert [r.id for r in CATALOGUE.checked if not broken[r.id]] == []
 
 
 def test_every_family_can_fail_in_several_ways() -> None:
     names: dict[str, set[str]] = {requirement.family: set() for requirement in CATALOGUE.checked}
-    for breakage in BREAKAGES.values():
-        for requirement in breakage.by:
-            names[CATALOGUE.requirements[requirement].family].add(breakage.name)
+    for fault in FAULTS.values():
+        for requirement in fault.by:
+            names[CATALOGUE.requirements[requirement].family].add(fault.name)
     assert {family: len(found) for family, found in names.items() if len(found) < 3} == {}

@@ -16,10 +16,10 @@ from contracts.cells import Selection
 from contracts.profiles import PROFILES
 from contracts.response_checks import load_table
 from contracts.run import ContractRun, make_plan
-from tests.breakages.drawn import DRAWN
-from tests.breakages.model import Breakage
+from instance.faults.drawn import DRAWN
+from instance.faults.model import Fault
 from tests.broken_server import BrokenServer
-from tests.test_breakages import reported, shown
+from tests.test_faults import cells_of, reported, shown
 
 CATALOGUE = load_catalogue()
 TABLE = load_table()
@@ -41,15 +41,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
 def judge(
     server: BrokenServer,
     contract: Contract,
-    breakage: Breakage,
+    fault: Fault,
     directory: Path,
     profile: str = "release",
     seed: int = 1,
 ) -> list[Result]:
-    """The cells of all requirements that drawn requests speak for, on the operations of a breakage."""
-    selection = Selection(operations=breakage.operations, requirements=tuple(sorted(TABLE.requirements)))
+    """The cells of all requirements that drawn requests speak for, on the operations of a fault."""
+    selection = Selection(operations=fault.examples, requirements=tuple(sorted(TABLE.requirements)))
     plan = make_plan(contract, CATALOGUE, selection, PROFILES[profile], seed=seed)
-    with server.breaking(breakage) as target:
+    with server.breaking(fault) as target:
         run = ContractRun(plan, target, directory)
         try:
             run.start()
@@ -61,35 +61,35 @@ def judge(
 @pytest.mark.parametrize("name", DRAWN)
 def test_release_reports_it(server: BrokenServer, contract: Contract, name: str, tmp_path: Path) -> None:
     """Within five runs with other seeds at most: a run draws only some of what there is."""
-    breakage, check = DRAWN[name]
+    fault, check = DRAWN[name]
     found: dict[str, Result] = {}
     for seed in range(1, SEEDS + 1):
         directory = tmp_path / str(seed)
         directory.mkdir()
-        found = reported(judge(server, contract, breakage, directory, seed=seed)) | found
-        if found.keys() >= set(breakage.cells):
+        found = reported(judge(server, contract, fault, directory, seed=seed)) | found
+        if found.keys() >= set(cells_of(fault)):
             break
-    for cell in breakage.cells:
+    for cell in cells_of(fault):
         must = CATALOGUE.requirements[cell.partition("/")[0]].level == "MUST"
-        assert cell in found, f"{breakage.what}: not reported by {cell}, but {shown(found.values())}"
+        assert cell in found, f"{fault.what}: not reported by {cell}, but {shown(found.values())}"
         assert found[cell].verdict is (Verdict.FAIL if must else Verdict.WARN), shown([found[cell]])
         assert f"({check})" in found[cell].sentence, shown([found[cell]])
         assert "intermittent" not in found[cell].sentence, shown([found[cell]])
         assert found[cell].exchange and found[cell].curl.startswith("curl ") and found[cell].example
-    strangers = [r for n, r in found.items() if n not in breakage.cells and r.cell.requirement not in breakage.also]
-    assert not strangers, f"{breakage.what}: blamed on {shown(strangers)}"
+    strangers = [r for n, r in found.items() if n not in cells_of(fault) and r.cell.requirement not in fault.also]
+    assert not strangers, f"{fault.what}: blamed on {shown(strangers)}"
 
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_quick_does_not_meet_it(server: BrokenServer, contract: Contract, name: str, tmp_path: Path) -> None:
-    breakage, _ = DRAWN[name]
-    results = judge(server, contract, breakage, tmp_path, "quick")
+    fault, _ = DRAWN[name]
+    results = judge(server, contract, fault, tmp_path, "quick")
     assert not reported(results), shown(reported(results).values())
 
 
 def test_every_row_of_the_table_can_fail() -> None:
     """All checks but that of headers, of which the contract describes none: it has a test of its own below."""
-    pairs = {(check, breakage.by[0]) for breakage, check in DRAWN.values()}
+    pairs = {(check, fault.by[0]) for fault, check in DRAWN.values()}
     rows = {(row.check, row.requirement) for row in TABLE.rows if row.check != "response_headers_conformance"}
     missing = rows - pairs
     # Undocumented statuses to wrong ids and pages come by the same row as those to wrong orders.
@@ -100,7 +100,7 @@ def test_a_described_header_has_to_come(server: BrokenServer, tmp_path: Path) ->
     contract = load_contract()
     answer = contract.document["paths"]["/tags/{tag_id}"]["get"]["responses"]["200"]
     answer["headers"] = {"X-Request-Id": {"required": True, "schema": {"type": "string"}}}
-    unbroken = replace(DRAWN["no-allow-header"][0], operations=("get_tag",), beyond=False, through=frozenset())
+    unbroken = replace(DRAWN["no-allow-header"][0], examples=("get_tag",), beyond=False, through=frozenset())
 
     async def untouched(request, world):  # type: ignore[no-untyped-def]
         return await world.forward(request)

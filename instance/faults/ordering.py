@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.breakages.listing import LEFT_OUT, arranging, given, limit, misreading, offset, settling, valid
-from tests.breakages.model import (
+from instance.faults import fitting
+from instance.faults.listing import LEFT_OUT, arranging, given, limit, misreading, offset, settling, valid
+from instance.faults.model import (
     Alteration,
     Answer,
     Request,
@@ -40,6 +41,7 @@ broken(
     "list_tags list_feeds list_journeys",
     "ORDER-01 ORDER-02",
     arranging(lambda found, r: found[::-1] if by_default(r) else found),
+    fits=fitting.lists,
 )
 broken(
     "oldest-first-unpaged",
@@ -47,6 +49,7 @@ broken(
     "list_notifications",
     "ORDER-01",
     arranging(lambda found, r: found[::-1]),
+    fits=fitting.unpaged,
 )
 broken(
     "sorted-within-pages",
@@ -55,13 +58,15 @@ broken(
     "ORDER-01",
     sorted_within_pages,
     "PAGE-03 PAGE-04 PAGE-06 ORDER-02",
+    fits=fitting.lists,
 )
 broken(
     "sorted-by-name",
     "by default the list is sorted by name",
-    "list_reports list_feeds",
+    "list_reports list_tags",
     "ORDER-01 ORDER-02",
     arranging(lambda found, r: sorted(found, key=lambda x: str(x["name"])) if by_default(r) else found),
+    fits=fitting.every(fitting.ordered, fitting.records_with("name", fitting.of_kind("string"))),
 )
 broken(
     "two-swapped",
@@ -69,6 +74,7 @@ broken(
     "list_tags list_feeds",
     "ORDER-01",
     arranging(lambda found, r: [*found[:30], *found[30:36][::-1], *found[36:]] if by_default(r) else found),
+    fits=fitting.lists,
 )
 
 
@@ -83,6 +89,7 @@ broken(
     "list_tags list_feeds list_journeys",
     "ORDER-02",
     arranging(lambda found, r: sorted(found, key=made_now) if by_default(r) else found),
+    fits=fitting.lists,
 )
 broken(
     "new-record-second",
@@ -90,6 +97,7 @@ broken(
     "list_tags list_feeds list_journeys",
     "ORDER-02",
     arranging(lambda found, r: [found[1], found[0], *found[2:]] if by_default(r) and made_now(found[0]) else found),
+    fits=fitting.lists,
 )
 broken(
     "new-record-missing",
@@ -98,6 +106,7 @@ broken(
     "ORDER-02",
     arranging(lambda found, r: [x for x in found if not made_now(x)]),
     "LIFE-02",
+    fits=fitting.lists,
 )
 SORTED = "list_tags list_reports list_user_roles"
 broken(
@@ -270,6 +279,7 @@ broken(
     "list_tags list_segment_exports",
     "STRUCT-04",
     embedding(lambda records: [{**r, "name": r["user"]["name"]} if r.get("user") else r for r in records]),
+    fits=fitting.every(fitting.embeds("user"), fitting.records_with("name", fitting.of_kind("string"))),
 )
 broken(
     "embedded-id-wrong",
@@ -277,6 +287,7 @@ broken(
     USERS,
     "STRUCT-04",
     embedding(lambda records: [with_user(r, id=987) for r in records]),
+    fits=fitting.embeds("user"),
 )
 broken(
     "embedded-data-stale",
@@ -284,6 +295,7 @@ broken(
     USERS,
     "STRUCT-04",
     embedding(lambda records: [with_user(r, name="Former Name") for r in records]),
+    fits=fitting.embeds("user"),
 )
 broken(
     "embedded-shared",
@@ -291,6 +303,7 @@ broken(
     "list_tags list_segment_exports",
     "STRUCT-04",
     embedding(lambda records: [{**r, "user": records[0]["user"]} for r in records]),
+    fits=fitting.embeds("user"),
 )
 broken(
     "embedded-id-field-wrong",
@@ -298,6 +311,7 @@ broken(
     USERS,
     "STRUCT-04",
     embedding(lambda records: [{**r, "user_id": 1} if r.get("user_id") != 1 else r for r in records]),
+    fits=fitting.every(fitting.embeds("user"), fitting.records_with("user_id", required=False)),
 )
 broken(
     "embedded-in-first-only",
@@ -305,6 +319,7 @@ broken(
     USERS,
     "STRUCT-02",
     embedding(lambda records: [records[0], *({**r, "user": None} for r in records[1:])]),
+    fits=fitting.embeds("user"),
 )
 broken(
     "embedded-list-cut",
@@ -316,6 +331,7 @@ broken(
             {n: v[:1] if isinstance(v, list) and n.endswith("attributes") else v for n, v in r.items()} for r in rs
         ]
     ),
+    fits=fitting.only("list_segment_export_destinations"),
 )
 
 

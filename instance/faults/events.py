@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from tests.breakages.model import Alteration, Answer, Request, World, breaks, broken, json_answer, refusal
+from instance.faults import fitting
+from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, json_answer, refusal
 
 BATCH = "create_customer_events"
 UPLOAD = "upload_customer_events_async"
@@ -57,7 +58,12 @@ def answering(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Alteration:
 # --- EVENT-01 -------------------------------------------------------------------------------------------------------
 
 broken(
-    "count-is-one-off", "count is one too many", BATCH, "EVENT-01", answering(lambda b: {**b, "count": b["count"] + 1})
+    "count-is-one-off",
+    "count is one too many",
+    BATCH,
+    "EVENT-01",
+    answering(lambda b: {**b, "count": b["count"] + 1}),
+    fits=fitting.only(BATCH),
 )
 broken(
     "answer-in-other-order",
@@ -67,6 +73,7 @@ broken(
     answering(
         lambda b: {**b, "customer_events": sorted(b["customer_events"], key=lambda r: str(r["user_identifier"]))}
     ),
+    fits=fitting.only(BATCH),
 )
 broken(
     "answer-lists-last-only",
@@ -74,6 +81,7 @@ broken(
     BATCH,
     "EVENT-01",
     answering(lambda b: {**b, "customer_events": b["customer_events"][-1:]}),
+    fits=fitting.only(BATCH),
 )
 
 # --- EVENT-02 -------------------------------------------------------------------------------------------------------
@@ -84,6 +92,7 @@ broken(
     BATCH,
     "EVENT-02",
     storing(lambda found: found[:-1] if len(found) > 3 else found),
+    fits=fitting.only(BATCH),
 )
 broken(
     "event-stored-twice",
@@ -92,6 +101,7 @@ broken(
     "EVENT-02",
     storing(lambda found: [r for row in found for r in [row] * (1 + (row.get("payload") == {}))]),
     also="EVENT-01",
+    fits=fitting.only(BATCH),
 )
 
 
@@ -116,6 +126,7 @@ broken(
     BATCH,
     "EVENT-02",
     storing(in_payload(lambda v: int(float(f"{v:.12g}")) if type(v) is int and abs(v) > 10**12 else v)),
+    fits=fitting.only(BATCH),
 )
 broken(
     "nulls-dropped",
@@ -123,6 +134,7 @@ broken(
     BATCH,
     "EVENT-02",
     storing(in_payload(lambda v: "" if v is None else v)),
+    fits=fitting.only(BATCH),
 )
 broken(
     "payload-in-latin",
@@ -130,6 +142,7 @@ broken(
     BATCH,
     "EVENT-02",
     storing(in_payload(lambda v: v.encode("latin-1", "replace").decode("latin-1") if isinstance(v, str) else v)),
+    fits=fitting.only(BATCH),
 )
 
 
@@ -155,6 +168,7 @@ broken(
     UPLOAD,
     "EVENT-02 EVENT-04",
     rewriting(lambda table: table[:-1] if len(table) == 5 else table),
+    fits=fitting.only(UPLOAD),
 )
 broken(
     "quotes-in-rows-lost",
@@ -162,6 +176,7 @@ broken(
     UPLOAD,
     "EVENT-02",
     rewriting(lambda table: [[*row[:-1], row[-1].replace('\\"', "")] for row in table]),
+    fits=fitting.only(UPLOAD),
 )
 
 # --- EVENT-03 -------------------------------------------------------------------------------------------------------
@@ -173,6 +188,7 @@ broken(
     BATCH,
     "EVENT-03",
     also="CODE-05 MEDIA-03 MEDIA-04",
+    fits=fitting.only(BATCH),
 )
 async def invalid_event_skipped(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
@@ -187,7 +203,13 @@ async def taken(request: Request, world: World, row: Any) -> bool:
     return (await world.forward(request.with_body({"customer_events": [row]}))).ok
 
 
-@breaks("refused-half-stored", "a refused batch leaves the events before the invalid one", BATCH, "EVENT-03")
+@breaks(
+    "refused-half-stored",
+    "a refused batch leaves the events before the invalid one",
+    BATCH,
+    "EVENT-03",
+    fits=fitting.only(BATCH),
+)
 async def refused_half_stored(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
     if answer.status in (400, 422) and len(rows(request)) > 1:
@@ -197,7 +219,14 @@ async def refused_half_stored(request: Request, world: World) -> Answer:
     return answer
 
 
-@breaks("unknown-kind-taken", "events of a type that is not defined are taken in", BATCH, "EVENT-03", also="CODE-05")
+@breaks(
+    "unknown-kind-taken",
+    "events of a type that is not defined are taken in",
+    BATCH,
+    "EVENT-03",
+    also="CODE-05",
+    fits=fitting.only(BATCH),
+)
 async def unknown_kind_taken(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
     if answer.status == 422 and ".type" in str(answer.json):
@@ -226,6 +255,7 @@ broken(
     "EVENT-04",
     told(lambda record: {**record, "count": 0 if record["status"] == "finished" else record["count"]}),
     through=STATE,
+    fits=fitting.only(UPLOAD),
 )
 broken(
     "valid-upload-fails",
@@ -235,6 +265,7 @@ broken(
     told(lambda record: {**record, "status": "error" if record["status"] == "finished" else record["status"]}),
     through=STATE,
     also="EVENT-02",
+    fits=fitting.only(UPLOAD),
 )
 broken(
     "broken-upload-finishes",
@@ -243,6 +274,7 @@ broken(
     "EVENT-05",
     told(lambda record: {**record, "status": "finished" if record["status"] == "error" else record["status"]}),
     through=STATE,
+    fits=fitting.only(UPLOAD),
 )
 broken(
     "upload-error-without-message",
@@ -251,10 +283,17 @@ broken(
     "EVENT-05",
     told(lambda record: {**record, "message": None}),
     through=STATE,
+    fits=fitting.only(UPLOAD),
 )
 
 
-@breaks("damage-unnoticed", "an upload that was cut off is taken as far as it goes", UPLOAD, "EVENT-05")
+@breaks(
+    "damage-unnoticed",
+    "an upload that was cut off is taken as far as it goes",
+    UPLOAD,
+    "EVENT-05",
+    fits=fitting.only(UPLOAD),
+)
 async def damage_unnoticed(request: Request, world: World) -> Answer:
     try:
         gzip.decompress(request.body)
@@ -267,7 +306,14 @@ async def damage_unnoticed(request: Request, world: World) -> Answer:
     return await world.forward(request)
 
 
-@breaks("broken-upload-is-500", "what is no gzip is a 500", UPLOAD, "EVENT-05", also="CODE-01")
+@breaks(
+    "broken-upload-is-500",
+    "what is no gzip is a 500",
+    UPLOAD,
+    "EVENT-05",
+    also="CODE-01",
+    fits=fitting.only(UPLOAD),
+)
 async def broken_upload_is_500(request: Request, world: World) -> Answer:
     no_gzip = request.operation is not None and request.method == "POST" and request.body[:2] != b"\x1f\x8b"
     return refusal(500) if no_gzip and b"," in request.body else await world.forward(request)
