@@ -17,6 +17,7 @@ from cdp.cli.gate import gate
 from cdp.cli.history import history
 from cdp.cli.load import load
 from cdp.cli.overlays import confirm_command, diff_command, import_command
+from cdp.cli.prove import prove
 from cdp.cli.report import report
 from cdp.cli.serve import serve
 from cdp.cli.spec import spec
@@ -48,6 +49,7 @@ cli.add_command(accept_command)
 cli.add_command(history)
 cli.add_command(gate)
 cli.add_command(report)
+cli.add_command(prove)
 
 
 def main() -> None:

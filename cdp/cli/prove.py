@@ -1,0 +1,116 @@
+"""`cdp prove`: switch on faults of the embedded instance one by one, and see whether the suite names each of them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cdp.proof_results import FOUND, PROOF_FILE, PROOFS, Trial, read_proof
+from cdp.records import ResultsError, run_directory
+from cdp.targets import TargetError
+
+if TYPE_CHECKING:
+    from contracts.proof.run import Proof
+
+KEPT, BROKEN, NOT_JUDGED = 0, 1, 3
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  cdp prove --sample 100                      a hundred mutants, as CI does
+  cdp prove --profile release -n 2            every kind on several operations: the full proof
+  cdp prove --only PAGE-03                    the faults that break one requirement
+  cdp prove --only offset-in-pages/list_feeds one mutant, to look at a survivor
+  cdp prove --continue reports/proofs/...     go on with a proof that was cut off"""
+)
+@click.option("--profile", type=click.Choice(["quick", "release", "nightly"]), default="quick", show_default=True)
+@click.option("--sample", type=click.IntRange(1), default=None, help="So many mutants, drawn by the seed.")
+@click.option(
+    "--per-kind", default=4, show_default=True, type=click.IntRange(1), help="Operations of each kind at most."
+)
+@click.option(
+    "--only", multiple=True, help="Only this fault, mutant (FAULT/OPERATION) or requirement; may be repeated."
+)
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
+@click.option("--clean-seeds", default=1, show_default=True, type=click.IntRange(1), help="Clean runs before, by seed.")
+@click.option("-n", "--processes", default=2, show_default=True, type=click.IntRange(1, 64), help="How many at a time.")
+@click.option("--continue", "continued", type=click.Path(path_type=Path), default=None, help="Go on with this proof.")
+@click.option("--proofs", default=str(PROOFS), show_default=True, help="Where the directories of proofs are made.")
+@click.option("--list", "listing", is_flag=True, help="Show the kinds of faults and end.")
+def prove(
+    profile: str,
+    sample: int | None,
+    per_kind: int,
+    only: tuple[str, ...],
+    seed: int,
+    clean_seeds: int,
+    processes: int,
+    continued: Path | None,
+    proofs: str,
+    listing: bool,
+) -> None:
+    """Prove that the suite finds faults: a fault for every check, and no false alarm.
+
+    Exit codes: 0 every mutant was found and the clean instance is in order, 1 not so, 2 usage, 3 cut off.
+    """
+    from contracts.proof.control import ProofError
+    from contracts.proof.run import Proof, Wanted
+
+    if listing:
+        _list()
+        return
+    directory = continued or run_directory(Path(proofs), "embedded")
+    proof = Proof(Wanted(profile, seed, processes, per_kind, sample, only, clean_seeds), directory)
+    try:
+        try:
+            click.echo(f"the clean instance, {clean_seeds} runs of {profile} ...", err=True)
+            proof.prepare()
+            _try_all(proof)
+        except KeyboardInterrupt:
+            click.echo(f"\ninterrupted; go on with: cdp prove --continue {directory}", err=True)
+            sys.exit(NOT_JUDGED)
+        sys.exit(_report(directory))
+    except (ProofError, TargetError) as error:
+        raise click.ClickException(str(error)) from None
+    except ResultsError as error:
+        click.echo(f"cdp prove: {error}", err=True)
+        sys.exit(NOT_JUDGED)
+
+
+def _list() -> None:
+    from cdp.embedded import embedded_instance
+    from contracts.proof.control import Control
+    from contracts.proof.pool import SMALL
+
+    with embedded_instance(*SMALL) as target:
+        for kind in Control(target.origin).kinds():
+            click.echo(f"{kind.name:32} {' '.join(kind.by):20} {kind.what}")
+
+
+def _try_all(proof: Proof) -> None:
+    from reports.console import make_console
+    from reports.proof_terminal import Trials
+
+    with Trials(len(proof.mutants), make_console(sys.stderr)) as progress:
+        for trial in proof.run():
+            progress.tried(trial, len(proof.trials))
+
+
+def _report(directory: Path) -> int:
+    from reports.proof import write_proof_reports
+    from reports.proof_terminal import print_proof
+
+    run = read_proof(directory / PROOF_FILE)
+    print_proof(run)
+    for path in write_proof_reports(run, directory):
+        click.echo(str(path))
+    clean = not any(run.header["clean"].values())
+    return KEPT if clean and all(_counts(trial) for trial in run.trials) else BROKEN
+
+
+def _counts(trial: Trial) -> bool:
+    return trial.outcome == FOUND

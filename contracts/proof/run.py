@@ -1,0 +1,138 @@
+"""A proof from the first trial to the last: the clean instance, the mutants, one file that can be continued."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cdp import __version__
+from cdp.contract import Contract, load_contract
+from cdp.embedded import embedded_instance
+from cdp.proof_results import PROOF_FILE, Trial, read_proof
+from cdp.records import RecordWriter
+from contracts.proof.control import Control, Kind, ProofError
+from contracts.proof.mutants import Mutant, possible, sampled, spread
+from contracts.proof.pool import SMALL, Pool
+from contracts.proof.trial import Court, alarms_of, passed
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be tried. `per_kind`: operations of each kind at most; `sample`: mutants of those, all when None;
+    `only`: names of faults, of mutants, or of requirements, all when empty."""
+
+    profile: str
+    seed: int
+    processes: int
+    per_kind: int
+    sample: int | None = None
+    only: tuple[str, ...] = ()
+    clean_seeds: int = 1
+
+    def as_header(self) -> dict[str, Any]:
+        """What a continued proof must agree with."""
+        return {
+            "profile": self.profile,
+            "seed": self.seed,
+            "per_kind": self.per_kind,
+            "sample": self.sample,
+            "only": list(self.only),
+            "clean_seeds": self.clean_seeds,
+        }
+
+
+@dataclass
+class Proof:
+    """One proof, stored in `directory`. `clean` tells about each clean run: its seed and its alarms."""
+
+    wanted: Wanted
+    directory: Path
+    contract: Contract = field(default_factory=load_contract)
+    kinds: dict[str, Kind] = field(default_factory=dict)
+    mutants: list[Mutant] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
+    clean: dict[int, list[str]] = field(default_factory=dict)
+
+    def prepare(self) -> None:
+        """Learn the kinds, run on the clean instance, choose the mutants. Raises ProofError, TargetError."""
+        with embedded_instance(*SMALL) as target:
+            control = Control(target.origin)
+            self.kinds = {kind.name: kind for kind in control.kinds()}
+            self._check_names()
+            judged: dict[str, set[str]] = {}
+            for seed in range(self.wanted.seed, self.wanted.seed + self.wanted.clean_seeds):
+                control.clear()
+                results, _ = Court(self.contract, target, control, self.wanted.profile, seed).run()
+                self.clean[seed] = sorted(f"{requirement}/{name}" for requirement, name in alarms_of(results))
+                judged = judged or passed(results)
+        self.mutants = self._chosen(possible(self.kinds.values(), judged, self.wanted.profile))
+
+    def _check_names(self) -> None:
+        known = set(self.kinds) | {name for kind in self.kinds.values() for name in kind.by}
+        for name in self.wanted.only:
+            if name.partition("/")[0] not in known:
+                raise ProofError(f"no fault or requirement is called {name!r}; `cdp prove --list` shows them")
+
+    def _chosen(self, operations: Mapping[str, Sequence[str]]) -> list[Mutant]:
+        wanted = self.wanted
+        if wanted.only:
+            operations = {kind: names for kind, names in operations.items() if self._asked(kind)}
+        exact = [Mutant(*name.split("/", 1)) for name in wanted.only if "/" in name]
+        rest = {kind: names for kind, names in operations.items() if not any(m.fault == kind for m in exact)}
+        chosen = exact + spread(rest, self.contract, wanted.per_kind, wanted.seed)
+        return chosen if wanted.sample is None else sampled(chosen, wanted.sample, wanted.seed)
+
+    def _asked(self, kind: str) -> bool:
+        names = {name.partition("/")[0] for name in self.wanted.only}
+        return kind in names or not names.isdisjoint(self.kinds[kind].by)
+
+    def run(self) -> Iterator[Trial]:
+        """Try what has not been tried; each trial is stored before it is told. Raises ProofError, ResultsError (of cdp.records)."""
+        done = self._stored()
+        self.trials = list(done.values())
+        writer = RecordWriter(self.directory / PROOF_FILE)
+        try:
+            if not done and not (self.directory / PROOF_FILE).stat().st_size:
+                writer.header(**self._header())
+            waiting = [mutant for mutant in self.mutants if mutant not in done]
+            sections = {name: operation.section for name, operation in self.contract.operations.items()}
+            with Pool(self.wanted.processes, self.wanted.profile, self.wanted.seed) as pool:
+                for trial in pool.trials(waiting, self.kinds, sections):
+                    self.trials.append(trial)
+                    writer.write(trial.as_record())
+                    yield trial
+            writer.footer(ended=datetime.now(UTC).isoformat(timespec="seconds"), trials=len(self.trials))
+        finally:
+            writer.close()
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "proof": True,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "suite_version": __version__,
+            "contract_version": self.contract.version,
+            **self.wanted.as_header(),
+            "clean": {str(seed): alarms for seed, alarms in self.clean.items()},
+            "sections": [section.name for section in self.contract.sections],
+            "kinds": [
+                {"name": k.name, "what": k.what, "by": list(k.by), "also": sorted(k.also), "profile": k.profile}
+                for k in self.kinds.values()
+            ],
+        }
+
+    def _stored(self) -> dict[Mutant, Trial]:
+        """The trials of a proof that was cut off. Raises ProofError when it was another proof."""
+        path = self.directory / PROOF_FILE
+        if not path.exists():
+            return {}
+        stored = read_proof(path)
+        asked = self.wanted.as_header()
+        if {name: stored.header.get(name) for name in asked} != asked:
+            raise ProofError(f"{self.directory} holds another proof; continue it with the options it was begun with")
+        if stored.torn:  # half a line would spoil the next one
+            with path.open("r+b") as file:
+                file.truncate(file.read().rfind(b"\n") + 1)
+        return {Mutant(trial.fault, trial.operation): trial for trial in stored.trials}
