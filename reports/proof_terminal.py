@@ -75,6 +75,7 @@ def print_proof(run: ProofRun, console: Console | None = None) -> None:
     alarms = sum(map(len, found.false_alarms.values()))
     console.print(
         f"{found.all.in_words} found, {len(found.kinds)} kinds of faults; {found.rightly:.1%} named rightly; "
-        f"{alarms} false alarms on the clean instance; {found.requests:,.0f} requests and {found.seconds:.1f} s a mutant",
+        f"{alarms} false alarms on the clean instance; {found.requests:,.0f} requests and {found.seconds:.1f} s "
+        "a mutant",
         soft_wrap=True,
     )

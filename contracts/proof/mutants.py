@@ -26,9 +26,9 @@ class Mutant:
 
 
 def possible(kinds: Iterable[Kind], judged: Mapping[str, Collection[str]], profile: str) -> dict[str, list[str]]:
-    """For each kind, the operations on which it can be told: those where the suite, on the clean instance, gave PASS to
-    the requirement that it breaks. `judged`: by requirement, the operations with a PASS. Kinds that need a more thorough
-    profile are left out."""
+    """For each kind, the operations on which it can be told: those where the suite, on the clean instance, gave PASS
+    to the requirement that it breaks. `judged`: by requirement, the operations with a PASS. Kinds that need a more
+    thorough profile are left out."""
     level = THOROUGHNESS.index(profile)
     found = {}
     for kind in kinds:

@@ -90,7 +90,9 @@ class Proof:
         return kind in names or not names.isdisjoint(self.kinds[kind].by)
 
     def run(self) -> Iterator[Trial]:
-        """Try what has not been tried; each trial is stored before it is told. Raises ProofError, ResultsError (of cdp.records)."""
+        """Try what has not been tried; each trial is stored before it is told.
+
+        Raises ProofError, and ResultsError of cdp.records."""
         done = self._stored()
         self.trials = list(done.values())
         writer = RecordWriter(self.directory / PROOF_FILE)

@@ -1,4 +1,4 @@
-"""One mutant before the suite: a whole run over the section's cells that knows nothing of the fault, and what it said."""
+"""One mutant before the suite: a run over its section's cells that knows nothing of the fault, and what it said."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from instance.faults import (
     roles,
     search,
     shapes,
+    subtle,
     texts,
     tokens,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "roles",
     "search",
     "shapes",
+    "subtle",
     "texts",
     "tokens",
 ]

@@ -22,7 +22,19 @@ from argon2 import PasswordHasher
 from instance import access
 from instance.app import Application, Receive, Scope, Send
 from instance.customers import uploads
-from instance.faults.model import FAULTS, Answer, Fault, Request, Switched, World, json_answer, parse_query, switched
+from instance.faults.model import (
+    FAULTS,
+    Answer,
+    Fault,
+    Request,
+    Switched,
+    World,
+    json_answer,
+    parse_query,
+    records_of,
+    switched,
+)
+from instance.faults.sources import source_of
 from instance.routing import Router
 from instance.store import Store
 
@@ -109,7 +121,7 @@ class FaultyApplication:
 
     async def _control(self, request: Request) -> Answer:
         if request.path == "/-/faults" and request.method == "GET":
-            return json_answer(200, {"faults": [self._told(fault) for fault in FAULTS.values()]})
+            return json_answer(200, {"faults": [await self._told(fault) for fault in FAULTS.values()]})
         if request.path != "/-/fault":
             return json_answer(404, {"message": "There is /-/faults and /-/fault."})
         if request.method == "PUT":
@@ -133,18 +145,32 @@ class FaultyApplication:
             },
         )
 
-    def _told(self, fault: Fault) -> dict[str, Any]:
+    async def _told(self, fault: Fault) -> dict[str, Any]:
+        names = fault.operations(self.contract)
+        if fault.least:
+            names = [name for name in names if await self._holds(name, fault.least)]
         return {
             "name": fault.name,
             "what": fault.what,
             "by": fault.by,
             "also": sorted(fault.also),
-            "operations": fault.operations(self.contract),
+            "operations": names,
             "profile": fault.profile,
             "rate": fault.rate,
             "softly": fault.softly,
-            "source": fault.source,
+            "source": source_of(fault),
         }
+
+    async def _holds(self, name: str, number: int) -> bool:
+        """Whether a list holds at least so many records; lists below another record are not looked at."""
+        operation = self.contract.operations[name]
+        if operation.path_parameters or operation.collection is None:
+            return False
+        prefix = "/api" if operation.base == "api" else ""
+        query = (("limit", "1"), ("offset", str(number - 1)))
+        asked = Request("GET", prefix + operation.path, query, (), b"", operation)
+        answer = await self.world.forward(self.world.as_admin(asked))
+        return answer.ok and bool(records_of(asked, answer))
 
     async def _request(self, scope: Scope, receive: Receive) -> Request:
         parts, more = [], True

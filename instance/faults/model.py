@@ -216,11 +216,11 @@ class Fault:
     """A deliberate bug. `by`: the requirements that it breaks; `also`: what else it may break there, and what names it
     as well.
 
-    `examples`: operations that it was first seen on; `fits`: which ones it can be put on at all. `through`: other
-    operations that it changes then, by id or by what they do with the same kind of record. `softly`: a WARN although
-    the requirement is a MUST. `beyond`: it is on all requests, those to unknown paths and methods among them.
-    `profile`: the least thorough one that has to find it. `rate`: how many of the requests that could show it do.
-    `source`: where such a bug is described.
+    `examples`: operations that it was first seen on; `fits`: which ones it can be put on at all, `least`: records that
+    the list must hold then. `through`: other operations that it changes, by id or by what they do with the same kind of
+    record. `softly`: a WARN although the requirement is a MUST. `beyond`: it is on all requests, those to unknown paths
+    and methods among them. `profile`: the least thorough one that has to find it; `rate`: how many of the requests that
+    could show it do. `source`: where such a bug is described.
     """
 
     name: str
@@ -235,6 +235,7 @@ class Fault:
     fits: Fitting | None = None
     profile: str = "quick"
     rate: float = 1.0
+    least: int = 0
     source: str = ""
 
     def operations(self, contract: Contract) -> list[str]:

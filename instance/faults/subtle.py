@@ -1,0 +1,621 @@
+"""Bugs that hide: behind the first page, beside a filter, after a change, in other scripts, for a moment, by chance."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from instance.faults import fitting
+from instance.faults.codes import instead, status
+from instance.faults.life import acting as act
+from instance.faults.life import alone, item, own
+from instance.faults.listing import arranging, given, limit, misreading, offset, valid
+from instance.faults.model import (
+    Alteration,
+    Answer,
+    Request,
+    World,
+    breaks,
+    broken,
+    json_answer,
+    records_of,
+    refusal,
+    with_records,
+)
+from instance.faults.ordering import by_default, full, with_user
+from instance.faults.paging import FILTERS, INVALID
+from instance.faults.roles import role
+
+LISTS = "list_tags list_feeds"
+FAR = 100  # records, beyond which people rarely look
+
+# --- paging ---------------------------------------------------------------------------------------------------------
+
+broken(
+    "lost-beyond-100",
+    "behind the hundredth record one is skipped",
+    "list_customer_attribute_values",
+    "PAGE-04",
+    misreading(lambda r: r.asking(offset=offset(r) + 1) if offset(r) >= FAR else r),
+    "PAGE-03 PAGE-05",
+    fits=fitting.paged,
+    least=FAR + 5,
+    profile="release",
+)
+
+
+@breaks(
+    "page-ends-at-twenty",
+    "a later page that would end at a multiple of twenty comes without its last record",
+    on=LISTS,
+    by="PAGE-03",
+    also="PAGE-01 PAGE-02 PAGE-04 PAGE-06",
+    fits=fitting.paged,
+    least=41,
+)
+async def page_ends_at_twenty(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    ends = answer.ok and valid(request) and offset(request) and (offset(request) + limit(request)) % 20 == 0
+    if not ends or len(records_of(request, answer)) < limit(request):
+        return answer
+    return with_records(request, answer, records_of(request, answer)[:-1])
+
+
+broken(
+    "page-by-page-reversed",
+    "from the second page on each page comes in reverse",
+    LISTS,
+    "PAGE-03",
+    arranging(
+        lambda found, r: found[: offset(r)] + found[offset(r) : offset(r) + limit(r)][::-1] if offset(r) else found
+    ),
+    "PAGE-04 PAGE-06 ORDER-01 ORDER-03 ORDER-04",
+    fits=fitting.paged,
+)
+broken(
+    "offset-lost-when-sorted",
+    "beside order_by the offset does not count",
+    LISTS,
+    "ORDER-04",
+    misreading(lambda r: r.asking(offset=None) if given(r, "order_by") else r),
+    fits=fitting.every(fitting.paged, fitting.ordered),
+)
+broken(
+    "limit-lost-beside-filter",
+    "limit does not count beside a filter",
+    "list_tags list_emails",
+    "PAGE-10",
+    misreading(lambda r: r.asking(limit=None) if given(r, *FILTERS) else r),
+)
+broken(
+    "filter-lost-on-later-pages",
+    "the filter counts on the first page only",
+    "list_tags list_emails",
+    "PAGE-10",
+    misreading(lambda r: r.asking(**dict.fromkeys(FILTERS)) if offset(r) else r),
+)
+
+
+def clumsy(name: str, odd: Callable[[str], bool], answered: Callable[[Request, World], Any]) -> Alteration:
+    """A certain kind of invalid limit or offset gets another answer than a refusal."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        answer = await world.forward(request)
+        values = [value for key, value in request.query if key == name]
+        if answer.status != 400 or not values or not odd(values[-1]):
+            return answer
+        found: Answer = await answered(request, world)
+        return found
+
+    return alter
+
+
+async def server_error(request: Request, world: World) -> Answer:
+    return refusal(500)
+
+
+async def as_if_absent(request: Request, world: World) -> Answer:
+    return await world.forward(request.asking(limit=None, offset=None))
+
+
+def negative(text: str) -> bool:
+    return text.startswith("-")
+
+
+def huge(text: str) -> bool:
+    return text.isdigit() and len(text) > 9
+
+
+broken(
+    "negative-limit-is-500",
+    "a negative limit is 500",
+    INVALID,
+    "PAGE-07",
+    clumsy("limit", negative, server_error),
+    "CODE-01",
+)
+broken(
+    "negative-offset-taken",
+    "a negative offset counts as 0",
+    INVALID,
+    "PAGE-07",
+    clumsy("offset", negative, as_if_absent),
+)
+broken(
+    "huge-number-is-500",
+    "a number of more than 32 bits is 500",
+    INVALID,
+    "PAGE-07",
+    clumsy("limit", huge, server_error),
+    "CODE-01",
+)
+broken(
+    "text-for-limit-taken",
+    "a limit that is no number counts as absent",
+    INVALID,
+    "PAGE-07",
+    clumsy("limit", str.isalpha, as_if_absent),
+)
+
+
+@breaks(
+    "one-record-bare",
+    "a list of one record comes as an object",
+    on=LISTS,
+    by="PAGE-02",
+    also="SHAPE-01 SHAPE-02 PAGE-03 PAGE-04 PAGE-05 PAGE-06 PAGE-10 ORDER-04",
+    fits=fitting.every(fitting.paged, fitting.keyed),
+)
+async def one_record_bare(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if not answer.ok or len(records_of(request, answer)) != 1:
+        return answer
+    return with_records(request, answer, records_of(request, answer)[0])
+
+
+def cached(seconds: float) -> Alteration:
+    """A list is answered from a cache: what came lately for the same request by the same caller."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        kept = world.memory.setdefault("cache", {})
+        key = request.path, request.query, request.header(b"x-access-token")
+        until, answer = kept.get(key, (0.0, None))
+        if answer is None or time.monotonic() > until:
+            answer = await world.forward(request)
+            kept[key] = time.monotonic() + seconds, answer
+        return answer
+
+    return alter
+
+
+WALKS = "PAGE-01 PAGE-02 PAGE-03 PAGE-04 PAGE-05 PAGE-06 "
+CACHED = WALKS + "ORDER-01 PAGE-08 LIFE-02 LIFE-03 LIFE-04 LIFE-06 SHAPE-03 AUTH-05 ROLE-05"
+broken(
+    "list-cached",
+    "the list comes from a cache of two seconds",
+    LISTS,
+    "ORDER-02",
+    cached(2.0),
+    CACHED,
+    fits=fitting.paged,
+)
+broken(
+    "list-cached-for-long",
+    "the list comes from a cache of a minute",
+    LISTS,
+    "ORDER-02",
+    cached(60.0),
+    CACHED,
+    fits=fitting.paged,
+)
+
+# --- order and structure --------------------------------------------------------------------------------------------
+
+broken(
+    "sorted-as-text",
+    "numbers are sorted as texts",
+    "list_tags list_user_roles",
+    "ORDER-04",
+    arranging(
+        lambda found, r: (
+            sorted(
+                found,
+                key=lambda x: str(x.get(str(r.get("order_by")))),
+                reverse=(r.get("order_dir") or "DESC").upper() == "DESC",
+            )
+            if r.get("order_by") in ("id", "count", "position")
+            else found
+        )
+    ),
+    "ORDER-03 SHAPE-01",
+    fits=fitting.every(fitting.paged, fitting.ordered, fitting.records_with("id", fitting.of_kind("integer"))),
+)
+broken(
+    "oldest-first-later",
+    "behind the first page the oldest records come first",
+    LISTS,
+    "ORDER-01",
+    arranging(lambda found, r: found[:20] + found[20:][::-1] if by_default(r) else found),
+    "PAGE-03 PAGE-04",
+    fits=fitting.paged,
+    least=25,
+)
+broken(
+    "full-on-first-page-only",
+    "load_full_structure counts on the first page only",
+    "list_tags list_events",
+    "STRUCT-02",
+    misreading(lambda r: r.asking(load_full_structure=None) if offset(r) else r),
+    "STRUCT-04",
+    least=25,
+)
+broken(
+    "full-with-limit-ignored",
+    "load_full_structure does not count beside a limit",
+    "list_tags list_events",
+    "STRUCT-02",
+    misreading(lambda r: r.asking(load_full_structure=None) if given(r, "limit") else r),
+    "STRUCT-04",
+)
+
+
+@breaks(
+    "plain-embeds-some",
+    "one record of a plain answer brings its user's data",
+    on="list_tags list_segment_exports",
+    by="STRUCT-01",
+    also="STRUCT-03 STRUCT-04 SHAPE-01 PAGE-03 PAGE-04 PAGE-06",
+    fits=fitting.embeds("user"),
+)
+async def plain_embeds_some(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if not answer.ok or full(request) or not valid(request):
+        return answer
+    rich = await world.forward(request.asking(load_full_structure=1))
+    found = records_of(request, answer)
+    brought = records_of(request, rich) if rich.ok else []
+    return (
+        with_records(request, answer, [*found[:-1], *brought[-1:]]) if len(found) == len(brought) and found else answer
+    )
+
+
+def embedding_last(change: Callable[[Any], Any]) -> Alteration:
+    """The last record of a full answer is changed."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        answer = await world.forward(request)
+        if not answer.ok or not full(request):
+            return answer
+        found = records_of(request, answer)
+        return with_records(request, answer, [*found[:-1], *map(change, found[-1:])])
+
+    return alter
+
+
+broken(
+    "embedded-blanked",
+    "of a user who is gone an empty record is embedded",
+    "list_tags list_segment_exports",
+    "STRUCT-04",
+    embedding_last(lambda r: with_user(r, name="", email="")),
+    "STRUCT-02 SHAPE-01",
+    fits=fitting.embeds("user"),
+)
+
+# --- tokens and roles -----------------------------------------------------------------------------------------------
+
+
+def done_later(refused: int) -> Alteration:
+    """What was refused is in a queue, and done before the next request is answered."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        waiting = world.memory.pop("waiting", None)
+        if waiting is not None:
+            await world.forward(world.as_admin(waiting))
+        answer = await world.forward(request)
+        if answer.status == refused and request.method != "GET":
+            world.memory["waiting"] = request
+        return answer
+
+    return alter
+
+
+WRITES = "create_report update_report delete_report"
+AROUND = "list read trash"
+broken(
+    "refused-done-later",
+    "a write without a valid token is refused, and done a moment later",
+    WRITES,
+    "AUTH-05",
+    done_later(401),
+    "LIFE-01 LIFE-03 LIFE-04",
+    AROUND,
+)
+broken(
+    "forbidden-done-later",
+    "a write of too small a role is refused, and done a moment later",
+    WRITES,
+    "ROLE-05",
+    done_later(403),
+    "LIFE-01 LIFE-03 LIFE-04",
+    AROUND,
+)
+
+
+@breaks(
+    "valid-token-forbidden",
+    "an operation is forbidden to everybody",
+    "get_report list_feeds update_email",
+    "AUTH-08",
+    also="ROLE-02 ROLE-03 ROLE-06 CODE-02",
+)
+async def valid_token_forbidden(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    return refusal(403) if answer.status not in (401, 403) else answer
+
+
+@breaks(
+    "logout-counts-late", "a token counts on for a second after its logout", "get_tag list_tags get_report", "AUTH-06"
+)
+async def logout_counts_late(request: Request, world: World) -> Answer:
+    from instance.faults.callers import known_token
+
+    row = known_token(request, world)
+    if row and row[1]:
+        ended = world.memory.setdefault(request.header(b"x-access-token"), time.monotonic())
+        if time.monotonic() - ended < 1.0:
+            return await world.forward(world.as_admin(request))
+    return await world.forward(request)
+
+
+broken(
+    "one-feature-of-the-list-forgotten",
+    "one feature of a one-of list does not open the operation",
+    "get_custom_email_block list_events",
+    "ROLE-02",
+    role(lambda held, needed, right: bool(held & set(sorted(needed)[1:]))),
+    "ROLE-03 ROLE-06",
+    fits=fitting.one_of,
+)
+broken(
+    "two-features-needed",
+    "a role with nothing but the required feature is refused",
+    "get_report update_report list_events",
+    "ROLE-02",
+    role(lambda held, needed, right: right and len(held) > 1),
+    "ROLE-03 ROLE-06",
+    fits=fitting.featured,
+)
+
+# --- bodies, statuses, shapes ---------------------------------------------------------------------------------------
+
+
+def exotic(request: Request) -> bool:
+    return any(byte > 127 for byte in request.body) or b"\\u" in request.body
+
+
+broken(
+    "non-ascii-is-500",
+    "a body with letters beyond ASCII is 500",
+    "create_tag update_report",
+    "MEDIA-06",
+    instead(lambda r, a: a.ok and exotic(r), lambda a: refusal(500)),
+    "CODE-01 CODE-02",
+)
+broken(
+    "not-found-in-200",
+    "an unknown id is 200 with an error in the body",
+    "get_tag update_report delete_report",
+    "CODE-03",
+    instead(status(404), lambda a: json_answer(200, a.json)),
+    "SHAPE-01 CODE-06",
+    fits=fitting.stored,
+)
+broken(
+    "long-id-is-500",
+    "an id of more than 60 characters is 500",
+    "get_tag get_report",
+    "CODE-01",
+    instead(lambda r, a: a.status in (400, 404) and bool(r.ids) and len(r.ids[-1]) > 60, lambda a: refusal(500)),
+    "CODE-03",
+    fits=fitting.ends_in_id,
+    profile="release",
+)
+
+
+@breaks(
+    "arrays-null-when-empty",
+    "an empty list in a record is null",
+    on="get_segment list_segments list_tags",
+    by="SHAPE-01",
+    also="STRUCT-01 STRUCT-04 SHAPE-03 LIFE-01 LIFE-03",
+)
+async def arrays_null_when_empty(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if not answer.ok or not answer.body:
+        return answer
+    return answer.showing(_without_empty(answer.json))
+
+
+def _without_empty(value: Any, depth: int = 0) -> Any:
+    if isinstance(value, dict):
+        return {n: _without_empty(v, depth + 1) for n, v in value.items()}
+    if isinstance(value, list):
+        return None if not value and depth > 1 else [_without_empty(v, depth + 1) for v in value]
+    return value
+
+
+# --- the life of a record -------------------------------------------------------------------------------------------
+
+
+@breaks(
+    "stored-twice",
+    "a create stores two records and answers one",
+    "create_tag create_report",
+    "LIFE-02",
+    also="LIFE-01 LIFE-04 EVENT-01 EVENT-02",
+    fits=fitting.acting("create"),
+)
+async def stored_twice(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if answer.ok:
+        await world.forward(request)
+    return answer
+
+
+@breaks(
+    "change-moves-created",
+    "a change sets the time of creation anew",
+    "update_tag update_report",
+    "LIFE-03",
+    also="ORDER-02 SHAPE-03 MEDIA-06",
+    through="read list",
+    fits=fitting.every(fitting.acting("update"), fitting.records_with("created", fitting.of_kind("string"))),
+)
+async def change_moves_created(request: Request, world: World) -> Answer:
+    """The time is shown as it would be stored: that of the last change."""
+    answer = await world.forward(request)
+    if not answer.ok or not answer.body:
+        return answer
+    changed = world.memory.setdefault("changed", {})
+    if act(request) == "update":
+        record = item(request, answer)
+        changed[str(record.get("id"))] = (
+            record["created"][:-1] + str((int(record["created"][-1]) + 1) % 10)
+            if record["created"][-1].isdigit()
+            else "2001-02-03 04:05:06"
+        )
+
+    def shown(record: Any) -> Any:
+        moved = changed.get(str(record.get("id"))) if isinstance(record, dict) else None
+        return {**record, "created": moved} if moved else record
+
+    if request.operation is not None and request.operation.collection is not None:
+        return with_records(request, answer, [shown(r) for r in records_of(request, answer)])
+    key = request.operation.item_key if request.operation else None
+    return (
+        answer.showing(shown(answer.json))
+        if key is None
+        else answer.showing({**answer.json, key: shown(answer.json[key])})
+    )
+
+
+@breaks(
+    "read-lags",
+    "for half a second after a change the record is read as it was",
+    "update_tag update_report",
+    "LIFE-03",
+    also="MEDIA-06 AUTH-05 ROLE-05 SHAPE-03",
+    through="read",
+    fits=fitting.acting("update"),
+)
+async def read_lags(request: Request, world: World) -> Answer:
+    old = world.memory.setdefault("old", {})
+    if act(request) == "update":
+        before = await world.forward(alone(request))
+        answer = await world.forward(request)
+        if answer.ok and before.ok:
+            old[request.path] = time.monotonic(), before
+        return answer
+    since, before = old.get(request.path, (0.0, None))
+    answer = await world.forward(request)
+    return before if before is not None and answer.ok and time.monotonic() - since < 0.5 else answer
+
+
+@breaks(
+    "change-hits-newest",
+    "a change is made to the newest record, whatever its id",
+    "update_tag update_report",
+    "LIFE-03",
+    also="MEDIA-06 CODE-02 SHAPE-01",
+    fits=fitting.every(fitting.acting("update"), fitting.numbered),
+)
+async def change_hits_newest(request: Request, world: World) -> Answer:
+    answer = await world.forward(alone(request))
+    entity = request.operation.entity if request.operation else None
+    row = world.store.connection.execute(
+        "SELECT id FROM record WHERE entity=? AND deleted=0 ORDER BY pk DESC LIMIT 1", (entity,)
+    ).fetchone()
+    if not answer.ok or row is None or row[0] == request.ids[-1] or not own(item(request, answer)):
+        return await world.forward(request)
+    return await world.forward(request.at_id(str(row[0])))
+
+
+# --- by chance ------------------------------------------------------------------------------------------------------
+
+
+def by_chance(rate: float, otherwise: Alteration) -> Alteration:
+    """The bug shows in this share of the requests, always the same ones."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        chance = world.memory.setdefault("chance", random.Random(7))
+        return await (otherwise(request, world) if chance.random() < rate else world.forward(request))
+
+    return alter
+
+
+async def overloaded(request: Request, world: World) -> Answer:
+    return refusal(500, "Try again.")
+
+
+async def short_page(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    found = records_of(request, answer) if answer.ok else []
+    return with_records(request, answer, found[1:]) if found else answer
+
+
+broken(
+    "one-in-50-is-500",
+    "one request in fifty is 500",
+    "list_tags create_tag get_report",
+    "CODE-01",
+    by_chance(0.02, overloaded),
+    "CODE-02 PAGE-01 PAGE-02 PAGE-03 PAGE-04 PAGE-09 MEDIA-06 SHAPE-01 LIFE-01 LIFE-05 ROLE-01 ROLE-03 AUTH-01 AUTH-03",
+    profile="nightly",
+    rate=0.02,
+)
+broken(
+    "one-in-10-is-500",
+    "one request in ten is 500",
+    "list_tags create_tag get_report",
+    "CODE-01",
+    by_chance(0.1, overloaded),
+    rate=0.1,
+)
+broken(
+    "one-page-in-ten-is-short",
+    "one page in ten lacks its first record",
+    LISTS,
+    "PAGE-09",
+    by_chance(0.1, short_page),
+    WALKS + "PAGE-10 ORDER-01 ORDER-02 ORDER-03 ORDER-04 STRUCT-01 STRUCT-03 STRUCT-04",
+    fits=fitting.paged,
+    profile="release",
+    rate=0.1,
+)
+
+
+@breaks(
+    "stale-after-write",
+    "the first list after a write comes as it was before",
+    LISTS,
+    "LIFE-02",
+    also="ORDER-02 LIFE-03 LIFE-04 LIFE-06 AUTH-05 ROLE-05",
+    through="create update delete",
+    fits=fitting.paged,
+)
+async def stale_after_write(request: Request, world: World) -> Answer:
+    kept = world.memory.setdefault("kept", {})
+    answer = await world.forward(request)
+    if request.method != "GET":
+        world.memory["written"] = answer.ok or world.memory.get("written", False)
+        return answer
+    key = request.path, request.query
+    before = kept.get(key)
+    kept[key] = answer
+    if world.memory.pop("written", False) and before is not None and answer.ok:
+        return replace(before)
+    return answer
