@@ -15,6 +15,7 @@ from contracts.cells import ADMIN
 from contracts.checks import NotExercised
 from contracts.conventions.life_model import (
     CREATE,
+    CREATED,
     DELETE,
     GONE,
     LIST,
@@ -310,7 +311,7 @@ class Life:
             return name in taken
         times = [v for v in (before, now) if timestamp(v)]
         noted = name.endswith("modified_by") or (bool(times) and all(v is None or timestamp(v) for v in (before, now)))
-        return name != MARK and (name in taken or not noted)
+        return name != MARK and (name in taken or name == CREATED or not noted)
 
     def _rows(self, operation: Operation, kept: Kept, wanted: set[str]) -> tuple[list[list[Any]], bool, Exchange]:
         """Pages of a list until all that is wanted stands in them or nothing new comes; whether that was all of it."""
@@ -356,6 +357,7 @@ class Life:
             rows = [r for page in pages for r in page if self._name(r) == name]
             if peer.alive:
                 self._listed(peer, rows, whole, exchange)
+                self._alone(peer, pages, exchange)
                 twice = max(sum(self._name(r) == name for r in page) for page in pages) > 1
                 if twice:
                     self._broken(("LIFE-02", LIST), f"a {self.entity.words} stands in the list twice", exchange)
@@ -364,6 +366,19 @@ class Life:
                 self._broken(("LIFE-04", DELETE), f"a deleted {self.entity.words} is still in the list", exchange)
             elif whole or peer.listed:
                 self._kept("LIFE-04", DELETE)
+
+    def _alone(self, peer: Kept, pages: list[list[Any]], exchange: Exchange) -> None:
+        """No other record may hold a text that was sent for this one alone: it would have been stored twice."""
+        texts = {n: v for n, v in peer.values.items() if isinstance(v, str) and v.startswith(self.session.prefix)}
+        name = self._name(peer.own.record)
+        for row in (r for page in pages for r in page if self._name(r) != name):
+            field = next((n for n, text in texts.items() if row.get(n) == text), None)
+            if field is not None:
+                sentence = (
+                    f"a {self.entity.words} that was created once is in the list twice: {name:.60} and "
+                    f"{self._name(row):.60} have the same {field}"
+                )
+                self._broken(("LIFE-02", LIST), sentence, exchange)
 
     def _listed(self, peer: Kept, rows: list[Mapping[str, Any]], whole: bool, exchange: Exchange) -> None:
         """A record that is there has to be in the list, as it was changed last."""

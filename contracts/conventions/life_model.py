@@ -19,6 +19,7 @@ from contracts.subject import Workbench
 CREATE, READ, LIST, UPDATE, DELETE, TRASH, RESTORE = "create", "read", "list", "update", "delete", "trash", "restore"
 ACTIONS = (READ, LIST, UPDATE, DELETE, TRASH, RESTORE, CREATE)
 MARK = "deleted"  # the field in which records of sections with a trash carry whether they are in it
+CREATED = "created"  # the time that no later write may change
 RECORDS = 3  # at once
 GONE = (404, 410)
 MOST_REPLAYS = 40

@@ -37,11 +37,13 @@ class Kind:
 
 @dataclass(frozen=True)
 class State:
-    """The fault that is on: requests that it saw, answers that it changed, and what broke in the fault itself."""
+    """The fault that is on: requests that it saw, answers that it changed, what broke in the fault itself, and the
+    operations on which it may be reported: its own, and those that it shows on by its nature."""
 
     seen: int
     changed: int
     broke: str
+    places: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Control:
     def state(self) -> State:
         """What became of the fault that is on. Raises ProofError."""
         told = self._ask("GET", "/-/fault")
-        return State(told["seen"], told["changed"], told["broke"])
+        return State(told["seen"], told["changed"], told["broke"], frozenset(told["places"]))
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:

@@ -57,7 +57,8 @@ class Court:
             results, requests, obstacle = [], 0, str(error)
         state = self.control.state()
         alarms = alarms_of(results)
-        here = {requirement for requirement, operation in alarms if operation == mutant.operation}
+        places = state.places | {mutant.operation}
+        here = {requirement for requirement, operation in alarms if operation in places}
         named = sorted(here & kind.right)
         outcome, why = FOUND if named else MISNAMED if alarms or obstacle else SURVIVED, obstacle
         if state.broke:
@@ -71,7 +72,7 @@ class Court:
             outcome,
             named,
             sorted(here - kind.right),
-            sorted(f"{requirement}/{name}" for requirement, name in alarms if name != mutant.operation),
+            sorted(f"{requirement}/{name}" for requirement, name in alarms if name not in places),
             requests,
             round(time.monotonic() - began, 3),
             state.seen,

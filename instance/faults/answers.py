@@ -190,7 +190,7 @@ broken(
     "create_tag update_tag update_report",
     "MEDIA-03",
     malformed(as_if_empty),
-    fits=fitting.body_with("name"),
+    fits=fitting.body_of("name"),
 )
 broken(
     "malformed-is-stored",
@@ -198,7 +198,7 @@ broken(
     "create_tag update_tag update_report",
     "MEDIA-03",
     malformed(stored_and_refused),
-    fits=fitting.body_with("name"),
+    fits=fitting.body_of("name"),
 )
 
 
@@ -216,7 +216,12 @@ def other_type(taken: Callable[[bytes], bool], refused: bool = False) -> Alterat
 
 
 broken(
-    "any-type-taken", "a body of any media type is read as JSON", JSON_WRITES, "MEDIA-04", other_type(lambda t: True)
+    "any-type-taken",
+    "a body of any media type is read as JSON",
+    JSON_WRITES,
+    "MEDIA-04",
+    other_type(lambda t: True),
+    fits=fitting.writes,
 )
 broken(
     "text-taken",
@@ -224,6 +229,7 @@ broken(
     JSON_WRITES,
     "MEDIA-04",
     other_type(lambda t: t == b"text/plain"),
+    fits=fitting.writes,
 )
 broken(
     "form-taken",
@@ -231,6 +237,7 @@ broken(
     JSON_WRITES,
     "MEDIA-04",
     other_type(lambda t: b"form" in t),
+    fits=fitting.writes,
 )
 broken(
     "other-type-stored",
@@ -238,6 +245,7 @@ broken(
     JSON_WRITES,
     "MEDIA-04",
     other_type(lambda t: True, refused=True),
+    fits=fitting.writes,
 )
 
 

@@ -61,6 +61,7 @@ class FaultyApplication:
         self.world = World(make_app(store), store)
         self.switched: Switched | None = None
         self.counted = Counted()
+        self.places: frozenset[str] = frozenset()
         self._make_app = make_app
         self._served = Path(store.path)
         self._seeded = self._served.with_suffix(".seeded")
@@ -81,7 +82,7 @@ class FaultyApplication:
         shutil.copyfile(self._seeded, self._served)
         store = Store(self._served, self.contract)
         self.world, self.counted = World(self._make_app(store), store), Counted()
-        self.switched = None
+        self.switched, self.places = None, frozenset()
         if fault is not None:
             names = fault.operations(self.contract) if operation is None else [operation]
             self.switched = switched(fault, names, self.contract)
@@ -132,6 +133,8 @@ class FaultyApplication:
             if operation is not None and operation not in fault.operations(self.contract):
                 return json_answer(422, {"message": f"{fault.name} cannot be put on {operation!r}"})
             await self.switch(fault, operation)
+            if operation is not None:
+                self.places = fault.places(self.contract.operations[operation], self.contract)
         elif request.method == "DELETE":
             await self.switch(None)
         counted = self.counted
@@ -142,6 +145,7 @@ class FaultyApplication:
                 "seen": counted.seen,
                 "changed": counted.changed,
                 "broke": counted.broke,
+                "places": sorted(self.places),
             },
         )
 

@@ -294,10 +294,10 @@ broken(
 broken(
     "missing-field-taken",
     "a required name may be missing",
-    "create_tag create_report create_feed",
+    "create_tag",
     "CODE-05",
     lax(lambda b: {"name": "unnamed", **b}),
-    fits=fitting.every(fitting.acting("create"), fitting.body_with("name", required=True)),
+    fits=fitting.every(fitting.acting("create"), fitting.body_of("name"), fitting.body_with("name", required=True)),
 )
 broken(
     "array-taken",
@@ -387,4 +387,11 @@ INSIDE = {
     "php": "Undefined index: id in tags.php on line 12",
 }
 for kind, text in INSIDE.items():
-    broken(f"error-shows-{kind}", f"errors show internals: {text}", "get_tag create_report", "CODE-07", detail(text))
+    broken(
+        f"error-shows-{kind}",
+        f"errors show internals: {text}",
+        "get_tag create_report",
+        "CODE-07",
+        detail(text),
+        fits=fitting.refusing_something,
+    )

@@ -166,3 +166,28 @@ def changeable(field: str) -> Fitting:
         )
 
     return fits
+
+
+def body_of(name: str) -> Fitting:
+    """A JSON body with nothing but this field is a valid one."""
+
+    def fits(o: Operation, c: Contract) -> bool:
+        if not body_with(name)(o, c) or o.body_schema is None:
+            return False
+        return c.book.required(o.body_schema) <= {name}
+
+    return fits
+
+
+def refusing_something(o: Operation, c: Contract) -> bool:
+    """Some request with a valid token is refused for what it says: it has parameters that can be wrong, or a body."""
+    return bool(o.path_parameters or o.query_parameters or o.body_media)
+
+
+def with_arrays(o: Operation, c: Contract) -> bool:
+    """Its records always have lists, which may be empty and may not be null."""
+    if o.item_schema is None:
+        return False
+    required = c.book.required(o.item_schema)
+    found = {n: s for n, s in c.book.properties(o.item_schema).items() if n in required}
+    return any(c.book.kind(s) == "array" and not c.book.nullable(s) for s in found.values())

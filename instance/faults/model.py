@@ -218,9 +218,9 @@ class Fault:
 
     `examples`: operations that it was first seen on; `fits`: which ones it can be put on at all, `least`: records that
     the list must hold then. `through`: other operations that it changes, by id or by what they do with the same kind of
-    record. `softly`: a WARN although the requirement is a MUST. `beyond`: it is on all requests, those to unknown paths
-    and methods among them. `profile`: the least thorough one that has to find it; `rate`: how many of the requests that
-    could show it do. `source`: where such a bug is described.
+    record; `shows`: others yet on which it may show. `softly`: a WARN although the requirement is a MUST. `beyond`: it
+    is on all requests, those to unknown paths and methods among them. `profile`: the least thorough one that has to
+    find it; `rate`: how many of the requests that could show it do. `source`: where such a bug is described.
     """
 
     name: str
@@ -230,6 +230,7 @@ class Fault:
     alter: Alteration
     also: frozenset[str] = frozenset()
     through: frozenset[str] = frozenset()
+    shows: frozenset[str] = frozenset()
     softly: bool = False
     beyond: bool = False
     fits: Fitting | None = None
@@ -244,9 +245,16 @@ class Fault:
 
     def companions(self, operation: Operation, contract: Contract) -> frozenset[str]:
         """The other operations that it changes when it is on this one."""
-        found = {name for name in self.through if name in contract.operations}
+        return self._related(self.through, operation, contract)
+
+    def places(self, operation: Operation, contract: Contract) -> frozenset[str]:
+        """Where it may be reported when it is on this operation."""
+        return self._related(self.through | self.shows, operation, contract) | {operation.id}
+
+    def _related(self, wanted: frozenset[str], operation: Operation, contract: Contract) -> frozenset[str]:
+        found = {name for name in wanted if name in contract.operations}
         if operation.entity is not None:
-            found |= {o.id for o in contract.of_entity(operation.entity) if o.action in self.through}
+            found |= {o.id for o in contract.of_entity(operation.entity) if o.action in wanted}
         return frozenset(found - {operation.id})
 
 
@@ -274,7 +282,15 @@ FAULTS: dict[str, Fault] = {}
 
 
 def broken(
-    name: str, what: str, on: str, by: str, alter: Alteration, also: str = "", through: str = "", **more: Any
+    name: str,
+    what: str,
+    on: str,
+    by: str,
+    alter: Alteration,
+    also: str = "",
+    through: str = "",
+    shows: str = "",
+    **more: Any,
 ) -> None:
     """Put a fault on the list; operations and requirements are separated by blanks."""
     if name in FAULTS:
@@ -287,6 +303,7 @@ def broken(
         alter,
         frozenset(also.split()),
         frozenset(through.split()),
+        frozenset(shows.split()),
         **more,
     )
 

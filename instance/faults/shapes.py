@@ -81,7 +81,7 @@ broken(
     "list_tags list_events",
     "SHAPE-01",
     also="STRUCT-04",
-    fits=fitting.records_with("created"),
+    fits=fitting.every(fitting.lists, fitting.asks("load_full_structure"), fitting.records_with("created")),
 )
 async def full_lacks_field(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
@@ -105,7 +105,7 @@ broken(
     "SHAPE-02",
     wrapped(lambda b: {"data": next(iter(b.values()))}),
     "MEDIA-06 SHAPE-01 SHAPE-03",
-    fits=fitting.keyed,
+    fits=fitting.every(fitting.item, fitting.keyed),
 )
 broken(
     "item-bare",
@@ -114,7 +114,7 @@ broken(
     "SHAPE-02",
     wrapped(lambda b: next(iter(b.values()))),
     "MEDIA-06 SHAPE-01 SHAPE-03",
-    fits=fitting.keyed,
+    fits=fitting.every(fitting.item, fitting.keyed),
 )
 broken(
     "list-renamed",
@@ -123,7 +123,7 @@ broken(
     "SHAPE-02",
     wrapped(lambda b: {"items" if isinstance(v, list) else n: v for n, v in b.items()}),
     UNLISTED,
-    fits=fitting.keyed,
+    fits=fitting.every(fitting.lists, fitting.keyed),
 )
 broken(
     "list-bare",
@@ -132,7 +132,7 @@ broken(
     "SHAPE-02",
     wrapped(lambda b: next(v for v in b.values() if isinstance(v, list))),
     UNLISTED,
-    fits=fitting.keyed,
+    fits=fitting.every(fitting.lists, fitting.keyed),
 )
 broken(
     "settings-missing",
@@ -150,7 +150,7 @@ broken(
     READ,
     "SHAPE-03",
     recording(lambda r: {**r, "modified": "2001-02-03 04:05:06", "created": "2001-02-03 04:05:06"}),
-    fits=fitting.records_with("created"),
+    fits=fitting.every(fitting.acting("read"), fitting.records_with("created")),
 )
 broken(
     "read-brings-another",
@@ -158,7 +158,7 @@ broken(
     "get_tag get_report",
     "SHAPE-03",
     recording(lambda r: {**r, "id": r["id"] + 1}),
-    fits=fitting.records_with("id", fitting.of_kind("integer")),
+    fits=fitting.every(fitting.acting("read"), fitting.records_with("id", fitting.of_kind("integer"))),
 )
 broken(
     "id-differs-in-kind",
@@ -167,7 +167,7 @@ broken(
     "SHAPE-03",
     recording(lambda r: {**r, "id": str(r["id"])}),
     "SHAPE-01",
-    fits=fitting.records_with("id", fitting.of_kind("integer")),
+    fits=fitting.every(fitting.acting("read"), fitting.records_with("id", fitting.of_kind("integer"))),
 )
 broken(
     "time-differs-in-form",
@@ -176,5 +176,5 @@ broken(
     "SHAPE-03",
     recording(lambda r: {**r, "created": r["created"].replace(" ", "T") + "Z"}),
     "SHAPE-01",
-    fits=fitting.records_with("created", fitting.of_kind("string")),
+    fits=fitting.every(fitting.acting("read"), fitting.records_with("created", fitting.of_kind("string"))),
 )
