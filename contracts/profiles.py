@@ -37,12 +37,12 @@ class Profile:
 
 PROFILES = {
     "quick": Profile(
-        "quick", examples=1, tokens=6, feature_sets=3, forms=3, list_forms=1, window=100, listing_roles=(ADMIN,)
+        "quick", examples=1, tokens=12, feature_sets=3, forms=3, list_forms=1, window=100, listing_roles=(ADMIN,)
     ),
     "release": Profile(
         "release",
         examples=6,
-        tokens=10,
+        tokens=12,
         feature_sets=4,
         forms=99,
         list_forms=99,

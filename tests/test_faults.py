@@ -1,7 +1,8 @@
-"""Every check can fail: each deliberate bug is reported by the requirement that it breaks, and by no other one."""
+"""Every check can fail: each fault is named by the requirement that it breaks, and by no other one."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -70,18 +71,20 @@ QUICK = {name: fault for name, fault in FAULTS.items() if fault.profile == "quic
 
 
 @pytest.mark.parametrize("fault", QUICK.values(), ids=list(QUICK))
-def test_breakage_is_reported(server: BrokenServer, contract: Contract, fault: Fault, tmp_path: Path) -> None:
-    results = judge(server, contract, fault.examples, tmp_path, fault)
+def test_fault_is_named(server: BrokenServer, contract: Contract, fault: Fault, tmp_path: Path) -> None:
+    places = {name: fault.places(server.contract.operations[name], server.contract) for name in fault.examples}
+    shown_on = [name for found in places.values() for name in found if fault.shows]
+    results = judge(server, contract, dict.fromkeys([*fault.examples, *shown_on]), tmp_path, fault)
     found = reported(results)
-    cells = cells_of(fault)
-    for cell in cells:
-        requirement = CATALOGUE.requirements[cell.partition("/")[0]]
-        soft = fault.softly or requirement.level != "MUST"
-        own = [r for r in results if r.cell.address.startswith(cell) and r.cell.requirement == requirement.id]
-        assert cell in found, f"{fault.what}: not reported by {cell}: {shown(own)}"
-        assert found[cell].verdict is (Verdict.WARN if soft else Verdict.FAIL), shown([found[cell]])
-        assert found[cell].exchange, f"{cell} shows no exchange"
-    strangers = [r for name, r in found.items() if name not in cells and r.cell.requirement not in fault.also]
+    for example, requirement in itertools.product(fault.examples, fault.by):
+        cells = [f"{requirement}/{place}" for place in ({example} if not fault.shows else places[example])]
+        own = [r for r in results if f"{r.cell.requirement}/{r.cell.operation}" in cells]
+        said = [found[cell] for cell in cells if cell in found]
+        assert said, f"{fault.what}: not reported by {requirement}/{example}: {shown(own)}"
+        soft = fault.softly or CATALOGUE.requirements[requirement].level != "MUST"
+        assert said[0].verdict is (Verdict.WARN if soft else Verdict.FAIL), shown(said)
+        assert said[0].exchange, f"{requirement}/{example} shows no exchange"
+    strangers = [r for r in found.values() if r.cell.requirement not in {*fault.by, *fault.also}]
     assert not strangers, f"{fault.what}: blamed on {shown(strangers)}"
 
 

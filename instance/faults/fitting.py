@@ -191,3 +191,25 @@ def with_arrays(o: Operation, c: Contract) -> bool:
     required = c.book.required(o.item_schema)
     found = {n: s for n, s in c.book.properties(o.item_schema).items() if n in required}
     return any(c.book.kind(s) == "array" and not c.book.nullable(s) for s in found.values())
+
+
+def deletable(o: Operation, c: Contract) -> bool:
+    """What it creates is deleted one step below its path."""
+    return o.entity is not None and any(
+        other.path.rpartition("/")[0] == o.path.rstrip("/") for other in c.of_entity(o.entity, "delete")
+    )
+
+
+def seen_alone(o: Operation, c: Contract) -> bool:
+    """A GET at the same path reads the record that it is about."""
+    return o.entity is not None and any(other.path == o.path for other in c.of_entity(o.entity, "read"))
+
+
+def at_the_top(o: Operation, c: Contract) -> bool:
+    """The list lies below no other record."""
+    return not o.path_parameters
+
+
+def no_login(o: Operation, c: Contract) -> bool:
+    """It is not the way to a token: without one nothing can be judged, and a run says so and ends."""
+    return "login" not in o.id

@@ -88,7 +88,7 @@ broken(
     "create_tag",
     "LIFE-01",
     also="LIFE-04 CODE-02 SHAPE-01",
-    fits=fitting.acting("create"),
+    fits=fitting.every(fitting.acting("create"), fitting.deletable),
 )
 async def first_record_answered(request: Request, world: World) -> Answer:
     """Two records are made where one is asked for, and the answer shows the id of the one that is gone at once."""
@@ -119,7 +119,7 @@ broken(
     "LIFE-02",
     listing(lambda found: [r for r in found if not own(r)]),
     also="ORDER-02 PAGE-01 PAGE-02 PAGE-03 PAGE-04 PAGE-05 PAGE-06",
-    fits=fitting.lists,
+    fits=fitting.every(fitting.lists, fitting.records_with("name")),
 )
 broken(
     "new-record-listed-twice",
@@ -128,7 +128,7 @@ broken(
     "LIFE-02",
     listing(lambda found: [r for r in found for _ in range(1 + own(r))]),
     also="PAGE-01 PAGE-02 PAGE-03 PAGE-04 PAGE-05 PAGE-06",
-    fits=fitting.lists,
+    fits=fitting.every(fitting.lists, fitting.records_with("name")),
 )
 
 
@@ -143,7 +143,7 @@ CHANGED = "update_tag update_report update_funnel_group"
     CHANGED,
     "LIFE-03",
     also="AUTH-05 ROLE-05 MEDIA-06",
-    fits=fitting.acting("update"),
+    fits=fitting.every(fitting.acting("update"), fitting.seen_alone),
 )
 async def change_ignored(request: Request, world: World) -> Answer:
     seen = await world.forward(alone(request))
@@ -169,7 +169,8 @@ async def change_resets_others(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
     if answer.ok and isinstance(body, dict):
         others = {n: "" for n in ("description", "url", "name") if n not in body}
-        return await world.forward(request.with_body({**body, **others}))
+        emptied = await world.forward(request.with_body({**body, **others}))
+        return emptied if emptied.ok else answer
     return answer
 
 
@@ -204,7 +205,7 @@ DELETED = "delete_tag delete_report delete_feed"
     DELETED,
     "LIFE-04 LIFE-06",
     also="AUTH-05 ROLE-05",
-    fits=fitting.acting("delete"),
+    fits=fitting.every(fitting.acting("delete"), fitting.seen_alone),
 )
 async def deletion_ignored(request: Request, world: World) -> Answer:
     seen = await world.forward(alone(request))
@@ -220,7 +221,7 @@ async def deletion_ignored(request: Request, world: World) -> Answer:
     "LIFE-04",
     through="read",
     also="AUTH-05 ROLE-05 MEDIA-03 MEDIA-04",
-    fits=fitting.acting("delete"),
+    fits=fitting.every(fitting.acting("delete"), fitting.seen_alone),
 )
 async def deleted_still_read(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
@@ -256,7 +257,7 @@ async def deleted_still_listed(request: Request, world: World) -> Answer:
     "a deletion takes the next record with it",
     "delete_tag delete_report",
     "LIFE-04",
-    fits=fitting.every(fitting.acting("delete"), fitting.numbered),
+    fits=fitting.every(fitting.acting("delete"), fitting.seen_alone, fitting.numbered),
 )
 async def deletion_takes_neighbours(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
@@ -289,7 +290,7 @@ async def deleted_not_in_trash(request: Request, world: World) -> Answer:
     DELETED,
     "LIFE-06",
     also="CODE-03 CODE-01",
-    fits=fitting.acting("delete"),
+    fits=fitting.every(fitting.acting("delete"), fitting.seen_alone),
 )
 async def deleting_again_is_fine(request: Request, world: World) -> Answer:
     gone = world.memory.setdefault("gone", set())
@@ -305,7 +306,7 @@ async def deleting_again_is_fine(request: Request, world: World) -> Answer:
     "delete_tag delete_journey",
     "LIFE-06",
     also="CODE-01",
-    fits=fitting.acting("delete"),
+    fits=fitting.every(fitting.acting("delete"), fitting.seen_alone),
 )
 async def deleting_again_breaks(request: Request, world: World) -> Answer:
     gone = world.memory.setdefault("gone", set())

@@ -89,7 +89,7 @@ broken(
     "list_tags list_feeds list_journeys",
     "ORDER-02",
     arranging(lambda found, r: sorted(found, key=made_now) if by_default(r) else found),
-    fits=fitting.lists,
+    fits=fitting.every(fitting.lists, fitting.at_the_top, fitting.records_with("name")),
 )
 broken(
     "new-record-second",
@@ -97,7 +97,7 @@ broken(
     "list_tags list_feeds list_journeys",
     "ORDER-02",
     arranging(lambda found, r: [found[1], found[0], *found[2:]] if by_default(r) and made_now(found[0]) else found),
-    fits=fitting.lists,
+    fits=fitting.every(fitting.lists, fitting.at_the_top, fitting.records_with("name")),
 )
 broken(
     "new-record-missing",
@@ -106,7 +106,7 @@ broken(
     "ORDER-02",
     arranging(lambda found, r: [x for x in found if not made_now(x)]),
     "LIFE-02",
-    fits=fitting.lists,
+    fits=fitting.every(fitting.lists, fitting.at_the_top, fitting.records_with("name")),
 )
 SORTED = "list_tags list_reports list_user_roles"
 broken(
@@ -132,6 +132,7 @@ broken(
     "ORDER-03",
     arranging(lambda found, r: found if r.get("order_dir") != "ASC" else found[3:] + found[:3]),
     "ORDER-04",
+    profile="release",
 )
 broken(
     "directions-swapped",
@@ -177,15 +178,28 @@ def unknown_order(name: str, status: int = 0) -> Alteration:
 
 
 broken(
-    "unknown-order-by", "an unknown order_by is taken", "list_tags list_users", "ORDER-05", unknown_order("order_by")
+    "unknown-order-by",
+    "an unknown order_by is taken",
+    "list_tags list_users",
+    "ORDER-05",
+    unknown_order("order_by"),
+    profile="release",
 )
-broken("unknown-order-dir", "an unknown order_dir is taken", "list_user_roles", "ORDER-05", unknown_order("order_dir"))
+broken(
+    "unknown-order-dir",
+    "an unknown order_dir is taken",
+    "list_user_roles",
+    "ORDER-05",
+    unknown_order("order_dir"),
+    profile="release",
+)
 broken(
     "unknown-order-is-500",
     "an unknown order_by is 500",
     "list_tags",
     "ORDER-05 CODE-01",
     unknown_order("order_by", 500),
+    profile="release",
 )
 TOLD = "list_tags list_reports"
 broken(

@@ -364,4 +364,5 @@ broken(
     "list_customer_events list_segments list_attributes",
     "PAGE-10",
     filtering(lambda f, r: f, ignoring=True),
+    "PAGE-01 PAGE-02 PAGE-03 PAGE-04 SEARCH-04",
 )
