@@ -227,7 +227,7 @@ def test_figures_are_those_of_all_processes(front: Front, own_instance: RunningI
 def test_what_is_broken_is_found_alike(name: str, tmp_path: Path) -> None:
     fault = FAULTS[name]
     server = BrokenServer(tmp_path)
-    operations = tuple(dict.fromkeys((*fault.operations, "list_feeds", "create_feed", "list_images", "list_tags")))
+    operations = tuple(dict.fromkeys((*fault.examples, "list_feeds", "create_feed", "list_images", "list_tags")))
     plan = make_plan(CONTRACT, CATALOGUE, Selection(operations=operations), PROFILES["quick"], seed=1)
     try:
         found = []
@@ -250,7 +250,7 @@ def test_what_is_broken_is_found_alike(name: str, tmp_path: Path) -> None:
     finally:
         server.stop()
     assert found[0] == found[1]
-    for cell in fault.cells:
+    for cell in (f"{requirement}/{name}" for requirement in fault.by for name in fault.examples):
         assert any(
             found[1][address] in ("FAIL", "WARN") for address in found[1] if f"{address}/".startswith(f"{cell}/")
         )
