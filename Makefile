@@ -14,7 +14,7 @@ SOURCES := $(wildcard benchmarks cdp contracts instance load reports tests)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-all test-browser browser lint serve clean
-.PHONY: k6 bench bench-audit bench-capacity bench-changes bench-contract bench-instance prove-audit
+.PHONY: k6 bench bench-audit bench-capacity bench-changes bench-contract bench-instance bench-peers prove prove-audit
 
 help:
 	@echo "make run             the release gate on the embedded instance: contract, load, comparison (four minutes), with reports"
@@ -28,6 +28,8 @@ help:
 	@echo "make bench-contract  measure contract runs by the rights that a target gives (takes an hour; see ARGS=--help)"
 	@echo "make bench-changes   measure how well changes are told from noise, on simulated nights and load runs"
 	@echo "make bench-audit     measure what the audit of load runs costs, and audit faithful runs (see ARGS=--help)"
+	@echo "make prove           put every kind of fault before the suite: each has to be named (an hour; see ARGS=--help)"
+	@echo "make bench-peers     the same faults before Schemathesis on its own (see ARGS=--help)"
 	@echo "make prove-audit     kill the instance under ingestion, twenty times: no acknowledged event may be lost"
 	@echo "make install         build the environment in $(VENV)"
 	@echo "make clean           remove the environment, caches and builds; runs are kept"
@@ -100,6 +102,12 @@ bench-changes: $(INSTALLED)
 
 bench-audit: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.audit $(ARGS)
+
+prove: $(INSTALLED)
+	@$(BIN)/cdp prove --profile release -n 2 --clean-seeds 20 $(ARGS)
+
+bench-peers: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
 prove-audit: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.restarts $(ARGS)

@@ -13,6 +13,7 @@ from contracts.applicability import text_fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.disclosure import internals
+from contracts.conventions.harmless import harmless
 from contracts.session import ANONYMOUS
 from contracts.subject import State, Subject, require
 
@@ -206,8 +207,10 @@ def ended_token(s: Subject) -> None:
     ended, renewed = identities.logged_out(), identities.renewed()
     _refused(_try(s, {TOKEN_HEADER: ended.token}), "a token ended by logout")
     s.exercised()
-    if renewed is not None and s.operation.safety == "read":
-        exchange = s.session.send(s.call(), renewed)
+    call = harmless(s)
+    spares = s.operation.safety == "read" or call != s.bench.untouched_call(s.operation)
+    if renewed is not None and spares:
+        exchange = s.session.send(call, renewed)
         require(exchange.status != 401, "a renewed token is refused with 401", exchange)
         s.exercised()
 
@@ -232,9 +235,16 @@ def tells_nothing(s: Subject, exchange: Exchange) -> None:
         "selection_settings",
     } & set(body)
     require(not data, f"the refusal with {exchange.status} brings {', '.join(map(str, data))}", exchange)
+    records = next((name for name, value in body.items() if _holds_record(value)), None)
+    require(records is None, f"the refusal with {exchange.status} brings a record under {records!r:.60}", exchange)
     found = internals(exchange)
     require(not found, f"the refusal with {exchange.status} shows internals: {found}", exchange)
     s.exercised()
+
+
+def _holds_record(value: Any) -> bool:
+    """Whether a value is a record, or a list with one: something with an id."""
+    return any(isinstance(each, dict) and "id" in each for each in (value if isinstance(value, list) else [value]))
 
 
 @check("AUTH-08")

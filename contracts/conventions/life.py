@@ -13,6 +13,7 @@ from cdp.verdicts import Cell
 from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import NotExercised
+from contracts.conventions.harmless import unknown_id
 from contracts.conventions.life_model import (
     CREATE,
     CREATED,
@@ -36,7 +37,6 @@ from contracts.conventions.life_model import (
     same,
 )
 from contracts.conventions.listing import REFERENCE_PAGE, identity
-from contracts.conventions.roles import unknown_id
 from contracts.finding import Unavailable
 from contracts.subject import Subject, Workbench
 
@@ -369,7 +369,7 @@ class Life:
 
     def _alone(self, peer: Kept, pages: list[list[Any]], exchange: Exchange) -> None:
         """No other record may hold a text that was sent for this one alone: it would have been stored twice."""
-        texts = {n: v for n, v in peer.values.items() if isinstance(v, str) and v.startswith(self.session.prefix)}
+        texts = {n: v for n, v in peer.values.items() if isinstance(v, str) and v.startswith(f"{self.session.prefix} ")}
         name = self._name(peer.own.record)
         for row in (r for page in pages for r in page if self._name(r) != name):
             field = next((n for n, text in texts.items() if row.get(n) == text), None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import replace
 from typing import Any
 
 from cdp.contract.model import is_pattern
@@ -13,49 +11,10 @@ from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.authentication import refused_in_vain, tells_nothing
 from contracts.conventions.feature_sets import explore
+from contracts.conventions.harmless import harmless, invalid_body, unknown_id
 from contracts.identities import gives_access
 from contracts.session import Identity
 from contracts.subject import Subject, require
-
-
-def unknown_id(s: Subject, call: Call) -> Call:
-    """The same call about a record that is not there."""
-    if not call.operation.path_parameters:
-        return call
-    parameter = call.operation.path_parameters[-1]
-    schema = s.session.contract.resolved(parameter.schema)
-    if schema.get("type") == "integer":
-        value = "987654321"
-    elif schema.get("format") == "uuid" or _is_uuid(call.path.get(parameter.name, "")):
-        value = str(uuid.UUID(int=s.number, version=4))
-    else:
-        value = "cdpnosuchrecord"
-    return call.at(**{parameter.name: value})
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return "-" in text
-
-
-def _invalid_body(call: Call) -> Call:
-    if call.operation.body_schema is None:
-        return call
-    if call.operation.body_media_type == "application/json":
-        return replace(call.sending([]), sent=None)
-    return call.sending_raw(b"", call.media_type)
-
-
-def _harmless(s: Subject) -> Call:
-    """A call that tells whether the caller may pass, and changes nothing if he may: unknown id, else invalid body."""
-    call = s.call() if s.operation.safety == "read" else s.bench.untouched_call(s.operation)
-    if s.operation.safety == "read":
-        return call
-    changed = unknown_id(s, call)
-    return changed if changed.path != call.path else _invalid_body(call)
 
 
 def _no_features(s: Subject) -> Identity:
@@ -97,7 +56,7 @@ def one_feature_is_enough(s: Subject) -> None:
         s.control()
     features = next(f for f in s.operation.features.minimal_sets() if f[0] == s.cell.role)
     caller = s.bench.identities.holding(frozenset(features), s.cell.role)
-    call = _harmless(s)
+    call = harmless(s)
     _telling(s, call)
     exchange = s.session.send(call, caller)
     if exchange.refused_access:
@@ -134,7 +93,7 @@ def exactly_the_features(s: Subject) -> None:
     if refused.status == 403 and not s.operation.features.needed:
         raise Broken("the run's own role got 403, although no feature is needed", refused, softly=_assumed(s))
     s.control()
-    call = _harmless(s)
+    call = harmless(s)
     if s.operation.features.needed:
         _telling(s, call)
     for what, features in _feature_sets(s):
@@ -176,7 +135,7 @@ def refusal_comes_first(s: Subject) -> None:
     if s.operation.path_parameters:
         variants.append(("an unknown id", unknown_id(s, call)))
     if s.operation.body_schema is not None:
-        variants.append(("an invalid body", _invalid_body(call)))
+        variants.append(("an invalid body", invalid_body(call)))
     for what, variant in variants:
         exchange = s.session.send(variant, _no_features(s))
         require(
@@ -198,7 +157,7 @@ def change_counts_at_once(s: Subject) -> None:
     s.control()
     identities = s.bench.identities
     caller = identities.changeable()
-    call = _harmless(s)
+    call = harmless(s)
     _telling(s, call)
     sets = [f for f in s.operation.features.minimal_sets() if not any(map(is_pattern, f))]
     steps: list[tuple[str, list[str], bool]] = [

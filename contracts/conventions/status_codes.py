@@ -14,7 +14,7 @@ from cdp.http import DROPPED, Exchange
 from contracts.calls import Call
 from contracts.checks import NotExercised, check
 from contracts.conventions.disclosure import internals
-from contracts.conventions.roles import unknown_id
+from contracts.conventions.harmless import unknown_id
 from contracts.exploration import heed, judge_method
 from contracts.subject import Subject, require
 
