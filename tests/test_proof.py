@@ -14,10 +14,10 @@ from cdp.cli import cli
 from cdp.contract import Contract, load_contract
 from cdp.proof_results import ERROR, FOUND, INVALID, MISNAMED, PROOF_FILE, SURVIVED, ProofRun, Trial, read_proof
 from cdp.records import ResultsError
-from contracts.proof.control import Kind
+from contracts.proof.control import Kind, ProofError
 from contracts.proof.mutants import Mutant, possible, sampled, spread
 from contracts.proof.pool import Pool
-from contracts.proof.run import Proof, ProofError, Wanted
+from contracts.proof.run import Proof, Wanted
 from instance.faults import FAULTS
 from reports.proof import as_json, explained, markdown, summary
 from tests.running_instance import start_instance, stop_instance
@@ -34,7 +34,7 @@ def kind(name: str, operations: tuple[str, ...], by: str = "PAGE-03", profile: s
     return Kind(name, "what it does", (by,), frozenset(), operations, profile, 1.0, "")
 
 
-# --- which mutants -----------------------------------------------------------------------------------------------------
+# --- which mutants ----------------------------------------------------------------------------------------------------
 
 
 def test_only_what_the_clean_run_could_judge_is_tried() -> None:
@@ -61,7 +61,7 @@ def test_a_sample_takes_every_kind_before_any_twice() -> None:
     assert sampled(mutants, 99, seed=3) == sorted(mutants)
 
 
-# --- the instance with faults ------------------------------------------------------------------------------------------
+# --- the instance with faults -----------------------------------------------------------------------------------------
 
 
 def test_every_requirement_has_two_kinds_of_faults_and_each_kind_a_source() -> None:
@@ -99,7 +99,7 @@ def test_faults_take_no_data_file() -> None:
         start_instance("--faults", "--data", "kept.sqlite")
 
 
-# --- a proof -----------------------------------------------------------------------------------------------------------
+# --- a proof ----------------------------------------------------------------------------------------------------------
 
 
 def prove(tmp_path: Path, *options: str) -> tuple[int, str, Path]:
@@ -129,9 +129,16 @@ def test_a_proof_is_stored_continued_and_told(tmp_path: Path) -> None:
         list(Proof(Wanted("quick", 2, 1, 4, None, EASY), directory).run())
 
 
-def test_names_that_do_not_exist(tmp_path: Path) -> None:
-    done = CliRunner().invoke(cli, ["prove", "--proofs", str(tmp_path), "--only", "no-such-fault"])
-    assert done.exit_code == 1 and "no fault or requirement is called 'no-such-fault'" in done.output
+@pytest.mark.parametrize(
+    "name, said",
+    [
+        ("no-such-fault", "no fault or requirement is called 'no-such-fault'"),
+        ("list-renamed/get_tag", "list-renamed cannot be put on 'get_tag'"),
+    ],
+)
+def test_names_that_do_not_exist(tmp_path: Path, name: str, said: str) -> None:
+    done = CliRunner().invoke(cli, ["prove", "--proofs", str(tmp_path), "--only", name])
+    assert done.exit_code == 1 and said in done.output
 
 
 def test_a_process_that_dies_costs_its_mutant_alone(contract: Contract) -> None:
@@ -151,7 +158,7 @@ def test_a_process_that_dies_costs_its_mutant_alone(contract: Contract) -> None:
     assert all(trial.why == "the process died" for trial in found if trial.outcome == ERROR)
 
 
-# --- what is told ------------------------------------------------------------------------------------------------------
+# --- what is told -----------------------------------------------------------------------------------------------------
 
 TRIALS = [
     Trial("a", "list_tags", "Tags", FOUND, ["PAGE-03"], requests=10, wall_s=1.0, seen=5, changed=3),

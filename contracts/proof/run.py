@@ -65,7 +65,7 @@ class Proof:
             judged: dict[str, set[str]] = {}
             for seed in range(self.wanted.seed, self.wanted.seed + self.wanted.clean_seeds):
                 control.clear()
-                results, _ = Court(self.contract, target, control, self.wanted.profile, seed).run()
+                results, _ = Court(self.contract, target, control, self.wanted.profile, seed).run(self._sections())
                 self.clean[seed] = sorted(f"{requirement}/{name}" for requirement, name in alarms_of(results))
                 judged = judged or passed(results)
         self.mutants = self._chosen(possible(self.kinds.values(), judged, self.wanted.profile))
@@ -73,8 +73,22 @@ class Proof:
     def _check_names(self) -> None:
         known = set(self.kinds) | {name for kind in self.kinds.values() for name in kind.by}
         for name in self.wanted.only:
-            if name.partition("/")[0] not in known:
-                raise ProofError(f"no fault or requirement is called {name!r}; `cdp prove --list` shows them")
+            fault, _, operation = name.partition("/")
+            if fault not in known:
+                raise ProofError(f"no fault or requirement is called {fault!r}; `cdp prove --list` shows them")
+            if operation and operation not in self.kinds[fault].operations:
+                raise ProofError(f"{fault} cannot be put on {operation!r}; it fits {self._some(fault)}")
+
+    def _some(self, fault: str) -> str:
+        names = self.kinds[fault].operations
+        return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+    def _sections(self) -> tuple[str, ...]:
+        """The sections that the clean runs look at: all, unless nothing but single mutants was asked for."""
+        operations = [name.partition("/")[2] for name in self.wanted.only]
+        if not operations or not all(operations):
+            return ()
+        return tuple(dict.fromkeys(self.contract.operations[name].section for name in operations))
 
     def _chosen(self, operations: Mapping[str, Sequence[str]]) -> list[Mutant]:
         wanted = self.wanted
