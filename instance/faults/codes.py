@@ -332,6 +332,7 @@ broken(
     "CODE-06",
     instead(failed, lambda a: a.showing({"error": a.json["message"]})),
     "ROLE-08",
+    fits=fitting.refusing_something,
 )
 broken(
     "error-is-text",
@@ -340,6 +341,7 @@ broken(
     "CODE-06",
     instead(failed, lambda a: a.showing(a.json["message"])),
     "AUTH-07 PAGE-07 ROLE-08",
+    fits=fitting.refusing_something,
 )
 broken(
     "error-message-empty",
@@ -364,6 +366,7 @@ broken(
     "CODE-06",
     instead(failed, lambda a: a.showing([a.json])),
     "AUTH-07 PAGE-07 ROLE-08",
+    fits=fitting.refusing_something,
 )
 
 

@@ -167,8 +167,10 @@ async def change_ignored(request: Request, world: World) -> Answer:
 async def change_resets_others(request: Request, world: World) -> Answer:
     body = request.json
     answer = await world.forward(request)
-    if answer.ok and isinstance(body, dict):
-        others = {n: "" for n in ("description", "url", "name") if n not in body}
+    operation = request.operation
+    if answer.ok and isinstance(body, dict) and operation is not None and operation.body_schema is not None:
+        known = world.store.contract.book.properties(operation.body_schema)
+        others = {n: "" for n in ("description", "url", "name") if n in known and n not in body}
         emptied = await world.forward(request.with_body({**body, **others}))
         return emptied if emptied.ok else answer
     return answer
