@@ -37,9 +37,10 @@ class Kind:
 
 @dataclass(frozen=True)
 class State:
-    """The fault that is on: requests that it saw, answers that it changed, what broke in the fault itself, and the
+    """The fault that is on: requests of any operation, those that it saw, answers that it changed, what broke in the fault itself, and the
     operations on which it may be reported: its own, and those that it shows on by its nature."""
 
+    requests: int
     seen: int
     changed: int
     broke: str
@@ -79,7 +80,7 @@ class Control:
     def state(self) -> State:
         """What became of the fault that is on. Raises ProofError."""
         told = self._ask("GET", "/-/fault")
-        return State(told["seen"], told["changed"], told["broke"], frozenset(told["places"]))
+        return State(told["requests"], told["seen"], told["changed"], told["broke"], frozenset(told["places"]))
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:

@@ -45,7 +45,8 @@ PREFIX = b"/-/"
 class Counted:
     """What became of the requests since the fault was switched on."""
 
-    seen: int = 0
+    requests: int = 0  # of any operation
+    seen: int = 0  # of those that the fault is on
     changed: int = 0
     broke: str = ""  # the last line of an exception in the fault itself
 
@@ -109,6 +110,7 @@ class FaultyApplication:
     async def answer(self, request: Request) -> Answer:
         """What a client gets, the fault included. A fault that breaks itself leaves the request as it is."""
         world, on = self.world, self.switched
+        self.counted.requests += 1
         if on is None or not on.concerns(request):
             return await world.forward(request)
         try:
@@ -142,6 +144,7 @@ class FaultyApplication:
             200,
             {
                 "fault": self.switched.fault.name if self.switched else None,
+                "requests": counted.requests,
                 "seen": counted.seen,
                 "changed": counted.changed,
                 "broke": counted.broke,

@@ -1,0 +1,1 @@
+"""The same faults before other tools, side by side with this suite."""
