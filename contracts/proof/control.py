@@ -37,8 +37,8 @@ class Kind:
 
 @dataclass(frozen=True)
 class State:
-    """The fault that is on: requests of any operation, those that it saw, answers that it changed, what broke in the fault itself, and the
-    operations on which it may be reported: its own, and those that it shows on by its nature."""
+    """The fault that is on: requests of any operation, those that it saw, answers that it changed, what broke in the
+    fault itself, and the operations on which it may be reported: its own, and those that it shows on by its nature."""
 
     requests: int
     seen: int
