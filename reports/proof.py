@@ -74,7 +74,7 @@ def summary(run: ProofRun) -> Summary:
         matrix[trial.fault, trial.section].outcomes[trial.outcome] += 1
         for requirement in by[trial.fault]:
             requirements[requirement].outcomes[trial.outcome] += 1
-        for family in {name.partition("-")[0] for name in by[trial.fault]}:
+        for family in {family_of(name) for name in by[trial.fault]}:
             families[family].outcomes[trial.outcome] += 1
     reported = whole.found + whole.outcomes[MISNAMED]
     number = max(1, len(run.trials))
@@ -95,6 +95,11 @@ def summary(run: ProofRun) -> Summary:
     )
 
 
+def family_of(name: str) -> str:
+    """`PAGE` of PAGE-03, `audit` of audit:lost."""
+    return name.partition("-")[0].partition(":")[0]
+
+
 def _scores() -> defaultdict[str, Score]:
     return defaultdict(Score)
 
@@ -105,6 +110,8 @@ def _scores_of_pairs() -> defaultdict[tuple[str, str], Score]:
 
 def command(run: ProofRun, trial: Trial) -> str:
     """The command that shows a mutant again."""
+    if run.header["profile"] == "load":
+        return f"cdp prove --load --seed {run.header['seed']}"
     return f"cdp prove --profile {run.header['profile']} --seed {run.header['seed']} --only {trial.name}"
 
 
@@ -136,9 +143,9 @@ def markdown(run: ProofRun) -> str:
     ]
     for family, score in found.families.items():
         own = [
-            f"{n.partition('-')[2]} {s.found}/{s.counted}"
+            f"{n.removeprefix(family)[1:]} {s.found}/{s.counted}"
             for n, s in found.requirements.items()
-            if n.startswith(family + "-")
+            if family_of(n) == family
         ]
         lines.append(f"| {family} | {score.in_words} | {', '.join(own)} |")
     lines += ["", "## Not found", ""]

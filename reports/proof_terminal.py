@@ -12,7 +12,7 @@ from rich.table import Table
 
 from cdp.proof_results import FOUND, INVALID, ProofRun, Trial
 from reports.console import make_console
-from reports.proof import SIGNS, command, explained, summary
+from reports.proof import SIGNS, command, explained, family_of, summary
 
 _SHOWN = 12  # survivors that fit a screen
 _SPEAK_S = 15.0
@@ -63,7 +63,7 @@ def print_proof(run: ProofRun, console: Console | None = None) -> None:
         weak = [
             f"{n} {s.found}/{s.counted}"
             for n, s in found.requirements.items()
-            if n.startswith(family + "-") and s.share < 1
+            if family_of(n) == family and s.share < 1
         ]
         table.add_row(family, score.in_words, ", ".join(weak) or "all of each")
     console.print(table)

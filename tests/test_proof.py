@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from cdp.cli import cli
 from cdp.contract import Contract, load_contract
+from cdp.fault_control import Kind, ProofError
 from cdp.proof_results import ERROR, FOUND, INVALID, MISNAMED, PROOF_FILE, SURVIVED, ProofRun, Trial, read_proof
 from cdp.records import ResultsError
-from contracts.proof.control import Kind, ProofError
 from contracts.proof.mutants import Mutant, possible, sampled, spread
 from contracts.proof.pool import Pool
 from contracts.proof.run import Proof, Wanted

@@ -19,8 +19,8 @@ from benchmarks.load.report import machine
 from benchmarks.peers.schemathesis_run import Alarm, Peer
 from cdp.contract import load_contract
 from cdp.embedded import embedded_instance
+from cdp.fault_control import Control
 from cdp.proof_results import FOUND
-from contracts.proof.control import Control
 from contracts.proof.mutants import Mutant
 from contracts.proof.pool import SMALL
 from contracts.proof.run import Proof, Wanted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -25,6 +25,7 @@ Examples:
   cdp prove --profile release -n 2            every kind on several operations: the full proof
   cdp prove --only PAGE-03                    the faults that break one requirement
   cdp prove --only offset-in-pages/list_feeds one mutant, to look at a survivor
+  cdp prove --load                            faults that show under load or in an audit, four minutes
   cdp prove --continue reports/proofs/...     go on with a proof that was cut off"""
 )
 @click.option("--profile", type=click.Choice(["quick", "release", "nightly"]), default="quick", show_default=True)
@@ -40,6 +41,7 @@ Examples:
 @click.option("-n", "--processes", default=2, show_default=True, type=click.IntRange(1, 64), help="How many at a time.")
 @click.option("--continue", "continued", type=click.Path(path_type=Path), default=None, help="Go on with this proof.")
 @click.option("--proofs", default=str(PROOFS), show_default=True, help="Where the directories of proofs are made.")
+@click.option("--load", "under_load", is_flag=True, help="Faults that show under load, before load runs and audits.")
 @click.option("--list", "listing", is_flag=True, help="Show the kinds of faults and end.")
 def prove(
     profile: str,
@@ -51,19 +53,22 @@ def prove(
     processes: int,
     continued: Path | None,
     proofs: str,
+    under_load: bool,
     listing: bool,
 ) -> None:
     """Prove that the suite finds faults: a fault for every check, and no false alarm.
 
     Exit codes: 0 every mutant was found and the clean instance is in order, 1 not so, 2 usage, 3 cut off.
     """
-    from contracts.proof.control import ProofError
+    from cdp.fault_control import ProofError
     from contracts.proof.run import Proof, Wanted
 
     if listing:
         _list()
         return
     directory = continued or run_directory(Path(proofs), "embedded")
+    if under_load:
+        _prove_load(directory, seed)
     proof = Proof(Wanted(profile, seed, processes, per_kind, sample, only, clean_seeds), directory)
     try:
         try:
@@ -81,9 +86,31 @@ def prove(
         sys.exit(NOT_JUDGED)
 
 
+def _prove_load(directory: Path, seed: int) -> NoReturn:
+    """Every fault under load, one run each, four minutes in all; ends the process."""
+    from cdp.fault_control import ProofError
+    from load.proof import prove_load
+    from reports.console import make_console
+    from reports.proof_terminal import Trials
+
+    try:
+        with Trials(0, make_console(sys.stderr)) as progress:
+            for number, trial in enumerate(prove_load(directory, seed), start=1):
+                progress.tried(trial, number)
+        sys.exit(_report(directory))
+    except KeyboardInterrupt:
+        click.echo(f"\ninterrupted; what was tried stands in {directory}", err=True)
+        sys.exit(NOT_JUDGED)
+    except (ProofError, TargetError) as error:
+        raise click.ClickException(str(error)) from None
+    except ResultsError as error:
+        click.echo(f"cdp prove: {error}", err=True)
+        sys.exit(NOT_JUDGED)
+
+
 def _list() -> None:
     from cdp.embedded import embedded_instance
-    from contracts.proof.control import Control
+    from cdp.fault_control import Control
     from contracts.proof.pool import SMALL
 
     with embedded_instance(*SMALL) as target:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cdp.contract import Contract
-from contracts.proof.control import Kind
+from cdp.fault_control import Kind
 
 THOROUGHNESS = ("quick", "release", "nightly")
 
@@ -32,7 +32,7 @@ def possible(kinds: Iterable[Kind], judged: Mapping[str, Collection[str]], profi
     level = THOROUGHNESS.index(profile)
     found = {}
     for kind in kinds:
-        if THOROUGHNESS.index(kind.profile) <= level:
+        if kind.profile in THOROUGHNESS and THOROUGHNESS.index(kind.profile) <= level:
             judgeable = judged.get(kind.by[0], ())
             found[kind.name] = [name for name in kind.operations if name in judgeable]
     return found

@@ -16,9 +16,9 @@ from typing import Any, Self
 
 from cdp.contract import load_contract
 from cdp.embedded import embedded_instance
+from cdp.fault_control import Control, Kind, ProofError
 from cdp.proof_results import ERROR, Trial
 from cdp.targets import TargetError
-from contracts.proof.control import Control, Kind, ProofError
 from contracts.proof.mutants import Mutant
 from contracts.proof.trial import Court
 

@@ -11,9 +11,9 @@ from typing import Any
 from cdp import __version__
 from cdp.contract import Contract, load_contract
 from cdp.embedded import embedded_instance
+from cdp.fault_control import Control, Kind, ProofError
 from cdp.proof_results import PROOF_FILE, Trial, read_proof
 from cdp.records import RecordWriter
-from contracts.proof.control import Control, Kind, ProofError
 from contracts.proof.mutants import Mutant, possible, sampled, spread
 from contracts.proof.pool import SMALL, Pool
 from contracts.proof.trial import Court, alarms_of, passed

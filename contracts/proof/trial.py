@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cdp.contract import Contract
+from cdp.fault_control import Control, Kind
 from cdp.proof_results import FOUND, INVALID, MISNAMED, SURVIVED, Trial
 from cdp.targets import Target
 from cdp.verdicts import Result, Verdict
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.profiles import PROFILES
-from contracts.proof.control import Control, Kind
 from contracts.proof.mutants import Mutant
 from contracts.run import ContractRun, make_plan
 from contracts.session import Obstacle

@@ -20,6 +20,7 @@ from instance.faults import (
     subtle,
     texts,
     tokens,
+    under_load,
 )
 from instance.faults.model import FAULTS, Fault
 
@@ -39,4 +40,5 @@ __all__ = [
     "subtle",
     "texts",
     "tokens",
+    "under_load",
 ]
