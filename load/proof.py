@@ -129,7 +129,7 @@ def _run(target: Target, directory: str, seed: int) -> tuple[LoadRun | None, str
 
 
 def told(run: LoadRun) -> set[str]:
-    """What a run says is wrong: findings of the audit, objectives that were missed, errors, violations by requirement."""
+    """What a run says is wrong: findings of the audit, missed objectives, errors, violations."""
     words = {f"audit:{finding.name}" for finding in (run.audit.findings if run.audit else ())}
     words |= {f"objective:{each.objective}" for each in run.objectives if each.judged is Judged.MISSED}
     words |= {finding.requirement for finding in run.findings if finding.requirement}
