@@ -7,11 +7,13 @@ from typing import Any
 from hypothesis import strategies as st
 
 from contracts.applicability import FILTERS
+from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.listing import (
     REFERENCE_PAGE,
     Walk,
+    as_page,
     asked_again,
     describe,
     identity,
@@ -331,6 +333,8 @@ def _filtered(s: Subject, name: str, reference: Walk) -> None:
         found, exchange = filtered.records, filtered.exchange
     if not found:
         raise Broken(f"{name} with a value taken from a record brings nothing", exchange, example)
+    if not quick:
+        _nobody(s, name, base, value)
     if reference.complete and name != "search_text":
         known = {str(identity(r)) for r in reference.records}
         stranger = next((r for r in found if str(identity(r)) not in known), None)
@@ -355,6 +359,20 @@ def _filtered(s: Subject, name: str, reference: Walk) -> None:
                 f"{example}&limit={half}&offset=1",
             )
         s.exercised()
+
+
+def _nobody(s: Subject, name: str, base: Call, value: str) -> None:
+    """A filter with a value that no record has brings none. What takes ids may refuse an unknown one."""
+    unknown = f"cdp{s.number}nobody" if not value.isdigit() else "987654321"
+    exchange = s.session.read(base.asking((name, unknown), ("limit", 5)), s.caller())
+    if not exchange.ok:
+        return
+    found = as_page(s, exchange, f"{name}={unknown}")
+    if found.records:
+        raise Broken(
+            f"{name} with a value that no record has brings {len(found.records)} records", exchange, f"{name}={unknown}"
+        )
+    s.exercised()
 
 
 def _filter_value(name: str, records: list[Any]) -> tuple[str | None, int]:

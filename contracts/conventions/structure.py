@@ -193,6 +193,13 @@ def _agree_with_entity(s: Subject, records: list[dict[str, Any]], sub: SubEntity
         if number == most:
             return
         exchange = s.session.read(Call(read, {read.path_parameters[0].name: wanted}), s.session.admin)
+        if exchange.status == 404:
+            raise Broken(
+                f"the data of {sub.key} {wanted} are embedded, which {read.id} does not know",
+                exchange,
+                "load_full_structure=1",
+                softly=True,
+            )
         if not exchange.ok or not isinstance(exchange.json, dict):
             continue
         alone = exchange.json.get(read.item_key) if read.item_key else exchange.json
