@@ -104,7 +104,7 @@ bench-audit: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.audit $(ARGS)
 
 prove: $(INSTALLED)
-	@$(BIN)/cdp prove --profile release -n 2 --clean-seeds 20 $(ARGS)
+	@$(BIN)/cdp prove --profile quick --profile release -n 2 $(ARGS)
 
 bench-peers: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.peers $(ARGS)

@@ -77,7 +77,7 @@ def _header(seed: int, clean: Trial, kinds: list[Kind]) -> dict[str, Any]:
         "proof": True,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "suite_version": __version__,
-        "profile": PROFILE,
+        "profiles": [PROFILE],
         "seed": seed,
         "clean": {str(seed): alarms},
         "sections": [SECTION],
@@ -107,6 +107,7 @@ def _trial(fault: str, operation: str, right: frozenset[str], control: Control, 
         wall_s=round(time.monotonic() - began, 3),
         seen=state.seen,
         changed=state.changed,
+        profile=PROFILE,
         why=why,
     )
 

@@ -53,6 +53,7 @@ class Summary:
     all: Score
     requirements: dict[str, Score]
     families: dict[str, Score]
+    profiles: dict[str, Score]
     matrix: dict[tuple[str, str], Score]
     kinds: list[str]
     sections: list[str]
@@ -82,6 +83,7 @@ def summary(run: ProofRun) -> Summary:
         whole,
         dict(sorted(requirements.items())),
         dict(sorted(families.items())),
+        _by_profile(run),
         dict(matrix),
         sorted({trial.fault for trial in run.trials}),
         [name for name in run.header["sections"] if any(trial.section == name for trial in run.trials)],
@@ -93,6 +95,20 @@ def summary(run: ProofRun) -> Summary:
         sum(t.requests for t in run.trials) / number,
         sum(t.wall_s for t in run.trials) / number,
     )
+
+
+def _by_profile(run: ProofRun) -> dict[str, Score]:
+    """Of each profile that was asked: the mutants that it has to find, found by it or by a quicker one."""
+    profiles = list(run.header["profiles"])
+    least = {kind["name"]: kind["profile"] for kind in run.header["kinds"]}
+    scores = {name: Score() for name in profiles}
+    for trial in run.trials:
+        for place, name in enumerate(profiles):
+            if least[trial.fault] in profiles[place + 1 :]:
+                continue
+            early = trial.outcome != FOUND or not trial.profile or profiles.index(trial.profile) <= place
+            scores[name].outcomes[trial.outcome if early else SURVIVED] += 1
+    return scores
 
 
 def family_of(name: str) -> str:
@@ -110,9 +126,9 @@ def _scores_of_pairs() -> defaultdict[tuple[str, str], Score]:
 
 def command(run: ProofRun, trial: Trial) -> str:
     """The command that shows a mutant again."""
-    if run.header["profile"] == "load":
+    if trial.profile == "load":
         return f"cdp prove --load --seed {run.header['seed']}"
-    return f"cdp prove --profile {run.header['profile']} --seed {run.header['seed']} --only {trial.name}"
+    return f"cdp prove --profile {trial.profile or run.header['profiles'][-1]} --seed {run.header['seed']} --only {trial.name}"
 
 
 def explained(trial: Trial) -> str:
@@ -129,12 +145,13 @@ def markdown(run: ProofRun) -> str:
     found = summary(run)
     header = run.header
     lines = [
-        f"# Proof, profile {header['profile']}, seed {header['seed']}",
+        f"# Proof, {' and '.join(header['profiles'])}, seed {header['seed']}",
         "",
         f"Found: **{found.all.in_words}** mutants of {len(found.kinds)} kinds of faults in {len(found.sections)} "
         f"sections; {found.rightly:.1%} of what was reported bore the right name and place. "
         f"Clean instance: {_clean(run)}. {found.requests:,.0f} requests and {found.seconds:.1f} s a mutant.",
         *([] if run.complete else ["", "**The proof was cut off.**"]),
+        *_profiles(found),
         "",
         "## Families and requirements",
         "",
@@ -155,6 +172,13 @@ def markdown(run: ProofRun) -> str:
         lines += [f"- `{t.name}`: {explained(t)}" for t in found.invalid]
     lines += ["", "## Kinds × sections", "", *_matrix(found)]
     return "\n".join(lines) + "\n"
+
+
+def _profiles(found: Summary) -> list[str]:
+    if len(found.profiles) < 2:
+        return []
+    scores = "; ".join(f"{name} {score.in_words}" for name, score in found.profiles.items())
+    return ["", f"By profile, of the kinds that each has to find: {scores}. What survived one was tried with the next."]
 
 
 def _clean(run: ProofRun) -> str:
@@ -184,7 +208,8 @@ def as_json(run: ProofRun) -> dict[str, Any]:
     """The proof for machines: scores, survivors, every trial."""
     found = summary(run)
     return {
-        "profile": run.header["profile"],
+        "profiles": run.header["profiles"],
+        "by_profile": {name: score.in_words for name, score in found.profiles.items()},
         "seed": run.header["seed"],
         "complete": run.complete,
         "mutants": found.all.counted,

@@ -72,6 +72,8 @@ def print_proof(run: ProofRun, console: Console | None = None) -> None:
         console.print(f"  {command(run, trial)}", soft_wrap=True, markup=False)
     if len(found.missed) > _SHOWN:
         console.print(f"  and {len(found.missed) - _SHOWN} more")
+    if len(found.profiles) > 1:
+        console.print("; ".join(f"{name} {score.in_words}" for name, score in found.profiles.items()), soft_wrap=True)
     alarms = sum(map(len, found.false_alarms.values()))
     console.print(
         f"{found.all.in_words} found, {len(found.kinds)} kinds of faults; {found.rightly:.1%} named rightly; "

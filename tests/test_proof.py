@@ -126,7 +126,7 @@ def test_a_proof_is_stored_continued_and_told(tmp_path: Path) -> None:
     assert path.read_bytes().splitlines(keepends=True)[:2] == lines[:2]
 
     with pytest.raises(ProofError, match="holds another proof"):
-        list(Proof(Wanted("quick", 2, 1, 4, None, EASY), directory).run())
+        list(Proof(Wanted(("quick",), 2, 1, 4, None, EASY), directory).run())
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_process_that_dies_costs_its_mutant_alone(contract: Contract) -> None:
     sections = {name: operation.section for name, operation in contract.operations.items()}
     mutants = [Mutant(*name.split("/")) for name in EASY]
     found: list[Trial] = []
-    with Pool(1, "quick", 1) as pool:
+    with Pool(1, ["quick"], 1) as pool:
         for trial in pool.trials(mutants, kinds, sections):
             found.append(trial)
             if len(found) == 1:
@@ -161,25 +161,28 @@ def test_a_process_that_dies_costs_its_mutant_alone(contract: Contract) -> None:
 # --- what is told -----------------------------------------------------------------------------------------------------
 
 TRIALS = [
-    Trial("a", "list_tags", "Tags", FOUND, ["PAGE-03"], requests=10, wall_s=1.0, seen=5, changed=3),
-    Trial("a", "list_feeds", "Feeds", SURVIVED, requests=10, wall_s=1.0, seen=5, changed=3),
+    Trial("a", "list_tags", "Tags", FOUND, ["PAGE-03"], requests=10, wall_s=1.0, seen=5, changed=3, profile="quick"),
+    Trial("a", "list_feeds", "Feeds", SURVIVED, requests=10, wall_s=1.0, seen=5, changed=3, profile="release"),
     Trial("b", "list_tags", "Tags", MISNAMED, strangers=["CODE-01"], requests=10, wall_s=1.0, changed=1),
     Trial("b", "list_feeds", "Feeds", ERROR, why="the process died"),
     Trial("b", "list_emails", "Emails", INVALID, why="the fault broke: KeyError"),
 ]
 HEADER = {
-    "profile": "quick",
+    "profiles": ["quick", "release"],
     "seed": 1,
-    "clean": {"1": [], "2": ["PAGE-01/list_tags"]},
+    "clean": {"quick, seed 1": [], "quick, seed 2": ["PAGE-01/list_tags"]},
     "sections": ["Feeds", "Tags", "Emails"],
-    "kinds": [{"name": "a", "by": ["PAGE-03"]}, {"name": "b", "by": ["ORDER-01", "ORDER-02"]}],
+    "kinds": [
+        {"name": "a", "by": ["PAGE-03"], "profile": "quick"},
+        {"name": "b", "by": ["ORDER-01", "ORDER-02"], "profile": "release"},
+    ],
 }
 
 
 def test_the_score_counts_what_was_named_and_nothing_else() -> None:
     found = summary(ProofRun(HEADER, TRIALS, True, False))
     assert (found.all.found, found.all.counted) == (1, 4)
-    assert found.rightly == 0.5 and found.false_alarms == {"2": ["PAGE-01/list_tags"]}
+    assert found.rightly == 0.5 and found.false_alarms == {"quick, seed 2": ["PAGE-01/list_tags"]}
     assert {name: (s.found, s.counted) for name, s in found.requirements.items()} == {
         "PAGE-03": (1, 2),
         "ORDER-01": (0, 2),
@@ -191,7 +194,7 @@ def test_the_score_counts_what_was_named_and_nothing_else() -> None:
 def test_survivors_come_with_the_command_that_shows_them() -> None:
     run = ProofRun(HEADER, TRIALS, False, False)
     text = markdown(run)
-    assert "cdp prove --profile quick --seed 1 --only a/list_feeds" in text and "was cut off" in text
+    assert "cdp prove --profile release --seed 1 --only a/list_feeds" in text and "was cut off" in text
     assert "reported by CODE-01" in explained(TRIALS[2])
     assert [missed["mutant"] for missed in as_json(run)["missed"]] == ["a/list_feeds", "b/list_feeds", "b/list_tags"]
     assert "Nothing." in markdown(replace(run, trials=TRIALS[:1]))

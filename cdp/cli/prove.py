@@ -22,13 +22,21 @@ KEPT, BROKEN, NOT_JUDGED = 0, 1, 3
     epilog="""\b
 Examples:
   cdp prove --sample 100                      a hundred mutants, as CI does
-  cdp prove --profile release -n 2            every kind on several operations: the full proof
+  cdp prove --profile quick --profile release every kind on several operations: the full proof
   cdp prove --only PAGE-03                    the faults that break one requirement
   cdp prove --only offset-in-pages/list_feeds one mutant, to look at a survivor
   cdp prove --load                            faults that show under load or in an audit, four minutes
   cdp prove --continue reports/proofs/...     go on with a proof that was cut off"""
 )
-@click.option("--profile", type=click.Choice(["quick", "release", "nightly"]), default="quick", show_default=True)
+@click.option(
+    "--profile",
+    "profiles",
+    type=click.Choice(["quick", "release", "nightly"]),
+    multiple=True,
+    default=["quick"],
+    show_default=True,
+    help="May be repeated: a mutant that survives one is tried with the next.",
+)
 @click.option("--sample", type=click.IntRange(1), default=None, help="So many mutants, drawn by the seed.")
 @click.option(
     "--per-kind", default=4, show_default=True, type=click.IntRange(1), help="Operations of each kind at most."
@@ -44,7 +52,7 @@ Examples:
 @click.option("--load", "under_load", is_flag=True, help="Faults that show under load, before load runs and audits.")
 @click.option("--list", "listing", is_flag=True, help="Show the kinds of faults and end.")
 def prove(
-    profile: str,
+    profiles: tuple[str, ...],
     sample: int | None,
     per_kind: int,
     only: tuple[str, ...],
@@ -69,10 +77,10 @@ def prove(
     directory = continued or run_directory(Path(proofs), "embedded")
     if under_load:
         _prove_load(directory, seed)
-    proof = Proof(Wanted(profile, seed, processes, per_kind, sample, only, clean_seeds), directory)
+    proof = Proof(Wanted(profiles, seed, processes, per_kind, sample, only, clean_seeds), directory)
     try:
         try:
-            click.echo(f"the clean instance, {clean_seeds} runs of {profile} ...", err=True)
+            click.echo(f"the clean instance, {clean_seeds} runs of {' and '.join(profiles)} ...", err=True)
             proof.prepare()
             _try_all(proof)
         except KeyboardInterrupt:

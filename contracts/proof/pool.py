@@ -29,17 +29,17 @@ _START_S = 120.0
 _END_S = 5.0
 
 
-def serve_court(connection: Connection[Any, Any], profile: str, seed: int) -> None:
+def serve_court(connection: Connection[Any, Any], profiles: Sequence[str], seed: int) -> None:
     """What a process does: try one mutant after the other until it gets None. Runs in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends this one
     try:
         with embedded_instance(*SMALL) as target:
-            court = Court(load_contract(), target, Control(target.origin), profile, seed)
+            court = Court(load_contract(), target, Control(target.origin), seed)
             connection.send(None)
             while (work := connection.recv()) is not None:
                 mutant, kind = work
                 try:
-                    connection.send(court.tried(mutant, kind))
+                    connection.send(court.tried(mutant, kind, profiles))
                 except ProofError as error:
                     connection.send(_lost(court.contract.operations[mutant.operation].section, mutant, str(error)))
     except (TargetError, OSError, EOFError) as error:
@@ -68,8 +68,8 @@ class _Worker:
 class Pool:
     """Processes that try mutants; a context, after which none of them is left."""
 
-    def __init__(self, processes: int, profile: str, seed: int) -> None:
-        self.processes, self.profile, self.seed = processes, profile, seed
+    def __init__(self, processes: int, profiles: Sequence[str], seed: int) -> None:
+        self.processes, self.profiles, self.seed = processes, profiles, seed
         self._workers: list[_Worker] = []
         self._context = multiprocessing.get_context("spawn")
         self._deaths = 0
@@ -106,7 +106,7 @@ class Pool:
 
     def _start(self) -> None:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=serve_court, args=(theirs, self.profile, self.seed), daemon=False)
+        process = self._context.Process(target=serve_court, args=(theirs, self.profiles, self.seed), daemon=False)
         process.start()
         theirs.close()
         self._workers.append(_Worker(process, ours, since=time.monotonic()))

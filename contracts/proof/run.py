@@ -21,10 +21,11 @@ from contracts.proof.trial import Court, alarms_of, passed
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be tried. `per_kind`: operations of each kind at most; `sample`: mutants of those, all when None;
+    """What is to be tried. `profiles`: from the quickest to the most thorough one; a mutant that survives one is tried
+    with the next. `per_kind`: operations of each kind at most; `sample`: mutants of those, all when None;
     `only`: names of faults, of mutants, or of requirements, all when empty."""
 
-    profile: str
+    profiles: tuple[str, ...]
     seed: int
     processes: int
     per_kind: int
@@ -35,7 +36,7 @@ class Wanted:
     def as_header(self) -> dict[str, Any]:
         """What a continued proof must agree with."""
         return {
-            "profile": self.profile,
+            "profiles": list(self.profiles),
             "seed": self.seed,
             "per_kind": self.per_kind,
             "sample": self.sample,
@@ -46,7 +47,7 @@ class Wanted:
 
 @dataclass
 class Proof:
-    """One proof, stored in `directory`. `clean` tells about each clean run: its seed and its alarms."""
+    """One proof, stored in `directory`. `clean`: the alarms of each run on the clean instance."""
 
     wanted: Wanted
     directory: Path
@@ -54,7 +55,7 @@ class Proof:
     kinds: dict[str, Kind] = field(default_factory=dict)
     mutants: list[Mutant] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
-    clean: dict[int, list[str]] = field(default_factory=dict)
+    clean: dict[str, list[str]] = field(default_factory=dict)
 
     def prepare(self) -> None:
         """Learn the kinds, run on the clean instance, choose the mutants. Raises ProofError, TargetError."""
@@ -64,11 +65,13 @@ class Proof:
             self._check_names()
             judged: dict[str, set[str]] = {}
             for seed in range(self.wanted.seed, self.wanted.seed + self.wanted.clean_seeds):
-                control.clear()
-                results, _ = Court(self.contract, target, control, self.wanted.profile, seed).run(self._sections())
-                self.clean[seed] = sorted(f"{requirement}/{name}" for requirement, name in alarms_of(results))
-                judged = judged or passed(results)
-        self.mutants = self._chosen(possible(self.kinds.values(), judged, self.wanted.profile))
+                for profile in self.wanted.profiles:
+                    control.clear()
+                    results, _ = Court(self.contract, target, control, seed).run(profile, self._sections())
+                    alarms = sorted(f"{requirement}/{name}" for requirement, name in alarms_of(results))
+                    self.clean[f"{profile}, seed {seed}"] = alarms
+                judged = judged or passed(results)  # by the most thorough one
+        self.mutants = self._chosen(possible(self.kinds.values(), judged, self.wanted.profiles[-1]))
 
     def _check_names(self) -> None:
         known = set(self.kinds) | {name for kind in self.kinds.values() for name in kind.by}
@@ -115,7 +118,7 @@ class Proof:
                 writer.header(**self._header())
             waiting = [mutant for mutant in self.mutants if mutant not in done]
             sections = {name: operation.section for name, operation in self.contract.operations.items()}
-            with Pool(self.wanted.processes, self.wanted.profile, self.wanted.seed) as pool:
+            with Pool(self.wanted.processes, self.wanted.profiles, self.wanted.seed) as pool:
                 for trial in pool.trials(waiting, self.kinds, sections):
                     self.trials.append(trial)
                     writer.write(trial.as_record())
@@ -131,7 +134,7 @@ class Proof:
             "suite_version": __version__,
             "contract_version": self.contract.version,
             **self.wanted.as_header(),
-            "clean": {str(seed): alarms for seed, alarms in self.clean.items()},
+            "clean": self.clean,
             "sections": [section.name for section in self.contract.sections],
             "kinds": [
                 {"name": k.name, "what": k.what, "by": list(k.by), "also": sorted(k.also), "profile": k.profile}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cdp.contract import Contract
@@ -28,14 +28,13 @@ class Court:
     contract: Contract
     target: Target
     control: Control
-    profile: str
     seed: int
 
-    def run(self, sections: tuple[str, ...] = ()) -> tuple[list[Result], int]:
+    def run(self, profile: str, sections: tuple[str, ...] = ()) -> tuple[list[Result], int]:
         """All results of a run over these sections (all without any), and its requests. Nothing is cleaned up: the data
         are laid anew. Raises Obstacle, like any run."""
         selection = Selection(sections=sections)
-        plan = make_plan(self.contract, load_catalogue(), selection, PROFILES[self.profile], seed=self.seed)
+        plan = make_plan(self.contract, load_catalogue(), selection, PROFILES[profile], seed=self.seed)
         with tempfile.TemporaryDirectory(prefix="cdp-proof-") as directory:
             run = ContractRun(plan, self.target, Path(directory))
             try:
@@ -45,14 +44,25 @@ class Court:
                 run.finish(obstacle="the data are thrown away")
         return results, run.session.client.sent
 
-    def tried(self, mutant: Mutant, kind: Kind) -> Trial:
-        """Switch the fault on and run. Raises ProofError when the instance does not answer."""
+    def tried(self, mutant: Mutant, kind: Kind, profiles: Sequence[str]) -> Trial:
+        """Try a mutant with one profile after the other, until one finds it. Raises ProofError when the instance does
+        not answer."""
+        requests, wall_s = 0, 0.0
+        for profile in profiles:
+            trial = self._tried(mutant, kind, profile)
+            requests, wall_s = requests + trial.requests, wall_s + trial.wall_s
+            if trial.outcome == FOUND:
+                break
+        return replace(trial, requests=requests, wall_s=round(wall_s, 3))
+
+    def _tried(self, mutant: Mutant, kind: Kind, profile: str) -> Trial:
+        """Switch the fault on and run."""
         section = self.contract.operations[mutant.operation].section
         began = time.monotonic()
         self.control.switch(mutant.fault, mutant.operation)
         obstacle = ""
         try:
-            results, requests = self.run((section,))
+            results, requests = self.run(profile, (section,))
         except Obstacle as error:
             results, requests, obstacle = [], 0, str(error)
         state = self.control.state()
@@ -77,6 +87,7 @@ class Court:
             round(time.monotonic() - began, 3),
             state.seen,
             state.changed,
+            profile,
             why,
         )
 

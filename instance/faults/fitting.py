@@ -210,6 +210,6 @@ def at_the_top(o: Operation, c: Contract) -> bool:
     return not o.path_parameters
 
 
-def no_login(o: Operation, c: Contract) -> bool:
-    """It is not the way to a token: without one nothing can be judged, and a run says so and ends."""
-    return "login" not in o.id
+def open_by_its_page(o: Operation, c: Contract) -> bool:
+    """A page says that it needs no token. The login is left out: without it nothing can be judged, and a run ends."""
+    return o.auth == "none" and "login" not in o.id

@@ -163,6 +163,7 @@ broken(
     "list_tags create_tag get_report",
     "CODE-01",
     by_chance(0.1, overloaded),
+    profile="release",
     rate=0.1,
 )
 broken(

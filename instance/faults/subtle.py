@@ -10,6 +10,7 @@ from instance.faults import fitting
 from instance.faults.codes import instead, status
 from instance.faults.listing import arranging, given, limit, misreading, offset, valid
 from instance.faults.model import (
+    TOKEN,
     Alteration,
     Answer,
     Request,
@@ -51,6 +52,7 @@ broken(
     also="PAGE-01 PAGE-02 PAGE-04 PAGE-06",
     fits=fitting.paged,
     least=41,
+    profile="release",
 )
 async def page_ends_at_twenty(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
@@ -357,15 +359,15 @@ broken(
 
 
 @breaks(
-    "valid-token-forbidden",
-    "an operation is forbidden to everybody",
+    "token-wanted-elsewhere",
+    "the token is wanted after Authorization: Bearer and counts in no other header",
     "get_report list_feeds update_email",
     "AUTH-08",
-    also="ROLE-02 ROLE-03 ROLE-06 CODE-02",
+    also="AUTH-04 CODE-02",
 )
-async def valid_token_forbidden(request: Request, world: World) -> Answer:
-    answer = await world.forward(request)
-    return refusal(403) if answer.status not in (401, 403) else answer
+async def token_wanted_elsewhere(request: Request, world: World) -> Answer:
+    bearer = (request.header(b"authorization") or b"").removeprefix(b"Bearer ")
+    return await world.forward(request.with_header(TOKEN, bearer or None))
 
 
 @breaks(
@@ -394,7 +396,7 @@ broken(
 broken(
     "two-features-needed",
     "a role with nothing but the required feature is refused",
-    "get_report update_report list_events",
+    "get_custom_email_block list_events",
     "ROLE-02",
     role(lambda held, needed, right: right and len(held) > 1),
     "ROLE-03 ROLE-06",

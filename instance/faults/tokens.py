@@ -333,7 +333,9 @@ async def valid_token_refused(request: Request, world: World) -> Answer:
 OPEN_OPERATIONS = "get_auth_options get_wbs_customer get_wbs_segments get_wbs_ip"
 
 
-@breaks("open-wants-token", "an open operation wants a token", OPEN_OPERATIONS, "AUTH-09", fits=fitting.no_login)
+@breaks(
+    "open-wants-token", "an open operation wants a token", OPEN_OPERATIONS, "AUTH-09", fits=fitting.open_by_its_page
+)
 async def open_wants_token(request: Request, world: World) -> Answer:
     return refusal(401) if request.header(TOKEN) is None else await world.forward(request)
 
@@ -343,7 +345,7 @@ async def open_wants_token(request: Request, world: World) -> Answer:
     "an open operation is 500 without a token",
     OPEN_OPERATIONS,
     "AUTH-09 CODE-01",
-    fits=fitting.no_login,
+    fits=fitting.open_by_its_page,
 )
 async def open_breaks_without_token(request: Request, world: World) -> Answer:
     return refusal(500) if request.header(TOKEN) is None else await world.forward(request)
@@ -354,7 +356,7 @@ async def open_breaks_without_token(request: Request, world: World) -> Answer:
     "an open operation is 404 without a token",
     OPEN_OPERATIONS,
     "AUTH-09",
-    fits=fitting.no_login,
+    fits=fitting.open_by_its_page,
 )
 async def open_hides_without_token(request: Request, world: World) -> Answer:
     return refusal(404) if request.header(TOKEN) is None else await world.forward(request)
