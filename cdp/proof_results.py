@@ -24,7 +24,8 @@ INVALID = "invalid"  # the fault itself broke, or never changed anything
 class Trial:
     """What became of a mutant. `named`: what was reported of its operation, by requirement, rightly; `strangers`: other
     requirements that were reported there; `elsewhere`: alarms on other operations. `changed`: answers that the fault
-    changed. `profile`: the one that found it, the most thorough one that did not. `why` explains what is neither found nor survived."""
+    changed. `profile`: the one that found it, or the most thorough one that did not. `why` explains what is neither
+    found nor survived."""
 
     fault: str
     operation: str

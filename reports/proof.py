@@ -128,7 +128,8 @@ def command(run: ProofRun, trial: Trial) -> str:
     """The command that shows a mutant again."""
     if trial.profile == "load":
         return f"cdp prove --load --seed {run.header['seed']}"
-    return f"cdp prove --profile {trial.profile or run.header['profiles'][-1]} --seed {run.header['seed']} --only {trial.name}"
+    profile = trial.profile or run.header["profiles"][-1]
+    return f"cdp prove --profile {profile} --seed {run.header['seed']} --only {trial.name}"
 
 
 def explained(trial: Trial) -> str:

@@ -232,7 +232,7 @@ async def list_lags(request: Request, world: World) -> Answer:
 @breaks(
     "deleted-lingers",
     "a deleted record is listed for half a second more",
-    "delete_report delete_feed",
+    "delete_report delete_tag",
     "LIFE-04",
     also="LIFE-06 AUTH-05 ROLE-05 " + WALKS,
     through="list",
