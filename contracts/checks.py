@@ -18,7 +18,11 @@ CHECKS: dict[str, Check] = {}
 
 
 class Broken(Exception):
-    """The rule is broken. `softly`: broken in a way that is only worth a WARN, whatever the requirement's level."""
+    """The rule is broken. `softly`: broken in a way that is only worth a WARN, whatever the requirement's level.
+
+    `doubtful` is set where other people are at work and could have done it and undone it: it has to be seen again."""
+
+    doubtful = False
 
     def __init__(
         self, sentence: str, exchange: Exchange | None = None, example: str = "", softly: bool = False
@@ -32,6 +36,15 @@ class Broken(Exception):
 
 class NotExercised(Exception):
     """Nothing could be exercised; the message says why, and what would make it checkable."""
+
+
+class Moved(NotExercised):
+    """What was looked at was changed by other people meanwhile, which tells nothing of the rule; it is looked at
+    again."""
+
+    def __init__(self, what: str = "the collection") -> None:
+        why = "was changed by others while it was looked at"
+        super().__init__(f"{what} {why}; a quieter target would make it checkable")
 
 
 class Unconfirmed(Exception):

@@ -78,7 +78,9 @@ def heed(s: Subject, *, counted: bool = True) -> None:
         finding = outcome.found.get(key)
         if finding is not None and (not finding.told or exploration.confirms(key, finding)):
             finding.told += 1
-            raise Broken(finding.sentence, finding.exchange, finding.drawn.shown())
+            error = Broken(finding.sentence, finding.exchange, finding.drawn.shown())
+            error.doubtful = s.bench.others_known and finding.exchange.status == 404  # what it was about may be gone
+            raise error
         if outcome.lost:
             raise TargetLost(outcome.lost)
 

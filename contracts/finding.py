@@ -15,6 +15,7 @@ from contracts.samples import Sampler
 from contracts.session import Session
 
 _PARENT_CANDIDATES = 4
+_OTHER_CANDIDATES = 8
 _ENOUGH = 21
 FORBIDDEN = 403
 
@@ -50,6 +51,12 @@ class Finder:
         self.make = make
         self._paths: dict[str, dict[str, str]] = {}
         self._finding: set[str] = set()
+        self.steady = False  # others come and go: what has been there for longer is taken
+
+    def forget(self, operation: Operation) -> None:
+        """Seek another record for an operation: the one that was found is gone."""
+        self._paths.pop(operation.id, None)
+        self.steady = True
 
     @property
     def found(self) -> Mapping[str, Mapping[str, str]]:
@@ -145,14 +152,20 @@ class Finder:
             if self.contract.by_action(parameter.entity, "create") and operation.safety != "read":
                 return self.make(parameter.entity).path[parameter.name]
             raise Unavailable(f"{listing.id} holds no record to ask for; create one, or allow writes")
+        if self.steady:
+            values = values[len(values) // 2 :]
         if children is None or children.collection is None:
             return values[0]
         return self._richest(values, parameter, children, path)
 
     def _richest(self, values: list[str], parameter: Parameter, children: Operation, path: Mapping[str, str]) -> str:
-        """Of the newest parents the first with more than a page of children, else the one with the most."""
+        """Of the newest parents the first with more than a page of children, else the one with the most. Where none of
+        them has any, as may be where others are at work, some older ones are looked at."""
         best, most = values[0], -1
-        for value in values[:_PARENT_CANDIDATES]:
+        others = values[_PARENT_CANDIDATES :: max(1, len(values) // _OTHER_CANDIDATES)]
+        for number, value in enumerate([*values[:_PARENT_CANDIDATES], *others]):
+            if number >= _PARENT_CANDIDATES and most > 0:
+                break  # the newest have some
             names = {p.name for p in children.path_parameters}
             known = {**path, parameter.name: value}
             if not names <= set(known):

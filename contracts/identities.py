@@ -83,6 +83,7 @@ class Identities:
                 else f"the login answered {exchange.outcome()} ({kind}) without a token"
             )
             raise Obstacle(f"{what} at {self.session.target.base_url}")
+        self.session.admitted.add(token)
         return self.session.secrets.add(token)
 
     def holding(self, features: frozenset[str], label: str) -> Identity:
@@ -157,6 +158,7 @@ class Identities:
             return
         contract, session = self.session.contract, self.session
         ended, kept = self.make(self._features, "ended-token"), self.make(self._features, "renewed-token")
+        session.ended.add(ended.token)
         logout = session.send(
             Call(contract.operations["logout_user"]).sending({"token": ended.token}), ended, judged=False
         )
@@ -169,6 +171,7 @@ class Identities:
         self._logged_out = ended
         if renewal.ok and isinstance(token, str) and token:
             self._renewed = Identity("renewed-token", session.secrets.add(token))
+            session.admitted.add(token)
 
     def ended(self) -> list[tuple[str, Identity]]:
         """Callers that must be refused: of a disabled and of a deleted user. Each with what was done to it."""
@@ -176,6 +179,7 @@ class Identities:
             ended = []
             for what, end in (("disabled", self._disable), ("deleted", self._delete)):
                 caller = self.make(self._features, "ended-user")
+                self.session.ended.add(caller.token)
                 if end(caller):
                     ended.append((what, caller))
             self._ended = ended
@@ -269,6 +273,10 @@ class Identities:
         self._ended = None if callers.ended is None else list(callers.ended)
         self._logged_out, self._renewed = callers.logged_out, callers.renewed
         self._changeable, self._unavailable = callers.changeable, callers.unavailable
+        self.session.ended.update(caller.token for _, caller in callers.ended or ())
+        if self._logged_out is not None:
+            self.session.ended.add(self._logged_out.token)
         for caller in (*self._holding.values(), self._logged_out, self._renewed, self._changeable):
             if caller is not None:
                 self.session.secrets.add(caller.token)
+                self.session.admitted.add(caller.token)

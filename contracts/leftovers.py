@@ -135,14 +135,19 @@ class Lists:
 
     def ask(self, method: str, url: str) -> Exchange:
         """Send one request as the run's own caller. Raises Obstacle when the target does not answer any more."""
-        headers = {"Accept": "application/json", TOKEN_HEADER: self.session.admin.token}
-        exchange = self.session.client.send(method, url, headers=headers, operation="clean")
+        exchange = self._ask(method, url)
+        if exchange.status == _TOKEN_REFUSED and self.session.renewed(self.session.admin):
+            exchange = self._ask(method, url)
         self._silent = self._silent + 1 if exchange.failure else 0
         if self._silent >= _SILENCE:
             raise Obstacle(f"{self.session.target.base_url} does not answer: {exchange.detail}")
         if exchange.status == _TOKEN_REFUSED:
             raise Obstacle(f"{self.session.target.base_url} refused the token (401); check it, or log in again")
         return exchange
+
+    def _ask(self, method: str, url: str) -> Exchange:
+        headers = {"Accept": "application/json", TOKEN_HEADER: self.session.admin.token}
+        return self.session.client.send(method, url, headers=headers, operation="clean")
 
     def remove(
         self, records: Iterable[Record], outcome: Outcome, deadline: float, done: Callable[[Record], None]

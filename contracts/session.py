@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cdp.cassette import Cassette
@@ -92,6 +92,9 @@ class Session:
         self._refused_in_a_row: set[str] = set()
         self.health: Call | None = None  # a call that is known to be answered
         self.cassette: Cassette | None = None  # where drawn exchanges are kept
+        self._renewed: dict[str, str] = {}  # in place of tokens that ran out
+        self.admitted: set[str] = set()  # tokens that were taken or handed out
+        self.ended: set[str] = set()  # tokens that were ended on purpose, and are not renewed
 
     def send(
         self,
@@ -118,7 +121,7 @@ class Session:
             )
         sent_headers: dict[str, Any] = {"Accept": "application/json"}
         if caller.token:
-            sent_headers[TOKEN_HEADER] = caller.token
+            sent_headers[TOKEN_HEADER] = self._renewed.get(caller.token, caller.token)
         if call.media_type:
             sent_headers["Content-Type"] = call.media_type
         sent_headers.update(headers or {})
@@ -146,6 +149,11 @@ class Session:
             self.books.answered(entry, call, exchange)
         if (operation.safety != "read" or method != "GET") and not exchange.client_error:
             self._reads.clear()
+        if exchange.status == 401 and self.renewed(caller):
+            caller = self.admin if caller.role == self.admin.role else caller
+            return self.send(call, caller, headers, method=method, judged=judged, kept=kept)
+        if exchange.status and exchange.status != 401:
+            self.admitted.add(caller.token)
         self._note(operation, caller, exchange)
         self._watch_refusals(exchange)
         if judged:
@@ -175,6 +183,29 @@ class Session:
         if isinstance(records, list):
             self._watched["pages"] += 1
             self._watched["records"] += len(records)
+
+    def renewed(self, caller: Identity) -> bool:
+        """Renew a caller's token that was taken before and is refused everywhere now: it has run out. Whether another
+        one is in its place; a token that one operation alone refuses, or that was ended on purpose, is not renewed."""
+        token = self._renewed.get(caller.token, caller.token)
+        operation = self.contract.operations.get("refresh_token")
+        if caller.token not in self.admitted or caller.token in self.ended or self.health is None or operation is None:
+            return False
+        if self._ping(token, patient=True).status != 401:
+            return False
+        call = Call(operation).sending({"token": token})
+        headers = {"Accept": "application/json", "Content-Type": call.media_type}
+        exchange = self.client.send(
+            operation.method, call.url(self.target), headers=headers, body=call.body, operation=operation.id
+        )
+        found = exchange.json.get("token") if exchange.ok and isinstance(exchange.json, dict) else None
+        if not isinstance(found, str) or not found or found == token:
+            return False
+        self._renewed[caller.token] = self.secrets.add(found)
+        if caller.token == self.admin.token:
+            self.admin = replace(self.admin, token=found)
+            self.admitted.add(found)
+        return True
 
     def stop_in_time(self) -> None:
         """Raise KeyboardInterrupt when the run is to stop, OutOfTime when its budget is spent."""
@@ -230,10 +261,10 @@ class Session:
         if exchange.method != "GET" and self._refused[operation, status] < PATIENCE:
             raise TargetLost(f"{what}; it may have been done, so it is not sent again")
 
-    def _ping(self) -> Exchange:
+    def _ping(self, token: str = "", *, patient: bool = False) -> Exchange:
         assert self.health is not None
-        headers = {"Accept": "application/json", TOKEN_HEADER: self.admin.token}
-        return self.client.send("GET", self.health.url(self.target), headers=headers, patient=False)
+        headers = {"Accept": "application/json", TOKEN_HEADER: token or self.admin.token}
+        return self.client.send("GET", self.health.url(self.target), headers=headers, patient=patient)
 
     def read(self, call: Call, caller: Identity) -> Exchange:
         """A GET, answered from memory while nothing has been written since the same was asked."""

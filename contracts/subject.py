@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,17 +21,20 @@ from cdp.verdicts import Cell
 from contracts.arrangement import Arrangement
 from contracts.calls import Call
 from contracts.cells import ADMIN, MINIMAL
-from contracts.checks import Broken, NotExercised, TargetLost, Unconfirmed
+from contracts.checks import Broken, Moved, NotExercised, TargetLost, Unconfirmed
 from contracts.drawing import Draw, look_for, try_again
 from contracts.examples import Examples
 from contracts.finding import Unavailable
 from contracts.identities import Identities
+from contracts.observing import State, by_others, came, own_marks, rows_of, shown
 from contracts.response_checks import ResponseChecks
 from contracts.session import Identity, Obstacle, Session
 from contracts.unknown_inputs import UnknownInputs
 
 T = TypeVar("T")
-State = tuple[int, Any]
+_LOOKS = 20  # at a list that may be changed by others
+_SEARCHES = 2  # for others in one list
+_QUIET = 2  # so many of them have to show no change: what changes each time is changed by the look
 
 
 class Workbench:
@@ -71,6 +75,8 @@ class Workbench:
             call = self.valid_call(operation, "control")
             exchange = self.session.read(call, self.session.admin) if operation.safety == "read" else self.execute(call)
             self._controls[operation.id] = call, exchange
+            if exchange.status == 404 and self.vanished(operation):
+                return self.control(operation)
         call, exchange = self._controls[operation.id]
         if operation.provenance == "assumed" and exchange.status in (404, 405, 501):
             raise Unconfirmed(
@@ -82,6 +88,13 @@ class Workbench:
         """Let go of what was kept for an operation once all its cells are judged."""
         self.session.forget(operation)
         self._controls.pop(operation.id, None)
+        for key in [key for key in self._once if key.endswith(f"/{operation.id}")]:
+            del self._once[key]
+
+    def look_anew(self, operation: Operation) -> None:
+        """Forget what was read of an operation, and what drawn requests found, because others have changed it."""
+        self.session.forget_reads()
+        self.memory.get("explorations", {}).pop((operation.id, self.session.seed), None)
         for key in [key for key in self._once if key.endswith(f"/{operation.id}")]:
             del self._once[key]
 
@@ -138,8 +151,14 @@ class Workbench:
         return checks
 
     def state(self, call: Call, *, now: bool = False) -> State:
-        """What the operation that observes this one shows: status and decoded body. From memory, or really asked
+        """What the operation that observes this one shows: status and described body. From memory, or really asked
         `now`."""
+        observing = self._observing(call)
+        read = self.session.read_again if now else self.session.read
+        return shown(self.session.contract, observing.operation, read(observing, self.session.admin))
+
+    def _observing(self, call: Call) -> Call:
+        """The call of the operation that shows what another call changed."""
         operation = call.operation
         assert operation.observe is not None
         observer = self.session.contract.operations[operation.observe]
@@ -151,9 +170,79 @@ class Workbench:
         observing = Call(observer, path, tuple(query))
         if observer.collection and observer.collection.paging:
             observing = observing.asking(("limit", 100))
-        read = self.session.read_again if now else self.session.read
-        exchange = read(observing, self.session.admin)
-        return exchange.status, exchange.json
+        return observing
+
+    def unchanged(self, call: Call, before: State) -> bool:
+        """Whether the operation that observes this one shows what it showed before. Raises Moved when other people's
+        doing is all that is different."""
+        after = self.state(call, now=True)
+        if after == before:
+            return True
+        assert call.operation.observe is not None
+        if after[0] == before[0] and self.may_be_others(before[1], after[1]):
+            look = self._observing(call)
+            if self.others_at_work(look):
+                raise Moved(f"what {look.operation.id} shows")
+        return False
+
+    def may_be_others(self, before: Any, after: Any) -> bool:
+        """Whether other people's doing may be all that is different between two looks at a list."""
+        return by_others(before, after, own_marks(self.session.prefix))
+
+    def others_at_work(self, look: Call) -> bool:
+        """Whether others are seen to create records on the target. Once they were, it is known for the run.
+
+        A list is read over and over with nothing written between. New records that are nobody's of the run have to
+        come now and then, or several at a time: one with every look may come of looking.
+        """
+        searches: Counter[str] = self.memory.setdefault("searches for others", Counter())
+        if not self.others_known and searches[look.operation.id] < _SEARCHES:
+            searches[look.operation.id] += 1
+            quiet, new = 0, 0
+            if look.operation.collection and look.operation.collection.paging:
+                look = look.asking(("limit", 100))
+            before = rows_of(look.operation, self.session.read_again(look, self.session.admin))
+            for _ in range(_LOOKS):
+                after = rows_of(look.operation, self.session.read_again(look, self.session.admin))
+                if before is None or after is None:
+                    break
+                quiet += before == after
+                new = max(new, len(came(before, after)) if self.may_be_others(before, after) else 0)
+                if new > 1 or (new and quiet >= _QUIET):
+                    self.memory["others"] = self.arrangement.finder.steady = True
+                    break
+                before = after
+        return self.others_known
+
+    @property
+    def others_known(self) -> bool:
+        """Whether others have been seen at work."""
+        return bool(self.memory.get("others"))
+
+    def vanished(self, operation: Operation) -> bool:
+        """Whether the record that an operation reads is gone, though the run did not delete it: not to be read any
+        more, and not in its list. Another one is sought then."""
+        known = self._controls.get(operation.id)
+        if operation.safety != "read" or not operation.path_parameters or known is None:
+            return False
+        call, _ = known
+        if any(self.session.read_again(call, self.session.admin).status != 404 for _ in range(_QUIET)):
+            return False
+        parameter = operation.path_parameters[-1]
+        listing = self.session.contract.by_action(parameter.entity, "list") if parameter.entity else None
+        if listing is None or any(p.name not in call.path for p in listing.path_parameters):
+            return False
+        look = Call(listing, {p.name: call.path[p.name] for p in listing.path_parameters})
+        if listing.collection and listing.collection.paging:
+            look = look.asking(("limit", 100))
+        rows = rows_of(listing, self.session.read_again(look, self.session.admin))
+        wanted = call.path[parameter.name]
+        if rows is None or any(isinstance(r, dict) and str(r.get(parameter.field)) == wanted for r in rows):
+            return False
+        self.arrangement.finder.forget(operation)
+        self.look_anew(operation)
+        del self._controls[operation.id]
+        return True
 
     @staticmethod
     def needing_state(call: Call, state: State) -> None:
@@ -271,7 +360,9 @@ class Subject:
             raise (broken[-1] if broken else error) from None
         except Flaky:
             last = broken[-1]
-            raise Broken(f"{last.sentence} (not every time)", last.exchange, last.example) from None
+            flaky = Broken(f"{last.sentence} (not every time)", last.exchange, last.example)
+            flaky.doubtful = last.doubtful
+            raise flaky from None
         if stopped:
             raise stopped[0]
 

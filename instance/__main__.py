@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from instance.awkward import ALL, LIST, UnknownKind, chosen, shown
 from instance.server import CannotServe, serve
 
 
@@ -19,9 +20,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--events", type=_count, default=20000, help="how many customer events (default: %(default)s)")
     parser.add_argument("--faults", action="store_true", help="switch faults at the control address /-/fault")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when the starting process ends")
+    parser.add_argument(
+        "--awkward",
+        nargs="?",
+        const=ALL,
+        metavar="KIND,...",
+        help="be awkward in every way that the documents allow, or in some; list shows the kinds",
+    )
     given = parser.parse_args(arguments)
     if given.faults and given.data is not None:
         parser.error("--faults lays the data anew for each fault; it takes no --data")
+    if given.faults and given.awkward is not None:
+        parser.error("--faults and --awkward do not go together: a fault is to be seen on its own")
+    if given.awkward == LIST:
+        print(shown())
+        return 0
+    try:
+        awkward = chosen(given.awkward, given.seed) if given.awkward is not None else None
+    except UnknownKind as error:
+        parser.error(str(error))
     try:
         serve(
             host=given.host,
@@ -32,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
             events=given.events,
             exit_with_parent=given.exit_with_parent,
             faults=given.faults,
+            awkward=awkward,
         )
     except CannotServe as error:
         print(f"cdp serve: {' '.join(str(error).split())}", file=sys.stderr)

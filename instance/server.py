@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from instance import access, records, services
 from instance.app import create_app
+from instance.awkward import Awkwardness
 from instance.contract import Contract, ContractError
 from instance.store import Store
 from instance.users import ADMINISTRATOR_ID, ADMINISTRATOR_ROLE_ID
@@ -57,8 +58,9 @@ class Server(uvicorn.Server):
         self._ready()
 
 
-def open_store(path: str, seed: int, customers: int, events: int) -> tuple[Store, bool]:
-    """The store at `path` and whether it was new; a new one is seeded. Raises `CannotServe`."""
+def open_store(path: str, seed: int, customers: int, events: int, first_id: int = 0) -> tuple[Store, bool]:
+    """The store at `path` and whether it was new; a new one is seeded, integer ids after `first_id`. Raises
+    `CannotServe`."""
     services.register()
     try:
         contract = Contract()
@@ -73,7 +75,7 @@ def open_store(path: str, seed: int, customers: int, events: int) -> tuple[Store
         if new:
             from instance.seeding import seed_instance
 
-            seed_instance(store, seed, customers, events)
+            seed_instance(store, seed, customers, events, first_id)
         return store, new
     except sqlite3.Error as error:
         store.close()
@@ -119,11 +121,13 @@ def serve(
     wrap: Callable[[Any], Any] | None = None,
     exit_with_parent: bool = False,
     faults: bool = False,
+    awkward: Awkwardness | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. Prints base URL and administrator when ready. Raises `CannotServe`.
 
     `data` None = a temporary file that goes when the server does. `wrap` may put something around the application.
     `faults`: it has a control address that switches faults (instance/faults).
+    `awkward`: kinds of awkwardness that the documents allow (instance/awkward).
     """
     # Until the server runs, SIGTERM ends it as Ctrl-C does, so that the temporary file goes.
     signal.signal(signal.SIGTERM, _interrupt)
@@ -133,7 +137,7 @@ def serve(
     temporary = tempfile.TemporaryDirectory(prefix="cdp-") if data is None else None
     try:
         path = data if data is not None else str(Path(temporary.name if temporary else "") / "instance.sqlite")
-        store, _ = open_store(path, seed, customers, events)
+        store, new = open_store(path, seed, customers, events, awkward.first_id if awkward else 0)
         try:
             password = os.environ.get(PASSWORD_VARIABLE) or secrets.token_urlsafe(12)
             try:
@@ -145,11 +149,14 @@ def serve(
 
                 faulty = FaultyApplication(store, create_app)
                 try:
-                    _run(bound, host, faulty, wrap, email, password)
+                    _run(bound, host, wrap(faulty) if wrap else faulty, None, email, password)
                 finally:
                     faulty.close()
-            else:
-                _run(bound, host, create_app(store), wrap, email, password)
+                return
+            app: Any = create_app(store)
+            if awkward is not None:
+                app = awkward.put_around(app, store, new=new)
+            _run(bound, host, wrap(app) if wrap else app, awkward, email, password)
         finally:
             with suppress(sqlite3.Error):
                 store.close()
@@ -159,11 +166,7 @@ def serve(
             temporary.cleanup()
 
 
-def _run(
-    bound: socket.socket, host: str, app: Any, wrap: Callable[[Any], Any] | None, email: str, password: str
-) -> None:
-    if wrap is not None:
-        app = wrap(app)
+def _run(bound: socket.socket, host: str, app: Any, awkward: Awkwardness | None, email: str, password: str) -> None:
     shown = f"[{host}]" if ":" in host else host
 
     def ready() -> None:
@@ -172,7 +175,7 @@ def _run(
 
     config = uvicorn.Config(
         app,
-        http=Protocol,
+        http=awkward.protocol(Protocol) if awkward else Protocol,
         ws="none",
         lifespan="off",
         loop="uvloop",
@@ -180,7 +183,7 @@ def _run(
         log_level="critical",
         access_log=False,
         server_header=False,
-        timeout_keep_alive=75,
+        timeout_keep_alive=awkward.keep_alive_s if awkward else 75,
         timeout_graceful_shutdown=1,
     )
     # It logs what it thinks of broken forms; the client is told instead.

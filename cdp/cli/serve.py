@@ -15,12 +15,24 @@ import click
 @click.option("--seed", default=1, show_default=True, help="Seed of the made-up data.")
 @click.option("--customers", default=2000, show_default=True, help="Customers to make up.")
 @click.option("--faults", is_flag=True, help="Add the control address /-/fault, which switches deliberate faults.")
-def serve(host: str, port: int, data: str | None, seed: int, customers: int, faults: bool) -> None:
+@click.option(
+    "--awkward",
+    is_flag=False,
+    flag_value="all",
+    default=None,
+    metavar="[KIND,...]",
+    help="Be awkward in every way that the documents allow, or in some; --awkward=list shows the kinds.",
+)
+def serve(
+    host: str, port: int, data: str | None, seed: int, customers: int, faults: bool, awkward: str | None
+) -> None:
     """Run the embedded instance; prints its base URL and the administrator's e-mail and password."""
     options = ["--host", host, "--port", str(port), "--seed", str(seed), "--customers", str(customers)]
     if data is not None:
         options += ["--data", data]
     if faults:
         options.append("--faults")
+    if awkward is not None:
+        options.append(f"--awkward={awkward}")
     # The instance takes this process over: signals and exit codes are its own, and nothing here imports it.
     os.execv(sys.executable, [sys.executable, "-m", "instance", *options])

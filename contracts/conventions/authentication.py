@@ -14,8 +14,9 @@ from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.disclosure import internals
 from contracts.conventions.harmless import harmless
+from contracts.observing import State
 from contracts.session import ANONYMOUS
-from contracts.subject import State, Subject, require
+from contracts.subject import Subject, require
 
 UNKNOWN_TOKEN = "cdp-no-such-token-0123456789abcdef"
 PLACES = ("query token", "query access_token", "cookie", "authorization", "body")
@@ -186,7 +187,7 @@ def refused_in_vain(s: Subject, *tries: Callable[[Call], Exchange]) -> None:
     s.bench.needing_state(call, before)
     exchange = [attempt(call) for attempt in tries][-1]
     require(
-        s.bench.state(call, now=True) == before,
+        s.bench.unchanged(call, before),
         f"a request that was refused with {exchange.outcome()} changed what {s.operation.observe} shows",
         exchange,
     )

@@ -36,8 +36,9 @@ from contracts.conventions.life_model import (
     Step,
     same,
 )
-from contracts.conventions.listing import REFERENCE_PAGE, identity
+from contracts.conventions.listing import REFERENCE_PAGE
 from contracts.finding import Unavailable
+from contracts.observing import identity
 from contracts.subject import Subject, Workbench
 
 

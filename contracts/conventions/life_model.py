@@ -14,6 +14,7 @@ from cdp.http import Exchange
 from cdp.texts import timestamp
 from contracts.arrangement import OwnRecord
 from contracts.checks import NotExercised, TargetLost, Unconfirmed
+from contracts.observing import canonical
 from contracts.subject import Workbench
 
 CREATE, READ, LIST, UPDATE, DELETE, TRASH, RESTORE = "create", "read", "list", "update", "delete", "trash", "restore"
@@ -120,6 +121,10 @@ def usable(bench: Workbench, name: str) -> Entity:
     return Entity(name, found)
 
 
+def _text(value: Any) -> str:
+    return canonical(value) if isinstance(value, dict | list) else str(value)
+
+
 def same(sent: Any, got: Any) -> bool:
     """Whether a value came back as it was sent: an id may come as a number or a text, JSON as text or decoded, a time
     in any form."""
@@ -132,5 +137,5 @@ def same(sent: Any, got: Any) -> bool:
         except orjson.JSONDecodeError:
             return False
     if isinstance(sent, list) and isinstance(got, list):
-        return sorted(map(str, sent)) == sorted(map(str, got))
+        return sorted(map(_text, sent)) == sorted(map(_text, got))
     return timestamp(sent) is not None and timestamp(sent) == timestamp(got)

@@ -15,12 +15,12 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-from cdp.contract import Operation
+from cdp.contract import Contract, Operation
 from cdp.http import Exchange
 from cdp.verdicts import Cell
 from contracts.calls import Call
 from contracts.cells import ADMIN
-from contracts.checks import Broken, NotExercised, TargetLost, Unconfirmed, check
+from contracts.checks import Broken, Moved, NotExercised, TargetLost, Unconfirmed, check
 from contracts.conventions.life import Life
 from contracts.conventions.life_model import (
     ACTIONS,
@@ -40,9 +40,10 @@ from contracts.conventions.life_model import (
     Step,
     usable,
 )
-from contracts.conventions.listing import REFERENCE_PAGE, asked_again, identity
+from contracts.conventions.listing import REFERENCE_PAGE, asked_again
 from contracts.examples import Kept
 from contracts.exploration import heed
+from contracts.observing import canonical, identity, rows_of, shown
 from contracts.subject import Subject, Workbench
 
 # --- the machine ----------------------------------------------------------------------------------------------------
@@ -196,19 +197,21 @@ def _witness(s: Subject) -> Call | None:
     body = s.session.read(call, s.session.admin).json
     rows = body.get(collection.key) if collection and collection.key and isinstance(body, dict) else body
     parameter = other.path_parameters[-1]
-    if not isinstance(rows, list) or not rows or not isinstance(rows[0], dict) or parameter.field not in rows[0]:
+    if not isinstance(rows, list) or not rows:
         return None
-    path = {**call.path, parameter.name: str(rows[0][parameter.field])}
+    row = rows[len(rows) // 2 if s.bench.others_known else 0]  # theirs are the newest, and may go at any time
+    if not isinstance(row, dict) or parameter.field not in row:
+        return None
+    path = {**call.path, parameter.name: str(row[parameter.field])}
     return Call(other, path) if all(p.name in path for p in other.path_parameters) else None
 
 
-def _state(exchange: Exchange, operation: Operation) -> Any:
+def _state(contract: Contract, exchange: Exchange, operation: Operation) -> Any:
     """What an answer shows: of a list its records by what tells them apart, so that their order does not matter."""
-    collection, body = operation.collection, exchange.json
-    if collection is None:
-        return exchange.status, body
-    rows = body.get(collection.key) if collection.key and isinstance(body, dict) else body
-    return {repr(identity(r)): r for r in rows} if isinstance(rows, list) else (exchange.status, body)
+    rows = rows_of(operation, exchange)
+    if rows is None:
+        return shown(contract, operation, exchange)
+    return {canonical(identity(r)): r for r in rows}
 
 
 def _difference(before: Any, after: Any) -> str:
@@ -231,12 +234,13 @@ def reading_changes_nothing(s: Subject) -> None:
     # In a short profile a list has been read in many ways by now, and its last answer without parameters is known.
     again = asked_again(s) if s.operation.collection and s.session.profile.list_forms == 1 else None
     if again is not None and again.ok:
-        before = _state(s.session.read(call, s.session.admin), s.operation)
+        before = _state(s.session.contract, s.session.read(call, s.session.admin), s.operation)
         _unchanged(s, call, before, again, call)
         return
     witness = _witness(s)
     looks = [look for look in (witness, call) if look is not None]
-    states = [_state(s.session.read(look, s.session.admin), look.operation) for look in looks]
+    contract = s.session.contract
+    states = [_state(contract, s.session.read(look, s.session.admin), look.operation) for look in looks]
     for reading in (asked, call):
         s.session.read_again(reading, s.session.admin)
     for look, state in zip(looks, states, strict=True):
@@ -245,7 +249,7 @@ def reading_changes_nothing(s: Subject) -> None:
 
 def _unchanged(s: Subject, look: Call, before: Any, exchange: Exchange, asked: Call) -> None:
     """What a look shows now is what it showed before the reading."""
-    after = _state(exchange, look.operation)
+    after = _state(s.session.contract, exchange, look.operation)
     what = _difference(before, after)
     if what:
         _confirmed(s, look, before, after, what, asked, exchange)
@@ -254,8 +258,19 @@ def _unchanged(s: Subject, look: Call, before: Any, exchange: Exchange, asked: C
 
 def _confirmed(s: Subject, look: Call, before: Any, after: Any, what: str, asked: Call, exchange: Exchange) -> None:
     """Whether it was the reading: what goes on changing while nothing but the look itself is repeated cannot tell."""
-    again = _state(s.session.read_again(look, s.session.admin), look.operation)
-    if _difference(after, again) or not _difference(before, again):
+    again, last = (
+        _state(s.session.contract, s.session.read_again(look, s.session.admin), look.operation) for _ in range(2)
+    )
+    by_itself = any(_difference(after, each) or not _difference(before, each) for each in (again, last))
+    if by_itself and not s.bench.others_known:
+        raise NotExercised(f"what {look.operation.id} answers changes by itself from one call to the next")
+    if isinstance(before, dict) and isinstance(after, dict):
+        others = s.bench.may_be_others(list(before.values()), list(after.values()))
+        if others and s.bench.others_at_work(look):
+            raise Moved(f"what {look.operation.id} shows")
+    if by_itself:
         raise NotExercised(f"what {look.operation.id} answers changes by itself from one call to the next")
     example = "&".join(f"{name}={value}" for name, value in asked.query) or "without parameters"
-    raise Broken(f"reading changed what {look.operation.id} shows: {what}", exchange, example)
+    error = Broken(f"reading changed what {look.operation.id} shows: {what}", exchange, example)
+    error.doubtful = s.bench.others_known  # a record of theirs may be gone
+    raise error

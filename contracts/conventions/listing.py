@@ -7,7 +7,8 @@ from typing import Any
 
 from cdp.http import Exchange
 from contracts.calls import Call
-from contracts.checks import Broken, NotExercised
+from contracts.checks import Broken, Moved, NotExercised
+from contracts.observing import canonical, identity
 from contracts.subject import Subject
 
 REFERENCE_PAGE = 100
@@ -112,8 +113,8 @@ def _more(s: Subject, step: int, base: Call | None, records: list[Any]) -> bool:
         found = as_page(s, behind, "").records
     except (Broken, NotExercised):
         return False
-    known = set(map(repr, map(identity, records)))
-    return bool(found) and not known.intersection(map(repr, map(identity, found)))
+    known = {canonical(identity(r)) for r in records}
+    return bool(found) and not known.intersection(canonical(identity(r)) for r in found)
 
 
 def needing(s: Subject, records: Walk, count: int, what: str) -> None:
@@ -126,13 +127,29 @@ def still(s: Subject, reference: Walk, error: Broken) -> Exception:
     """The verdict on a difference between two reads: it only counts when the collection held still meanwhile."""
     before = reference.records[: reference.first]
     again = s.session.send(list_call(s).asking(("limit", REFERENCE_PAGE)), s.caller())
-    if again.ok and as_page(s, again, "").records != before:
+    if again.ok and (now := as_page(s, again, "").records) != before:
+        if s.bench.may_be_others(before, now):
+            return Moved()
         return NotExercised("the collection changed while it was read; a quieter target would make it checkable")
+    error.doubtful = s.bench.others_at_work(list_call(s))
     return error
 
 
-def identity(record: Any) -> Any:
-    """What tells a record from the others: its id, else all of it."""
-    if isinstance(record, dict):
-        return record["id"] if "id" in record else tuple(sorted((k, repr(v)) for k, v in record.items()))
-    return record
+def held_still(s: Subject, reference: Walk) -> None:
+    """Raise Moved when others, who are known to be at work, changed the collection since: what came may make up for
+    what is lost."""
+    if s.bench.others_known:
+        again = s.session.send(list_call(s).asking(("limit", REFERENCE_PAGE)), s.caller())
+        if again.ok and as_page(s, again, "").records != reference.records[: reference.first]:
+            raise Moved()
+
+
+def settled(s: Subject, before: list[Any], error: Broken, *query: tuple[str, Any]) -> Exception:
+    """The verdict on a difference from records that were read earlier: other people's doing, if the same request shows
+    some now, and others are seen at work; else the error."""
+    again = s.session.send(list_call(s).asking(*query), s.caller())
+    now = as_page(s, again, "").records if again.ok else before
+    error.doubtful = s.bench.others_at_work(list_call(s))
+    if error.doubtful and now != before and s.bench.may_be_others(before, now):
+        return Moved()
+    return error

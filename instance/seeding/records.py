@@ -41,16 +41,18 @@ SETTINGS = (
 )
 
 
-def seed_records(store: Store, seed: int) -> None:
-    """Fill all collections but the customers' own, in one transaction."""
-    Seeder(store, seed).run()
+def seed_records(store: Store, seed: int, first_id: int = 0) -> None:
+    """Fill all collections but the customers' own, in one transaction. Integer ids come after `first_id`, the
+    administrator's and his role's aside."""
+    Seeder(store, seed, first_id).run()
 
 
 class Seeder:
     """One run of seeding; everything it makes up comes from one random source."""
 
-    def __init__(self, store: Store, seed: int) -> None:
+    def __init__(self, store: Store, seed: int, first_id: int = 0) -> None:
         self.store = store
+        self.first_id = first_id
         self.rng = random.Random(f"records {seed}")
         self.values = Values(store, self.rng, ANCHOR)
         self.rows: list[tuple[str, str, str, str, int, str]] = []
@@ -85,7 +87,11 @@ class Seeder:
 
     def _id(self, entity: Entity) -> int | str:
         if self.store.contract.book.kind(self.store.entities.schema(entity, "id")) == "integer":
-            self.counters[entity.name] = self.counters.get(entity.name, 0) + 1
+            last = self.counters.get(entity.name)
+            if last is None and entity.name in ("user", "user_role"):
+                self.counters[entity.name] = ADMINISTRATOR_ID
+            else:
+                self.counters[entity.name] = max(last or 0, self.first_id) + 1
             return self.counters[entity.name]
         return self.values.uuid()
 

@@ -1,0 +1,96 @@
+"""What an answer shows of the target, and which changes of it may be other people's doing.
+
+A target has other users. Records of theirs come and go while a rule is looked at; that is no fault of the target, and
+no proof that the rule was kept either. What tells it from a fault: records that stayed are as they were and in the
+order in which they were, and none that came or went is the run's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from cdp.contract import Contract, Operation
+from cdp.http import Exchange
+from cdp.prefixes import letters_of
+
+Record = Any
+State = tuple[int, Any]
+_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+
+
+def identity(record: Record) -> Any:
+    """What tells a record from the others: its id, else all of it."""
+    if isinstance(record, dict):
+        return record["id"] if "id" in record else canonical(record)
+    return record
+
+
+def canonical(value: Any) -> str:
+    """A JSON value as one text, whatever the order of its keys."""
+    try:
+        return orjson.dumps(value, option=_CANONICAL).decode()
+    except TypeError:  # an integer beyond 64 bits, or a lone surrogate
+        return repr(value)
+
+
+def rows_of(operation: Operation, exchange: Exchange) -> list[Record] | None:
+    """The records of a list's answer; None where it is no list."""
+    collection, body = operation.collection, exchange.json
+    if collection is None or not exchange.ok:
+        return None
+    rows = body if collection.key is None else body.get(collection.key) if isinstance(body, dict) else None
+    return rows if isinstance(rows, list) else None
+
+
+def shown(contract: Contract, operation: Operation, exchange: Exchange) -> State:
+    """The status, and what a success shows of the target: a list's records, else what the contract describes. Words of
+    an error and unknown fields beside the described ones may be others each time."""
+    if not exchange.ok:
+        return exchange.status, None
+    rows = rows_of(operation, exchange)
+    return exchange.status, described(contract, operation, exchange) if rows is None else rows
+
+
+def described(contract: Contract, operation: Operation, exchange: Exchange) -> Any:
+    """The body without the fields beside those that the contract describes; all of it where it describes none."""
+    body = exchange.json
+    schema = operation.response_schema(exchange.status)
+    known: Mapping[str, Any] = contract.resolved(schema).get("properties", {}) if schema else {}
+    if not isinstance(body, dict) or not known:
+        return body
+    return {name: value for name, value in body.items() if name in known}
+
+
+def own_marks(prefix: str) -> Callable[[Record], bool]:
+    """Tells whether a record bears the prefix of a run."""
+    marks = (prefix, letters_of(prefix))
+    return lambda record: any(mark in canonical(record) for mark in marks)
+
+
+def came(before: list[Record], after: list[Record]) -> list[Record]:
+    """Records that are new, those aside that moved up into the page at its end."""
+    known = {canonical(identity(r)) for r in before}
+    last = max((n for n, r in enumerate(after) if canonical(identity(r)) in known), default=-1)
+    return [r for r in after[:last] if canonical(identity(r)) not in known]
+
+
+def by_others(before: Any, after: Any, is_own: Callable[[Record], bool]) -> bool:
+    """Whether other people's doing may be all that is different between two looks at the same list: what stands at the
+    end of a page may go over its border, or come over it, or be new among records of one moment."""
+    if not isinstance(before, list) or not isinstance(after, list):
+        return False
+    earlier = {canonical(identity(r)): r for r in before}
+    later = {canonical(identity(r)): r for r in after}
+    if len(earlier) != len(before) or len(later) != len(after):
+        return False  # one stands there twice
+    stayed = [key for key in earlier if key in later]
+    if not stayed or [key for key in later if key in earlier] != stayed:
+        return False
+    if any(earlier[key] != later[key] for key in stayed):
+        return False
+    if len(earlier) == len(later) == len(stayed):
+        return False  # nothing is different
+    return not any(map(is_own, (*came(before, after), *came(after, before))))

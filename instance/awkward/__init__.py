@@ -1,0 +1,127 @@
+"""Awkward but conforming: everything that the documents allow and that lazy clients trip over.
+
+Nothing in the server knows of it. Each kind is a module; a middleware puts the chosen ones around the application, some
+lay data into a new store, and two work on the wire below.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from instance.app import Application
+from instance.awkward.big import Big
+from instance.awkward.busy import Busy
+from instance.awkward.charset import Charset
+from instance.awkward.chunked import Chunked
+from instance.awkward.close import Close
+from instance.awkward.empty import Empty
+from instance.awkward.error_texts import ErrorTexts
+from instance.awkward.escapes import Escapes
+from instance.awkward.extra_headers import ExtraHeaders
+from instance.awkward.fields import Fields
+from instance.awkward.fractions import Fractions
+from instance.awkward.gzip_answers import GzipAnswers
+from instance.awkward.key_order import KeyOrder
+from instance.awkward.kind import Kind, Settings, World
+from instance.awkward.large_ids import FIRST, LargeIds
+from instance.awkward.latency import Latency
+from instance.awkward.limit_cap import LimitCap
+from instance.awkward.middleware import Middleware
+from instance.awkward.others import Others
+from instance.awkward.ties import Ties
+from instance.awkward.tokens import Tokens
+from instance.awkward.whitespace import Whitespace
+from instance.awkward.wire import HeaderCase, Idle, recased
+from instance.routing import Router
+from instance.store import Store
+
+ALL = "all"
+LIST = "list"
+# In the order in which they act: first on data and requests, then on what an answer says, then on how it is written.
+KINDS: dict[str, type[Kind]] = {
+    kind.name: kind
+    for kind in (
+        *(LargeIds, Empty, Big, Ties),
+        *(Latency, Busy, LimitCap, Others, Tokens),
+        *(Fields, ErrorTexts, Fractions, KeyOrder, Whitespace, Escapes),
+        *(Charset, ExtraHeaders, GzipAnswers, Chunked, Close, HeaderCase, Idle),
+    )
+}
+_TOGETHER = {"close_every": 4}  # where connections live long enough for the other kinds
+_KEEP_ALIVE_S = 75
+
+
+class UnknownKind(Exception):
+    """What was asked for is no kind and no setting; the text is one line for people."""
+
+
+@dataclass
+class Awkwardness:
+    """The chosen kinds, what is set of them, and the seed of all that is random."""
+
+    names: tuple[str, ...]
+    settings: Settings
+    seed: int = 1
+
+    @property
+    def first_id(self) -> int:
+        """The id after which those of a new store come."""
+        return FIRST if LargeIds.name in self.names else 0
+
+    @property
+    def keep_alive_s(self) -> int:
+        """Seconds after which an idle connection is closed."""
+        return self.settings.idle_s if Idle.name in self.names else _KEEP_ALIVE_S
+
+    def protocol(self, protocol: type[Any]) -> type[Any]:
+        """The server's protocol with what works on the wire."""
+        return recased(protocol) if HeaderCase.name in self.names else protocol
+
+    def put_around(self, app: Application, store: Store, *, new: bool) -> Application:
+        """The application with the kinds around it; a new store gets their data."""
+        world = World(store, self.seed, self.settings)
+        kinds: Sequence[Kind] = [KINDS[name](world) for name in self.names]
+        for kind in kinds if new else ():
+            kind.furnish(store)
+        for kind in kinds:
+            kind.start(store)
+        return Middleware(app, Router(store.contract.operations.values()), kinds)
+
+
+def chosen(text: str, seed: int) -> Awkwardness:
+    """The kinds of a list such as `ties,latency,latency_ms=50`; settings alone stand for all kinds. Raises
+    `UnknownKind`."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    named = [part for part in parts if "=" not in part]
+    values: dict[str, int] = {}
+    together = not named or ALL in named
+    for part in named:
+        if part not in KINDS and part != ALL:
+            close = _close_to(part, KINDS)
+            raise UnknownKind(f"there is no kind of awkwardness {part!r}{close}; --awkward=list shows all")
+    known = {field.name for field in dataclasses.fields(Settings)}
+    for name, _, value in (part.partition("=") for part in parts if "=" in part):
+        if name not in known:
+            every = ", ".join(sorted(known))
+            raise UnknownKind(f"there is no setting {name!r}{_close_to(name, known)}; they are {every}")
+        least = 0 if name == "latency_ms" else 1
+        if not value.isascii() or not value.isdigit() or int(value) < least:
+            raise UnknownKind(f"{name} takes a whole number from {least}, not {value!r}")
+        values[name] = int(value)
+    settings = replace(Settings(), **{**(_TOGETHER if together else {}), **values})
+    return Awkwardness(tuple(name for name in KINDS if together or name in named), settings, seed)
+
+
+def _close_to(name: str, known: Any) -> str:
+    found = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def shown() -> str:
+    """All kinds with their sentences, one a line."""
+    width = max(map(len, KINDS))
+    return "\n".join(f"{name:{width}}  {kind.sentence}" for name, kind in KINDS.items())

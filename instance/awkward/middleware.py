@@ -1,0 +1,59 @@
+"""The ASGI middleware that puts kinds of awkwardness around an application."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from instance.app import Application, Receive, Scope, Send
+from instance.awkward.kind import Answer, Kind, Request
+from instance.routing import Router
+
+
+class Middleware:
+    """Lets every kind act before and after the application handles a request."""
+
+    def __init__(self, app: Application, router: Router, kinds: Sequence[Kind]) -> None:
+        self.app = app
+        self.router = router
+        self.kinds = kinds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = self._request(scope)
+        answer = None
+        for kind in self.kinds:
+            answer = await kind.before(request)
+            if answer is not None:
+                break
+        if answer is None:
+            answer = await self._forward(scope, receive)
+        if answer is None:
+            return
+        for kind in self.kinds:
+            kind.after(request, answer)
+        answer.write()
+        await answer.send(send)
+
+    def _request(self, scope: Scope) -> Request:
+        found = self.router.find(scope["raw_path"])
+        if found is None:
+            return Request(scope, None)
+        methods, values = found
+        return Request(scope, methods.get(scope["method"]), tuple(values))
+
+    async def _forward(self, scope: Scope, receive: Receive) -> Answer | None:
+        """What the application answers; None when the client went away meanwhile."""
+        messages: list[Any] = []
+
+        async def keep(message: Any) -> None:
+            messages.append(message)
+
+        await self.app(scope, receive, keep)
+        if not messages:
+            return None
+        start = messages[0]
+        body = b"".join(message.get("body", b"") for message in messages[1:])
+        return Answer(start["status"], list(start["headers"]), body)

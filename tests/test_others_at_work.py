@@ -1,0 +1,152 @@
+"""Other people's doing on a target, told from faults: nothing of theirs is a finding, and no fault hides behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp.contract import Contract, load_contract
+from cdp.verdicts import Result, Verdict
+from contracts.catalogue import load_catalogue
+from contracts.cells import Selection
+from contracts.observing import by_others, came, canonical, own_marks
+from contracts.profiles import PROFILES
+from contracts.run import ContractRun, make_plan
+from instance.app import Application, Receive, Scope, Send
+from tests.awkward_server import AwkwardServers, Served
+
+OWN = own_marks("cdp-own")
+
+
+def rows(*names: str) -> list[dict[str, Any]]:
+    return [{"id": name, "name": f"{name} record"} for name in names]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "possible"),
+    [
+        ("abcd", "xabcd", True),  # somebody created one
+        ("abcd", "acd", True),  # somebody deleted one
+        ("abcd", "xabc", True),  # the page is full: the last one went over its border
+        ("abcd", "acde", True),  # another one came over it
+        ("abcd", "abcde", True),  # somebody created one of the same moment as the last
+        ("abcd", "abce", True),  # and the page is full
+        ("abcd", "bacd", False),  # other order
+        ("abcd", "aabcd", False),  # twice
+        ("abcd", "", False),  # all at once
+        ("abcd", "wxyz", False),  # nothing stayed
+        ("abcd", "abcd", False),  # nothing changed
+    ],
+)
+def test_what_others_may_have_done(before: str, after: str, possible: bool) -> None:
+    assert by_others(rows(*before), rows(*after), OWN) is possible
+
+
+def test_others_touch_nothing_of_the_run_and_change_no_record() -> None:
+    own = {"id": 7, "name": "cdp-own-3 tag"}
+    assert not by_others(rows("a", "b"), [own, *rows("a", "b")], OWN)
+    assert not by_others([own, *rows("a", "b")], rows("a", "b"), OWN)
+    changed = [{"id": "a", "name": "other"}, *rows("b")]
+    assert not by_others(rows("a", "b"), [*rows("x"), *changed], OWN)
+    assert not by_others({"a": 1}, rows("a"), OWN)
+
+
+def test_records_are_told_apart_whatever_the_order_of_keys() -> None:
+    assert canonical({"a": 1, "b": {"c": 2, "d": 3}}) == canonical({"b": {"d": 3, "c": 2}, "a": 1})
+    assert came(rows("a", "b"), rows("x", "a", "y", "b", "z")) == rows("x", "y")
+
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+CATALOGUE = load_catalogue()
+
+
+@pytest.fixture(scope="module")
+def contract() -> Contract:
+    return load_contract()
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwkwardServers]:
+    yield AwkwardServers(tmp_path_factory.mktemp("others"))
+
+
+def judged(
+    served: Served, contract: Contract, directory: Path, operations: Iterable[str], requirements: Iterable[str] = ()
+) -> list[Result]:
+    """A quick run over some operations; the data are thrown away."""
+    selection = Selection(operations=tuple(operations), requirements=tuple(requirements))
+    plan = make_plan(contract, CATALOGUE, selection, PROFILES["quick"], seed=1)
+    run = ContractRun(plan, served.target, directory)
+    try:
+        run.start()
+        return list(run.judge_all())
+    finally:
+        run.finish(obstacle="the data are thrown away")
+
+
+def shown(results: Iterable[Result]) -> str:
+    return "; ".join(f"{r.cell.address} {r.verdict.name} {r.sentence}" for r in results)
+
+
+def operations_of(contract: Contract, *sections: str) -> list[str]:
+    return [o.id for o in contract.operations.values() if o.section in sections]
+
+
+def test_no_false_alarm_with_every_kind_at_once(servers: AwkwardServers, contract: Contract, tmp_path: Path) -> None:
+    operations = operations_of(contract, "Feeds", "Email Blocking/Unblocking", "Customers Search")
+    with servers.serving("latency_ms=0,busy_every=900,big=2000") as served:
+        results = judged(served, contract, tmp_path, operations)
+    alarms = [r for r in results if r.verdict >= Verdict.WARN]
+    assert not alarms, shown(alarms)
+    assert sum(r.verdict is Verdict.PASS for r in results) > 0.9 * len(results)
+
+
+def test_a_list_that_hardly_stands_still_is_no_finding(
+    servers: AwkwardServers, contract: Contract, tmp_path: Path
+) -> None:
+    with servers.serving("others,others_every=2") as served:
+        results = judged(served, contract, tmp_path, ["list_destinations"], ["PAGE-04", "PAGE-09"])
+    assert {r.verdict for r in results} <= {Verdict.PASS, Verdict.SKIP}, shown(results)
+    assert all("changed" in r.sentence for r in results if r.verdict is Verdict.SKIP), shown(results)
+
+
+class Losing:
+    """An application that leaves the record at the border of the second page out."""
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["query_string"] == b"offset=20":
+            scope["query_string"] = b"offset=21"
+        await self.app(scope, receive, send)
+
+
+def test_a_record_that_is_lost_between_pages_is_found_though_others_are_at_work(
+    servers: AwkwardServers, contract: Contract, tmp_path: Path
+) -> None:
+    with servers.serving("others,others_every=8", seed=2, wrap=Losing) as served:
+        results = judged(served, contract, tmp_path, ["list_destinations"], ["PAGE-04", "PAGE-06", "PAGE-09"])
+    found = {r.cell.requirement: r.verdict for r in results}
+    assert found == {"PAGE-04": Verdict.FAIL, "PAGE-06": Verdict.FAIL, "PAGE-09": Verdict.PASS}, shown(results)
+
+
+def test_a_token_that_ran_out_is_renewed_and_one_that_was_ended_is_not(
+    servers: AwkwardServers, contract: Contract, tmp_path: Path
+) -> None:
+    with servers.serving("tokens") as served:
+        plan = make_plan(contract, CATALOGUE, Selection(operations=("list_tags",)), PROFILES["quick"], seed=1)
+        run = ContractRun(plan, served.target, tmp_path)
+        try:
+            run.start()
+            served.run_out()
+            results = list(run.judge_all())
+        finally:
+            run.finish(obstacle="the data are thrown away")
+    told = {r.cell.requirement: r for r in results}
+    assert not [r for r in results if r.verdict >= Verdict.WARN], shown(results)
+    assert told["AUTH-06"].verdict is told["ROLE-07"].verdict is told["ROLE-03"].verdict is Verdict.PASS, shown(results)
