@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -261,3 +262,10 @@ def test_what_is_unknown_is_said_in_one_line(text: str, words: str) -> None:
 def test_settings_alone_stand_for_all_kinds() -> None:
     assert chosen("latency_ms=0", 1).names == tuple(KINDS) == chosen("all", 1).names
     assert chosen("close", 1).settings.close_every == 1 != chosen("all", 1).settings.close_every
+
+
+def test_the_documentation_names_every_kind_as_the_command_does() -> None:
+    told = (Path(__file__).parents[1] / "docs" / "awkward.md").read_text("utf-8").partition("| Setting")[0]
+    rows = dict(line.strip("| ").split(" | ", 1) for line in told.splitlines() if line.startswith("| `"))
+    for name, kind in KINDS.items():
+        assert rows[f"`{name}`"] == f"{kind.sentence} | {kind.allowed}"
