@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from contracts.calls import Call
-from contracts.checks import NotExercised, check
+from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.status_codes import NOWHERE
 from contracts.exploration import heed
 from contracts.finding import Unavailable
@@ -88,7 +88,11 @@ def listed_and_read_agree(s: Subject) -> None:
             raise NotExercised(f"{listing.id} holds no record to compare with")
         exchange = s.session.read(call.at(**{parameter.name: str(twin[parameter.field])}), s.session.admin)
         record = (exchange.json or {}).get(s.operation.item_key) if s.operation.item_key else exchange.json
-        require(isinstance(record, dict), f"a record of {listing.id} read by its id got {exchange.outcome()}", exchange)
+        if not isinstance(record, dict):
+            error = Broken(f"a record of {listing.id} read by its id got {exchange.outcome()}", exchange)
+            look = Call(listing, {p.name: call.path[p.name] for p in listing.path_parameters})
+            error.doubtful = exchange.status == 404 and s.bench.others_at_work(look)  # they may have deleted it
+            raise error
     assert isinstance(record, dict)
     for name in record.keys() & twin.keys():
         require(
