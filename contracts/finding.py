@@ -156,13 +156,16 @@ class Finder:
             values = values[len(values) // 2 :]
         if children is None or children.collection is None:
             return values[0]
-        return self._richest(values, parameter, children, path)
+        return self._richest(values, parameter, children, path, once=operation.safety == "read")
 
-    def _richest(self, values: list[str], parameter: Parameter, children: Operation, path: Mapping[str, str]) -> str:
+    def _richest(
+        self, values: list[str], parameter: Parameter, children: Operation, path: Mapping[str, str], *, once: bool
+    ) -> str:
         """Of the newest parents the first with more than a page of children, else the one with the most. Where none of
         them has any, as may be where others are at work, some older ones are looked at."""
         best, most = values[0], -1
-        others = values[_PARENT_CANDIDATES :: max(1, len(values) // _OTHER_CANDIDATES)]
+        # What a read is about is sought once for a run, what a write is about each time.
+        others = values[_PARENT_CANDIDATES :: max(1, len(values) // _OTHER_CANDIDATES)] if once else []
         for number, value in enumerate([*values[:_PARENT_CANDIDATES], *others]):
             if number >= _PARENT_CANDIDATES and most > 0:
                 break  # the newest have some
