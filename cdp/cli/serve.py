@@ -23,9 +23,7 @@ import click
     metavar="[KIND,...]",
     help="Be awkward in every way that the documents allow, or in some; --awkward=list shows the kinds.",
 )
-def serve(
-    host: str, port: int, data: str | None, seed: int, customers: int, faults: bool, awkward: str | None
-) -> None:
+def serve(host: str, port: int, data: str | None, seed: int, customers: int, faults: bool, awkward: str | None) -> None:
     """Run the embedded instance; prints its base URL and the administrator's e-mail and password."""
     options = ["--host", host, "--port", str(port), "--seed", str(seed), "--customers", str(customers)]
     if data is not None:
