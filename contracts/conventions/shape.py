@@ -89,10 +89,10 @@ def listed_and_read_agree(s: Subject) -> None:
         exchange = s.session.read(call.at(**{parameter.name: str(twin[parameter.field])}), s.session.admin)
         record = (exchange.json or {}).get(s.operation.item_key) if s.operation.item_key else exchange.json
         if not isinstance(record, dict):
-            error = Broken(f"a record of {listing.id} read by its id got {exchange.outcome()}", exchange)
+            vanished = Broken(f"a record of {listing.id} read by its id got {exchange.outcome()}", exchange)
             look = Call(listing, {p.name: call.path[p.name] for p in listing.path_parameters})
-            error.doubtful = exchange.status == 404 and s.bench.others_at_work(look)  # they may have deleted it
-            raise error
+            vanished.doubtful = exchange.status == 404 and s.bench.others_at_work(look)  # they may have deleted it
+            raise vanished
     assert isinstance(record, dict)
     for name in record.keys() & twin.keys():
         require(
