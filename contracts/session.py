@@ -152,7 +152,7 @@ class Session:
         if exchange.status == 401 and self.renewed(caller):
             caller = self.admin if caller.role == self.admin.role else caller
             return self.send(call, caller, headers, method=method, judged=judged, kept=kept)
-        if exchange.status and exchange.status != 401:
+        if caller.token and exchange.status not in (0, 401):
             self.admitted.add(caller.token)
         self._note(operation, caller, exchange)
         self._watch_refusals(exchange)
