@@ -14,7 +14,7 @@ SOURCES := $(wildcard benchmarks cdp contracts instance load reports tests)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-all test-browser browser lint serve clean
-.PHONY: k6 bench bench-audit bench-capacity bench-changes bench-contract bench-instance bench-peers prove prove-audit
+.PHONY: k6 bench bench-audit bench-capacity bench-changes bench-contract bench-history bench-instance bench-peers prove prove-audit
 
 help:
 	@echo "make run             the release gate on the embedded instance: contract, load, comparison (four minutes), with reports"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench-instance  measure the embedded instance"
 	@echo "make bench-contract  measure contract runs by the rights that a target gives (takes an hour; see ARGS=--help)"
 	@echo "make bench-changes   measure how well changes are told from noise, on simulated nights and load runs"
+	@echo "make bench-history   measure how fast the history of a thousand runs answers, and what it takes on disk"
 	@echo "make bench-audit     measure what the audit of load runs costs, and audit faithful runs (see ARGS=--help)"
 	@echo "make prove           put every kind of fault before the suite: each has to be named (an hour; see ARGS=--help)"
 	@echo "make bench-peers     the same faults before Schemathesis on its own (see ARGS=--help)"
@@ -99,6 +100,9 @@ bench-contract: $(INSTALLED)
 
 bench-changes: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.changes $(ARGS)
+
+bench-history: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.history $(ARGS)
 
 bench-audit: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.audit $(ARGS)

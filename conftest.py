@@ -247,6 +247,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """After pytest's own lines: the matrix, the findings, and where the reports are."""
+    from cdp.history import record
     from cdp.results import read_results
     from reports import write_reports
     from reports.console import make_console
@@ -256,6 +257,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if run is None:
         return
     results = run.directory / "results.jsonl"
+    if problem := record(results):
+        terminalreporter.write_line(problem)
     print_run(read_results(results), make_console(), run.plan.strict)
     for report in write_reports(results):
         terminalreporter.write_line(str(report))

@@ -16,6 +16,7 @@ from locust import events
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from its checkout, from wherever it is called
 
+from cdp.history import record
 from cdp.load_results import Span, Step, read_load_results
 from cdp.records import RESULTS_FILE
 from load.node import install
@@ -46,6 +47,8 @@ class OnTerminal:
             self._progress.__exit__(None, None, None)
             self._progress = None
         results = directory / RESULTS_FILE
+        if problem := record(results):
+            print(f"load: {problem}", file=sys.stderr)
         written = write_reports(results)
         print_load_run(read_load_results(results), make_console())
         for path in written:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -11,10 +11,11 @@ from rich.text import Text
 from cdp.comparison.capacity import CAPACITY
 from cdp.comparison.history import FIGURES, History, Moved, Night
 from cdp.comparison.model import Comparison, Row, Told, per_cent
+from cdp.history import RunSummary, Since
 from cdp.verdicts import CANNOT_TELL, GO, NO_GO, Verdict
 from reports.console import STYLES
 from reports.load_terminal import HEADLINE_STYLES, milliseconds
-from reports.wording import one_line, plural, shortened
+from reports.wording import one_line, plural, shortened, since_in_words
 
 TOLD_STYLES = {
     Told.WORSE: "bold bright_red",
@@ -26,6 +27,7 @@ _DECISION_STYLES = {GO: "green", NO_GO: "bold bright_red", CANNOT_TELL: "yellow"
 _COUNTED = (Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.ERROR, Verdict.SKIP, Verdict.UNCONFIRMED)
 _CELLS_SHOWN = 30
 _TEXT_LIMIT = 200
+_NAMED = 8  # cells of a row
 
 
 def print_comparison(found: Comparison, console: Console) -> None:
@@ -84,6 +86,29 @@ def print_history(found: History, console: Console, last: int) -> None:
     if not found.moved:
         few = " (too few to see a change)" if series < 10 else ""
         console.print(Text(f"no change point in {plural(series, 'run')}{few}", style="bright_black"))
+
+
+def print_since(run: RunSummary, since: Mapping[str, Since], console: Console) -> None:
+    """Print the broken cells of a contract run, those that are new first, and since which run each is broken."""
+    console.print(Text.assemble((run.kind, "bold"), "  ", (one_line(run.name), "bright_black")))
+    if not since:
+        console.print("nothing is broken")
+        return
+    table = _table("Since", "Cells", "Runs", "Where")
+    for first, cells in sorted(by_start(since).items(), key=lambda item: item[0].started, reverse=True):
+        names = ", ".join(one_line(name) for name in cells[:_NAMED])
+        more = f" and {len(cells) - _NAMED:,} more" if len(cells) > _NAMED else ""
+        style = "bold bright_red" if first.new else ""
+        table.add_row(Text(since_in_words(first), style=style), f"{len(cells):,}", f"{first.runs:,}", names + more)
+    console.print(table)
+
+
+def by_start(since: Mapping[str, Since]) -> dict[Since, list[str]]:
+    """The addresses of the cells that have been broken since the same run."""
+    found: dict[Since, list[str]] = {}
+    for address, each in sorted(since.items()):
+        found.setdefault(each, []).append(address)
+    return found
 
 
 def moved_in_words(moved: Moved) -> str:

@@ -8,9 +8,12 @@ import re
 import shlex
 import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdp.verdicts import Result, Verdict
+
+if TYPE_CHECKING:
+    from cdp.history import Since
 
 SYMBOLS = {
     Verdict.NOT_APPLICABLE: "·",
@@ -103,6 +106,17 @@ def repeating(result: Result) -> str:
     cell = result.cell
     what = ["--cell", cell.address] if result.requests else ["--operation", cell.operation]
     return shlex.join(["cdp", "contract", "--profile", "nightly", *what, "--seed", str(result.seed)])
+
+
+def since_in_words(since: Since) -> str:
+    """``new``, ``since 20270101T020000Z-staging (3 runs)``, ``since … or longer``: what the store knows no beginning
+    of may be older."""
+    if since.new:
+        return "new in this run"
+    if since.runs == 1:
+        return "in this run; earlier ones did not judge it"
+    longer = "" if since.known_before else " or longer"
+    return f"since {one_line(since.run)}{longer} ({plural(since.runs, 'run')})"
 
 
 def pretty_json(value: Any) -> str:

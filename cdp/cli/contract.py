@@ -180,6 +180,7 @@ def run_contract(plan: Plan, target: Target, runs_directory: Path, depth: Depth,
     """Run the plan, keep and print its results; the exit code, and the run's directory.
 
     ClickException for examples that cannot be used, ResultsError when nothing can be stored."""
+    from cdp.history import record
     from contracts.examples import ExamplesError, examples_for
     from contracts.run import ContractRun
     from reports import write_reports
@@ -204,6 +205,8 @@ def run_contract(plan: Plan, target: Target, runs_directory: Path, depth: Depth,
     if lost:
         click.echo(f"cdp contract: {lost}", err=True)
         return NOT_JUDGED, directory
+    if problem := record(written):
+        click.echo(f"cdp contract: {problem}", err=True)
     reports = write_reports(written)
     if run.obstacle:
         click.echo(f"cdp contract: {run.obstacle}", err=True)

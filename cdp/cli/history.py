@@ -1,4 +1,4 @@
-"""`cdp history`: the runs of a target in a row."""
+"""`cdp history`: the runs of a target in a row, and since when what is broken has been."""
 
 from __future__ import annotations
 
@@ -16,25 +16,82 @@ NOTHING_STORED = 3
 @click.command()
 @click.option("--target", default=EMBEDDED, show_default=True, help="Name of the target, as it stands in its runs.")
 @click.option("--last", default=30, show_default=True, type=click.IntRange(1), help="How many runs of a kind to show.")
+@click.option("--broken", is_flag=True, help="Show what is broken in the last contract run, and since which run.")
+@click.option("--rebuild", "rebuilding", is_flag=True, help="Make the store again from the runs that stand there.")
 @runs_option
-def history(target: str, last: int, runs_directory: str) -> None:
+def history(target: str, last: int, broken: bool, rebuilding: bool, runs_directory: str) -> None:
     """Show the last runs of a target: verdicts, p99, throughput, and on which night a series of load runs moved.
 
+    \b
+    cdp history --target staging
+    cdp history --target staging --broken          # and since which run each cell is broken
+    cdp history --rebuild                          # after the store was damaged
+
     Change points are found by E-divisive (Matteson and James 2014) in up to 120 runs that asked the same, on the same
-    machine. Exit codes: 0 shown, 2 usage, 3 no run is stored.
+    machine. The store is history.sqlite in the directory of the runs; it keeps what runs said that are deleted since,
+    and --rebuild forgets them. Exit codes: 0 shown, 2 usage, 3 no run is stored.
     """
+    runs = Path(runs_directory)
+    if rebuilding:
+        _rebuild(runs)
+    if broken:
+        _show_broken(runs, target)
+    elif not rebuilding:
+        _show(runs, target, last)
+
+
+def _rebuild(runs: Path) -> None:
+    from cdp.history import HISTORY_FILE, HistoryError, rebuild
+
+    try:
+        count, unread = rebuild(runs)
+    except HistoryError as error:
+        raise click.ClickException(str(error)) from None
+    _tell(unread)
+    click.echo(f"{runs / HISTORY_FILE}: {count} run{'' if count == 1 else 's'}", err=True)
+
+
+def _show(runs: Path, target: str, last: int) -> None:
     from cdp.comparison.history import histories
+    from cdp.history import HistoryError
     from reports.comparison import print_history
     from reports.console import make_console
 
-    found, unread = histories(Path(runs_directory), target)
-    for line in unread:
-        click.echo(f"cdp history: left out: {line}", err=True)
+    try:
+        found, unread = histories(runs, target)
+    except HistoryError as error:
+        raise click.ClickException(str(error)) from None
+    _tell(unread)
     if not found:
-        click.echo(f"cdp history: no run of {target} is stored in {runs_directory}", err=True)
-        sys.exit(NOTHING_STORED)
+        _nothing(f"no run of {target} is stored in {runs}")
     console = make_console()
     for number, each in enumerate(found):
         if number:
             console.print()
         print_history(each, console, last)
+
+
+def _show_broken(runs: Path, target: str) -> None:
+    from cdp.history import HistoryError, last_contract_run
+    from reports.comparison import print_since
+    from reports.console import make_console
+
+    try:
+        run, since, unread = last_contract_run(runs, target)
+    except HistoryError as error:
+        raise click.ClickException(str(error)) from None
+    _tell(unread)
+    if run is None:
+        _nothing(f"no contract run of {target} is stored in {runs}")
+    else:
+        print_since(run, since, make_console())
+
+
+def _tell(unread: list[str]) -> None:
+    for line in unread:
+        click.echo(f"cdp history: left out: {line}", err=True)
+
+
+def _nothing(line: str) -> None:
+    click.echo(f"cdp history: {line}", err=True)
+    sys.exit(NOTHING_STORED)

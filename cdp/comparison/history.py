@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from cdp.comparison.capacity import CAPACITY
 from cdp.comparison.comparable import load_differences, unusable
-from cdp.comparison.stored import kind_of, target_of
-from cdp.load_results import INCONCLUSIVE, LoadRun
-from cdp.records import RESULTS_FILE, Records, ResultsError, read_records
-from cdp.results import Run, read_results
+from cdp.history import RunSummary, opened
 from cdp.statistics.change_points import change_points
-from cdp.verdicts import Verdict, decide
+from cdp.verdicts import Verdict
 
 MOST_RUNS = 120
 """Runs of a kind that are looked at: older ones say little about now."""
@@ -65,24 +60,14 @@ class History:
 
 
 def histories(runs: Path, target: str) -> tuple[list[History], list[str]]:
-    """Every kind of run of a target that is stored in `runs`, and a line for each run that could not be read."""
-    stored: dict[str, list[tuple[datetime, Records]]] = {}
-    unread = []
-    for path in sorted(runs.glob(f"*/{RESULTS_FILE}")):
-        try:
-            records = read_records(path)
-        except ResultsError as error:
-            unread.append(str(error))
-            continue
-        run = LoadRun(records.header) if records.of_load else Run(records.header)
-        if target_of(run) == target and (started := _started(records.header)) is not None:
-            stored.setdefault(kind_of(run), []).append((started, records))
-    found = []
-    for kind, parts in sorted(stored.items()):
-        latest = sorted(parts, key=lambda part: part[0])[-MOST_RUNS:]
-        nights = _load_nights(latest, unread) if latest[0][1].of_load else _contract_nights(latest, unread)
-        found.append(History(kind, nights, movements(nights)))
-    return found, unread
+    """Every kind of run of a target that the store of `runs` has, and a line for each run that could not be read."""
+    with opened(runs) as (store, unread):
+        found = []
+        for kind in store.kinds(target):
+            latest = store.latest(target, MOST_RUNS, kind)
+            nights = _contract_nights(runs, latest) if kind.startswith("contract/") else _load_nights(runs, latest)
+            found.append(History(kind, nights, movements(nights)))
+        return found, unread
 
 
 def movements(nights: list[Night]) -> list[Moved]:
@@ -98,52 +83,18 @@ def movements(nights: list[Night]) -> list[Moved]:
     return sorted(found, key=lambda moved: (moved.night.started, list(FIGURES).index(moved.figure)))
 
 
-def _contract_nights(parts: list[tuple[datetime, Records]], unread: list[str]) -> list[Night]:
-    nights = []
-    for started, records in parts:
-        try:
-            run = read_results(records.path)
-        except ResultsError as error:
-            unread.append(str(error))
-            continue
-        counts = dict(Counter(result.verdict for result in run.results))
-        nights.append(Night(records.path.parent, started, decide(run).headline, counts))
-    return nights
+def _contract_nights(runs: Path, latest: list[RunSummary]) -> list[Night]:
+    return [Night(runs / each.name, each.started, each.headline, dict(each.counts)) for each in latest]
 
 
-def _load_nights(parts: list[tuple[datetime, Records]], unread: list[str]) -> list[Night]:
-    """Read from headers and footers alone; a night belongs to the series when it asked what the last one asked."""
-    read = []
-    for started, records in parts:
-        try:
-            run = LoadRun(records.header, footer=records.footer)
-            read.append((started, records.path.parent, run, run.decision.headline, unusable(run)))
-        except (ResultsError, ValueError, TypeError, KeyError) as error:
-            unread.append(f"{records.path}: {error}")
-    last = next((run for _, _, run, _, why in reversed(read) if not why), None)
+def _load_nights(runs: Path, latest: list[RunSummary]) -> list[Night]:
+    """A night belongs to the series when it asked what the last one asked that can be used."""
+    loads = [each.load_run for each in latest]
+    last = next((run for run in reversed(loads) if not unusable(run)), None)
     nights = []
-    for started, directory, run, headline, why in read:
+    for each, run in zip(latest, loads, strict=True):
+        why = unusable(run)
         if not why and last is not None:
             why = "; ".join(load_differences(run, last, objectives=False))
-        nights.append(Night(directory, started, headline if run.footer else INCONCLUSIVE, {}, _figures(run), why))
+        nights.append(Night(runs / each.name, each.started, each.headline, {}, dict(each.figures), why))
     return nights
-
-
-def _figures(run: LoadRun) -> dict[str, float]:
-    """The figures of a run, of all operations together, as the footer tells them."""
-    if run.finds_capacity:
-        capacity = run.capacity
-        return {CAPACITY: capacity.rate} if capacity is not None and capacity.rate else {}
-    totals: Any = (run.footer or {}).get("totals")
-    whole: Any = totals[-1] if isinstance(totals, list) and totals else {}
-    times = whole.get("latency_ms") if isinstance(whole, dict) else None
-    found = {"rate": whole.get("rate_per_s"), **({n: times.get(n) for n in ("p50", "p99")} if times else {})}
-    return {name: float(value) for name, value in found.items() if isinstance(value, int | float)}
-
-
-def _started(header: dict[str, Any]) -> datetime | None:
-    try:
-        started = datetime.fromisoformat(str(header.get("started")))
-    except ValueError:
-        return None
-    return started if started.tzinfo else started.replace(tzinfo=UTC)
