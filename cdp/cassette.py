@@ -6,6 +6,7 @@ comes after that is left out, and the last entry says so. Several processes of a
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -121,38 +122,59 @@ class Cassette:
 
 def as_entry(exchange: Exchange, secrets: Secrets) -> dict[str, Any]:
     """What `harfile.HarFile.add_entry` takes for an exchange. Sizes are those that were sent and received, in bytes."""
+    started = datetime.now(UTC) - timedelta(seconds=exchange.duration_s)
     told = describe(exchange, secrets)
-    request, response = told["request"], told["response"]
-    duration_ms = response["duration_ms"]
-    body = exchange.request_body
-    post = harfile.PostData(mimeType=_header(request, "content-type"), text=request["body"]) if body else None
+    told["response"]["failure"] = secrets.redact(told["response"]["failure"])
+    return entry_of(told, started, exchange.operation, len(exchange.request_body or b""), len(exchange.body))
+
+
+def entry_of(
+    told: dict[str, Any], started: datetime, comment: str, sent_bytes: int = -1, received_bytes: int = -1
+) -> dict[str, Any]:
+    """The same for an exchange as results store it (`cdp.evidence.describe`); sizes are -1 where nobody knows them, as
+    HAR has it. What is missing is left empty."""
+    request, response = told.get("request") or {}, told.get("response") or {}
+    status, duration_ms = response.get("status") or 0, response.get("duration_ms") or 0
+    url, body = str(request.get("url") or ""), request.get("body")
+    post = harfile.PostData(mimeType=_header(request, "content-type"), text=_text(body)) if body else None
     content = harfile.Content(
-        size=len(exchange.body), mimeType=_header(response, "content-type"), text=response["body"] or None
+        size=received_bytes, mimeType=_header(response, "content-type"), text=_text(response.get("body")) or None
     )
     return {
-        "startedDateTime": datetime.now(UTC) - timedelta(seconds=exchange.duration_s),
+        "startedDateTime": started,
         "time": duration_ms,
         "request": harfile.Request(
-            method=request["method"],
-            url=request["url"],
+            method=str(request.get("method") or ""),
+            url=url,
             httpVersion="HTTP/1.1",
-            headers=_records(request["headers"].items()),
-            queryString=_records(parse_qsl(urlsplit(request["url"]).query, keep_blank_values=True)),
+            headers=_records((request.get("headers") or {}).items()),
+            queryString=_records(_query(url)),
             postData=post,
-            bodySize=len(body or b""),
+            bodySize=sent_bytes,
         ),
         "response": harfile.Response(
-            status=response["status"],
-            statusText=_phrase(response["status"]) or secrets.redact(response["failure"]),
+            status=status,
+            statusText=_phrase(status) or str(response.get("failure") or ""),
             httpVersion="HTTP/1.1",
-            headers=_records(response["headers"].items()),
+            headers=_records((response.get("headers") or {}).items()),
             content=content,
             redirectURL=_header(response, "location"),
-            bodySize=len(exchange.body),
+            bodySize=received_bytes,
         ),
         "timings": harfile.Timings(send=0, wait=duration_ms, receive=0),
-        "comment": exchange.operation,
+        "comment": comment,
     }
+
+
+def _query(url: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    except ValueError:  # no URL at all
+        return []
+
+
+def _text(body: Any) -> str:
+    return body if isinstance(body, str) else "" if body is None else json.dumps(body, ensure_ascii=False, default=str)
 
 
 def _records(pairs: Any) -> list[harfile.Record]:
@@ -160,7 +182,7 @@ def _records(pairs: Any) -> list[harfile.Record]:
 
 
 def _header(told: dict[str, Any], wanted: str) -> str:
-    return next((str(value) for name, value in told["headers"].items() if name.lower() == wanted), "")
+    return next((str(value) for name, value in (told.get("headers") or {}).items() if name.lower() == wanted), "")
 
 
 def _phrase(status: int) -> str:

@@ -160,10 +160,10 @@ def _encode(record: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(record, option=options)
     except TypeError:  # lone surrogates, huge integers, bytes, very deep: a target may send anything
-        return orjson.dumps(_storable(record), option=options)
+        return orjson.dumps(storable(record), option=options)
 
 
-def _storable(value: Any, depth: int = 0) -> Any:
+def storable(value: Any, depth: int = 0) -> Any:
     """The nearest thing to `value` that JSON can hold, nothing lost to the eye: odd characters become escapes."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -173,14 +173,14 @@ def _storable(value: Any, depth: int = 0) -> Any:
         return value
     if depth < _MAX_DEPTH:
         if isinstance(value, dict):
-            return {str(_storable(str(key))): _storable(item, depth + 1) for key, item in value.items()}
+            return {str(storable(str(key))): storable(item, depth + 1) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [_storable(item, depth + 1) for item in value]
+            return [storable(item, depth + 1) for item in value]
     try:
         text = str(value)
     except (RecursionError, ValueError):  # ValueError: an integer of more digits than Python prints
         text = f"<{type(value).__name__} that cannot be shown>"
-    return _storable(text)
+    return storable(text)
 
 
 def run_directory(base: Path, name: str) -> Path:

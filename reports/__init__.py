@@ -1,7 +1,7 @@
 """Reports: pure functions of a run's stored results.
 
 `write_reports` renders every file that belongs to a run, of whichever kind it is; ``python -m reports RUN_DIR`` does it
-again at any time.
+again at any time. What other programs read is in `reports.exports`.
 """
 
 from __future__ import annotations
@@ -11,40 +11,47 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cdp.load_results import read_load_results
-from cdp.records import ResultsError, read_records
-from cdp.results import read_results
+from cdp.load_results import LoadRun
+from cdp.records import ResultsError
+from cdp.results import Run
+from reports.exports import MARKDOWN_FILE, Stored, markdown, read_stored
 from reports.html import write_html
 from reports.junit import write_junit
 from reports.load_page import write_load_page
 from reports.load_summary import SUMMARY_FILE, write_summary
+from reports.wording import write_whole
 
 HTML_FILE = "report.html"
 JUNIT_FILE = "junit.xml"
 
-_CONTRACT_REPORTS = ((HTML_FILE, write_html), (JUNIT_FILE, write_junit))
-_LOAD_REPORTS = ((HTML_FILE, write_load_page), (SUMMARY_FILE, write_summary))
+_Write = Callable[[Any, Path], None]
+_CONTRACT_REPORTS: tuple[tuple[str, _Write], ...] = ((HTML_FILE, write_html), (JUNIT_FILE, write_junit))
+_LOAD_REPORTS: tuple[tuple[str, _Write], ...] = ((HTML_FILE, write_load_page), (SUMMARY_FILE, write_summary))
 
 
 def write_reports(results_path: str | os.PathLike[str]) -> list[Path]:
-    """Render the reports of a run beside its results file and return their paths: the HTML page, and the JUnit file of
-    a contract run or the summary of a load run.
+    """Render the reports of a run beside its results file and return their paths: the HTML page, the Markdown, and the
+    JUnit file of a contract run or the figures of a load run.
 
     ``ResultsError`` (one line) when the results cannot be read or a report cannot be written.
     """
-    results_path = Path(results_path)
-    run: Any
-    reports: tuple[tuple[str, Callable[[Any, Path], None]], ...]
-    if read_records(results_path).of_load:
-        run, reports = read_load_results(results_path), _LOAD_REPORTS
-    else:
-        run, reports = read_results(results_path), _CONTRACT_REPORTS
+    return write_reports_of(read_stored(Path(results_path)))
+
+
+def write_reports_of(stored: Stored) -> list[Path]:
+    """The same for a run that was read already."""
+    assert isinstance(stored.run, Run | LoadRun)
+    reports = _CONTRACT_REPORTS if isinstance(stored.run, Run) else _LOAD_REPORTS
     written = []
-    for name, write in reports:
-        path = results_path.parent / name
+    for name, write in (*reports, (MARKDOWN_FILE, lambda _, path: _write_markdown(stored, path))):
+        path = stored.path.parent / name
         try:
-            write(run, path)
+            write(stored.run, path)
         except OSError as error:
             raise ResultsError(f"cannot write the report {path}: {error.strerror}") from error
         written.append(path)
     return written
+
+
+def _write_markdown(stored: Stored, path: Path) -> None:
+    write_whole(path, markdown(stored).encode("utf-8", "backslashreplace"))

@@ -50,12 +50,12 @@ def print_gate(gate: Gate, console: Console) -> None:
     for line in _beside(gate):
         console.print(Text(line, style="yellow"))
     headline = Text(gate.headline, style=_STYLES[gate.headline])
-    console.print(Text.assemble(headline, "  ", _line(_answer(gate))))
+    console.print(Text.assemble(headline, "  ", _line(gate_answer(gate))))
 
 
 def gate_markdown(gate: Gate) -> str:
     """The gate as Markdown, for a merge request or a job's summary."""
-    lines = [f"# {gate.headline}: {_escaped(gate.target)}", "", _escaped(_answer(gate)), ""]
+    lines = [f"# {gate.headline}: {_escaped(gate.target)}", "", _escaped(gate_answer(gate)), ""]
     lines += [f"- {_escaped(line)}" for line in _beside(gate)]
     lines += ["| | Part | What it says | Took |", "|---|---|---|---|"]
     for part in gate.parts:
@@ -83,7 +83,7 @@ def gate_page(gate: Gate) -> str:
     top = Top(
         gate.headline,
         f"Release gate of {one_line(gate.target)}",
-        _line(_answer(gate)),
+        _line(gate_answer(gate)),
         [
             fact
             for fact in (
@@ -134,7 +134,7 @@ def _broke(gate: Gate) -> list[tuple[str, str]]:
     ]
 
 
-def _answer(gate: Gate) -> str:
+def gate_answer(gate: Gate) -> str:
     """Why it is what it is, in a sentence."""
     deciding = [part for part in gate.parts if part.outcome == gate.headline]
     if gate.headline == GO:

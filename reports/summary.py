@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from cdp.baseline import reckon
+from cdp.history import Since
 from cdp.results import Run
 from cdp.verdicts import Result, Verdict, worst
 from reports.causes import generalised, in_common
@@ -135,6 +136,12 @@ def reasons(run: Run, verdicts: Sequence[Verdict] = (Verdict.UNCONFIRMED, Verdic
     """Why cells could not be judged: one group per verdict and sentence over all requirements, widest first."""
     groups = _grouped(run, verdicts, by_requirement=False)
     return sorted(groups, key=lambda group: (-group.verdict, -len(group.places), group.sentence))
+
+
+def first_since(group: Group, since: Mapping[str, Since]) -> Since | None:
+    """Since which run a finding is there: the earliest of its places; None where nothing is known."""
+    known = (since[place.cell.address] for place in group.places if place.cell.address in since)
+    return min(known, key=lambda each: each.started, default=None)
 
 
 def _grouped(run: Run, verdicts: Iterable[Verdict], by_requirement: bool) -> list[Group]:

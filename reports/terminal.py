@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
@@ -12,13 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from cdp.baseline import reckon
+from cdp.history import Since
 from cdp.results import Run
 from cdp.verdicts import CANNOT_TELL, GO, NO_GO, Decision, Result, Verdict, decide
 from reports import summary
 from reports.console import STYLES, make_console, symbols
 from reports.progress import Progress
 from reports.summary import RISING, Matrix, Tally
-from reports.wording import MEANINGS, SYMBOLS, label, one_line, plural, repeating, shortened, visible
+from reports.wording import MEANINGS, SYMBOLS, label, one_line, plural, repeating, shortened, since_in_words, visible
 
 __all__ = [
     "Progress",
@@ -43,14 +44,15 @@ _EXAMPLE_LIMIT = 600
 _CURL_LIMIT = 2000
 
 
-def print_run(run: Run, console: Console, strict: bool | None = None) -> None:
-    """Print a whole run: decision, matrix, findings, reasons, and the decision again where the reader's eye is."""
+def print_run(run: Run, console: Console, strict: bool | None = None, since: Mapping[str, Since] | None = None) -> None:
+    """Print a whole run: decision, matrix, findings, reasons, and the decision again where the reader's eye is.
+    `since`: since which run cells are broken, where that is known."""
     decision = decide(run, strict)
     if not run.complete:  # everything below is only a part, and the reader must know that first
         console.print(render_decision(decision))
         console.print()
     console.print(render_matrix(run, console))
-    for part in (render_findings(run), render_reasons(run)):
+    for part in (render_findings(run, since), render_reasons(run)):
         if part is not None:
             console.print()
             console.print(part, crop=False)
@@ -148,7 +150,7 @@ def _legend(signs: dict[Verdict, str]) -> Text:
     return Text(sentence, style="bright_black")
 
 
-def render_findings(run: Run) -> RenderableType | None:
+def render_findings(run: Run, since: Mapping[str, Since] | None = None) -> RenderableType | None:
     """Each FAIL, WARN and ERROR: the requirement, what happened, where, the smallest example and a curl line."""
     parts: list[RenderableType] = []
     for verdict in (Verdict.FAIL, Verdict.WARN, Verdict.ERROR):
@@ -163,7 +165,7 @@ def render_findings(run: Run) -> RenderableType | None:
             if group.requirement != previous:
                 parts += [Text(), _requirement(group)]
                 previous = group.requirement
-            parts += _finding(group)
+            parts += _finding(group, since or {})
         parts.append(Text())
     return Group(*parts[:-1]) if parts else None
 
@@ -176,10 +178,12 @@ def _requirement(group: summary.Group) -> Text:
     )
 
 
-def _finding(group: summary.Group) -> Iterator[RenderableType]:
+def _finding(group: summary.Group, since: Mapping[str, Since]) -> Iterator[RenderableType]:
     yield _indented(Text(shortened(one_line(group.sentence), _EXAMPLE_LIMIT), style=STYLES[group.verdict]), 2)
     for line in _places(group):
         yield _indented(line, 4)
+    if first := summary.first_since(group, since):
+        yield _indented(Text(since_in_words(first), style="bold" if first.new else "bright_black"), 4)
     example = group.smallest
     if example.example:
         text = Text.assemble(("example  ", "bright_black"), shortened(visible(example.example), _EXAMPLE_LIMIT))

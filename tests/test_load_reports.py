@@ -309,7 +309,8 @@ class TestFiles:
         out = capsys.readouterr().out
         assert out.startswith("MISSED")
         first = {name: (tmp_path / name).read_bytes() for name in ("report.html", "summary.json")}
-        assert write_reports(tmp_path / "results.jsonl") == [tmp_path / "report.html", tmp_path / "summary.json"]
+        names = ("report.html", "summary.json", "summary.md")
+        assert write_reports(tmp_path / "results.jsonl") == [tmp_path / name for name in names]
         assert {name: (tmp_path / name).read_bytes() for name in first} == first
         assert not (tmp_path / "junit.xml").exists()
 

@@ -1,0 +1,45 @@
+"""The exchanges that show what is broken, as an HTTP Archive (HAR 1.2) that browsers and proxies open."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import harfile
+
+from cdp import __version__
+from cdp.cassette import entry_of
+from cdp.load_results import LoadRun
+from cdp.results import Run
+from cdp.verdicts import Verdict
+from reports.wording import one_line
+
+_BROKEN = (Verdict.FAIL, Verdict.WARN, Verdict.ERROR)
+
+
+def contract_har(run: Run) -> bytes:
+    """The exchange of the smallest example of each broken cell."""
+    broken = sorted((r for r in run.results if r.verdict in _BROKEN and r.exchange), key=lambda item: item.cell)
+    found = ((r.exchange or {}, f"{r.verdict.name} {r.cell.address}: {r.sentence}") for r in broken)
+    return _har(found, run.header.get("started"))
+
+
+def load_har(run: LoadRun) -> bytes:
+    """The first exchange of each way in which the contract was broken."""
+    found = ((f.exchange, f"{f.requirement} at {f.at_s:.1f} s: {f.sentence}") for f in run.findings if f.exchange)
+    return _har(found, run.header.get("started"))
+
+
+def _har(exchanges: Iterable[tuple[dict[str, Any], str]], started: Any) -> bytes:
+    """Results do not say when an exchange was; all bear the start of the run."""
+    try:
+        moment = datetime.fromisoformat(str(started))
+    except ValueError:
+        moment = datetime.fromtimestamp(0, UTC)
+    file = io.StringIO()
+    with harfile.HarFile(file, creator=harfile.Creator(name="cdp-suite", version=__version__)) as har:
+        for told, comment in exchanges:
+            har.add_entry(**entry_of(told, moment, one_line(comment)))
+    return file.getvalue().encode("utf-8", "backslashreplace")
