@@ -65,6 +65,21 @@ class Plan:
     def operations(self) -> list[Operation]:
         return [self.contract.operations[name] for name in dict.fromkeys(cell.operation for cell in self.cells)]
 
+    @property
+    def sections(self) -> list[str]:
+        """The names of the sections that the run is about, in the contract's order; those without any operation are
+        named where nothing else is left out either."""
+        names = [section.name for section in self.contract.sections]
+        chosen = {operation.section for operation in self.operations}
+        known = {operation.section for operation in self.contract.operations.values()}
+        return names if chosen == known else [name for name in names if name in chosen]
+
+    @property
+    def families(self) -> list[str]:
+        """The families of the requirements that are judged, in the catalogue's order."""
+        judged = {cell.requirement.partition("-")[0] for cell in self.cells}
+        return [name for name in dict.fromkeys(r.family for r in self.catalogue.checked) if name in judged]
+
     def only(self, cells: Collection[Cell]) -> Plan:
         """The same plan for some of its cells, in the same order."""
         return replace(self, cells=tuple(cell for cell in self.cells if cell in cells))
@@ -165,8 +180,8 @@ class ContractRun:
             suite_version=__version__,
             allow=sorted(self.target.allow),
             prefix=self.session.prefix,
-            sections=[s.name for s in plan.contract.sections],
-            families=list(dict.fromkeys(r.family for r in plan.catalogue.checked)),
+            sections=plan.sections,
+            families=plan.families,
             cells=len(plan.cells),
             **described(plan.contract, plan.catalogue, plan.operations),
             budget_min=self.budget.minutes if self.budget else None,

@@ -9,6 +9,7 @@ token comes from the environment (CDP_TOKEN, or CDP_EMAIL and CDP_PASSWORD). `cd
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from cdp.history import record
 from cdp.load_results import Span, Step, read_load_results
 from cdp.records import RESULTS_FILE
 from load.node import install
+from load.options import QUIET_VARIABLE
 from load.scenarios.people import *  # noqa: F403 - Locust collects the user classes that it finds here
 from reports import write_reports
 from reports.capacity import step_in_words
@@ -35,7 +37,9 @@ class OnTerminal:
 
     def progress(self, span: Span, planned_s: float | None) -> None:
         if self._progress is None:
-            self._progress = LoadProgress(planned_s, make_console(sys.stderr))
+            console = make_console(sys.stderr)
+            console.quiet = QUIET_VARIABLE in os.environ
+            self._progress = LoadProgress(planned_s, console)
         self._progress.update(span)
 
     def step(self, step: Step) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 DIRECTORY_VARIABLE = "CDP_LOAD_DIRECTORY"  # where a run stores what it finds, if whoever starts it says so
+QUIET_VARIABLE = "CDP_LOAD_QUIET"  # set: no progress
 SCENARIOS = ("search", "ingest", "mixed")
 SHAPES = ("steady", "ramp", "spike", "soak", "steps", "trace")
 DEFAULT_TIME_S = 60

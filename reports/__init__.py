@@ -38,6 +38,11 @@ def write_reports(results_path: str | os.PathLike[str]) -> list[Path]:
     return write_reports_of(read_stored(Path(results_path)))
 
 
+def load_reports(directory: Path) -> list[Path]:
+    """Where the reports of a load run stand that is stored in a directory."""
+    return [directory / name for name in (*(name for name, _ in _LOAD_REPORTS), MARKDOWN_FILE)]
+
+
 def write_reports_of(stored: Stored) -> list[Path]:
     """The same for a run that was read already."""
     assert isinstance(stored.run, Run | LoadRun)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cdp.gate.record import GATE_FILE
 from cdp.records import RESULTS_FILE, ResultsError
+from reports.exports import read_stored
 from reports.rendering import render
 
 
@@ -22,7 +23,7 @@ def main(arguments: list[str]) -> int:
     if path.is_dir():
         path /= GATE_FILE if (path / GATE_FILE).is_file() else RESULTS_FILE
     try:
-        written = render(path)
+        written = render(read_stored(path))
     except ResultsError as error:
         print(error, file=sys.stderr)
         return 2

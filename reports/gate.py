@@ -38,6 +38,11 @@ def write_gate_reports(gate: Gate, directory: Path) -> list[Path]:
     return written
 
 
+def gate_reports(directory: Path) -> list[Path]:
+    """Where the reports of a gate stand."""
+    return [directory / PAGE, directory / MARKDOWN]
+
+
 def print_gate(gate: Gate, console: Console) -> None:
     """Print the answer, and one reason a line."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False, show_header=False)

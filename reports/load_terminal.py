@@ -259,7 +259,7 @@ class LoadProgress:
     ) -> None:
         self._planned_s = planned_s
         self._console = console or make_console()
-        self._live = self._console.is_terminal and not self._console.is_dumb_terminal
+        self._live = self._console.is_terminal and not self._console.is_dumb_terminal and not self._console.quiet
         self._interval_s = 1.0 if self._live else interval_s
         self._clock = clock
         self._spoke = clock()

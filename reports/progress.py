@@ -51,7 +51,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         self._began = self._spoke = self._clock()
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
+        if self._console.is_terminal and not self._console.is_dumb_terminal and not self._console.quiet:
             self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=5, transient=True)
             self._live.start()
         return self

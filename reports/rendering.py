@@ -9,34 +9,36 @@ from cdp.gate.record import Gate
 from cdp.load_results import LoadRun
 from cdp.records import ResultsError
 from reports import write_reports_of
-from reports.exports import FORMATS, exported, read_stored
+from reports.exports import FORMATS, Stored, exported
 from reports.gate import print_gate, write_gate_reports
 from reports.load_terminal import print_load_run
+from reports.screen import print_screen
 from reports.terminal import make_console, print_run
 from reports.wording import write_whole
 
 
-def render(path: Path) -> list[Path]:
-    """Write and print the reports of a results file, or of the record of a gate; their paths. ResultsError in one line
-    when it cannot be read or a report cannot be written."""
-    stored = read_stored(path)
+def render(stored: Stored, whole: bool = True) -> list[Path]:
+    """Write and print the reports of a run or of a gate; their paths. `whole`: everything is printed, and not what fits
+    on one screen. ResultsError in one line when a report cannot be written."""
+    console = make_console()
     if isinstance(stored.run, Gate):
-        written = write_gate_reports(stored.run, path.parent)
-        print_gate(stored.run, make_console())
+        written = write_gate_reports(stored.run, stored.path.parent)
+        print_gate(stored.run, console)
         return written
     written = write_reports_of(stored)
     if isinstance(stored.run, LoadRun):
-        print_load_run(stored.run, make_console())
+        print_load_run(stored.run, console)
+    elif whole:
+        print_run(stored.run, console, since=stored.since)
     else:
-        print_run(stored.run, make_console(), since=stored.since)
+        print_screen(stored.run, console, since=stored.since)
     return written
 
 
-def export(path: Path, formats: Sequence[str], to: Path | None = None) -> list[Path]:
+def export(stored: Stored, formats: Sequence[str], to: Path | None = None) -> list[Path]:
     """Write formats of what is stored into a directory, that of the run without `to`; what was written, a directory
-    where a format is one. ResultsError in one line when it cannot be read, is of another kind, or cannot be written."""
-    stored = read_stored(path)
-    directory = to or path.parent
+    where a format is one. ResultsError in one line when a format is for another kind, or cannot be written."""
+    directory = to or stored.path.parent
     made = [(FORMATS[name], exported(stored, FORMATS[name])) for name in dict.fromkeys(formats)]
     for _, files in made:
         for name, content in files.items():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
+from cdp.cli.showing import Shown, print_json, showing_options
 from cdp.cli.spec import read_contract
 from cdp.cli.targeting import Choice, target_options
 from cdp.load_results import LoadRun, read_load_results
@@ -38,8 +39,13 @@ OK, SOMETHING_FOUND, NOT_JUDGED = 0, 1, 3
     metavar="SECONDS",
     help="How long an acknowledged event may take to be seen.",
 )
-def audit(run_directory: Path, choice: Choice, deadline_s: float) -> None:
+@showing_options()
+def audit(run_directory: Path, choice: Choice, deadline_s: float, shown: Shown) -> None:
     """Read back what a load run sent, and say what became of every event.
+
+    \b
+    cdp audit reports/runs/20270101T020000Z-staging
+    cdp audit reports/runs/20270101T020000Z-staging --url https://INSTANCE.meiro.io --allow load
 
     RUN is the run's directory, which holds its ledgers. The target is the run's own, as long as it stands in
     targets.toml; else give --url. Exit codes: 0 every acknowledged event is there once and unchanged, 1 something was
@@ -48,12 +54,12 @@ def audit(run_directory: Path, choice: Choice, deadline_s: float) -> None:
     directory = run_directory.parent if run_directory.is_file() else run_directory
     run = _run(directory)
     try:
-        with _choice_of(run, choice).open() as target:
+        with shown.working(), _choice_of(run, choice).open() as target:
             _same(run, target)
             found = _audited(directory, run, target, deadline_s)
     except TargetError as error:
         raise click.ClickException(str(error)) from None
-    _tell(found, directory, target)
+    _tell(found, directory, target, shown)
     sys.exit({"clean": OK, "findings": SOMETHING_FOUND}.get(found.verdict, NOT_JUDGED))
 
 
@@ -117,14 +123,17 @@ def _asked(directory: Path, run: LoadRun, target: Target, deadline_s: float, wan
     )
 
 
-def _tell(found: Audit, directory: Path, target: Target) -> None:
+def _tell(found: Audit, directory: Path, target: Target, shown: Shown) -> None:
     """Print what was found, and keep it beside the run's results."""
-    from reports.audit import on_terminal
+    from reports.audit import headline, on_terminal, summary
     from reports.console import make_console
 
     console = make_console()
-    for part in on_terminal(found):
-        console.print(part)
+    if shown is Shown.QUIET:
+        click.echo(f"{found.verdict}  {headline(found)}")
+    elif shown is not Shown.JSON:
+        for part in on_terminal(found):
+            console.print(part)
     now = datetime.now(UTC)
     path = directory / f"audit-{now:%Y%m%dT%H%M%SZ}.result.json"
     record = {"audited": now.isoformat(timespec="seconds"), "base_url": target.base_url, **found.as_record()}
@@ -132,4 +141,15 @@ def _tell(found: Audit, directory: Path, target: Target) -> None:
         path.write_bytes(orjson.dumps(record, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     except OSError as error:
         raise click.ClickException(f"cannot write {path}: {error.strerror}") from None
-    click.echo(str(path))
+    if shown is Shown.JSON:
+        print_json(
+            {
+                "kind": "audit",
+                "target": target.name,
+                "sentence": headline(found),
+                **summary(found),
+                "reports": [str(path)],
+            }
+        )
+    else:
+        click.echo(str(path))

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from cdp.cli.load import load_options, opened, read_load_options, run_locust
+from cdp.cli.load import conclude, load_options, opened, read_load_options, run_locust
+from cdp.cli.showing import Shown, showing_options
 from cdp.cli.targeting import Choice, target_options
 from load.options import SCENARIOS
 
@@ -20,7 +21,10 @@ _OF_A_RATE = {"rate", "shape", "warm-up", "keep-going", "find-capacity"}
 @click.option("--time", "time_text", default=None, metavar="SPAN", help="What all of it may take.  [default: 5m]")
 @click.option("--processes", type=click.IntRange(1), default=None, help="So many processes that send.")
 @load_options(leaving_out=_OF_A_RATE)
-def capacity(scenario: str, choice: Choice, time_text: str | None, processes: int | None, **given: Any) -> None:
+@showing_options()
+def capacity(
+    scenario: str, choice: Choice, time_text: str | None, processes: int | None, shown: Shown, **given: Any
+) -> None:
     """Find the highest rate at which a target holds the objectives.
 
     \b
@@ -33,6 +37,7 @@ def capacity(scenario: str, choice: Choice, time_text: str | None, processes: in
     that sends was the limit or the target went away.
     """
     options = read_load_options(scenario, choice, None, time_text, {**given, "find_capacity": True})
-    with opened(choice) as target:
-        ended = run_locust(options, target, None, processes)
+    with shown.working(), opened(choice) as target:
+        ended = run_locust(options, target, None, processes, shown)
+    conclude(ended, shown)
     sys.exit(ended.code)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cdp.cli.showing import Shown, print_json, showing_options
 from cdp.records import RUNS, ResultsError
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ runs_option = click.option("--runs", "runs_directory", default=str(RUNS), show_d
 @click.argument("before", metavar="RUN_A")
 @click.argument("after", metavar="RUN_B")
 @runs_option
-def compare(before: str, after: str, runs_directory: str) -> None:
+@showing_options()
+def compare(before: str, after: str, runs_directory: str, shown: Shown) -> None:
     """Say what changed from RUN_A to RUN_B, two contract runs or two load runs.
 
     \b
@@ -42,7 +44,12 @@ def compare(before: str, after: str, runs_directory: str) -> None:
         found = compare_with(before, results_of(after, runs), runs)
     except ResultsError as error:
         raise click.ClickException(str(error)) from None
-    show(found)
+    if shown is Shown.JSON:
+        print_json({"kind": "comparison", "exit_code": found.exit_code, **_without_kind(found)})
+    elif shown is Shown.QUIET:
+        click.echo(found.sentence)
+    else:
+        show(found)
     sys.exit(found.exit_code)
 
 
@@ -90,18 +97,29 @@ def check_against(against: str | None, runs: Path) -> None:
 def compared_code(code: int, results: Path, against: str | None, runs: Path) -> int:
     """Compare a run that is just over, where that was asked for, and say what was found; the exit code of both: what
     broke in the run itself comes first, then the comparison."""
+    return compared(code, results, against, runs)[0]
+
+
+def compared(code: int, results: Path, against: str | None, runs: Path) -> tuple[int, Comparison | None]:
+    """The same, and the comparison; None where there is none."""
     if against is None or not results.is_file():
-        return code
+        return code, None
     from cdp.comparison.asked import compare_with
 
     try:
         found = compare_with(against, results, runs)
     except ResultsError as error:
         click.echo(f"cdp: the comparison: {error}", err=True)
-        return code or NOT_JUDGED
+        return code or NOT_JUDGED, None
     click.echo()
     show(found)
-    return code or found.exit_code
+    return code or found.exit_code, found
+
+
+def _without_kind(found: Comparison) -> dict[str, Any]:
+    """The comparison as a record; what was compared is called `runs`, because every object says its own kind."""
+    record = found.as_record()
+    return {"runs": record.pop("kind"), **record}
 
 
 def show(found: Comparison) -> None:

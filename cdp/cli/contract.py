@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 import click
 
 from cdp.baseline import Accepted, BaselineError, load_baseline
-from cdp.cli.compare import against_option, check_against, compared_code
+from cdp.cli.compare import against_option, check_against, compared
+from cdp.cli.continuous import announce
+from cdp.cli.showing import Shown, showing_options, tell
 from cdp.cli.spec import read_contract
 from cdp.cli.targeting import Choice, contract_option, overlay_option, profile_option, target_options
 from cdp.contract import Contract, ContractError
 from cdp.records import RESULTS_FILE, RUNS, run_directory
-from cdp.results import ResultsError, read_results
+from cdp.results import ResultsError, Run
 from cdp.targets import Target, TargetError
 from cdp.verdicts import exit_code
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from contracts.budget import Depth
     from contracts.parallel.pool import Pool
     from contracts.run import ContractRun, Plan
+    from reports.exports import Stored
     from reports.progress import Progress
 
 NOT_JUDGED = 3
@@ -67,6 +70,7 @@ NOT_JUDGED = 3
 @click.option("--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where run directories are made.")
 @contract_option
 @overlay_option
+@showing_options(details=True)
 def contract(
     choice: Choice,
     sections: tuple[str, ...],
@@ -85,8 +89,14 @@ def contract(
     runs_directory: str,
     contract_path: str | None,
     overlay: str | None,
+    shown: Shown,
 ) -> None:
     """Hold a target to the contract. Exit codes: 0 kept, 1 broken, 2 usage, 3 could not be judged.
+
+    \b
+    cdp contract --section Segments                          # the embedded instance
+    cdp contract --target staging --profile release --against baseline
+    cdp contract --target staging --cell PAGE-03/list_tags   # one cell again
 
     Without --target and --url it is the embedded instance. With --url the credentials come from the environment:
     CDP_TOKEN, or CDP_EMAIL and CDP_PASSWORD.
@@ -108,14 +118,20 @@ def contract(
     runs = Path(runs_directory)
     check_against(against, runs)
     try:
-        with choice.open() as target:
-            code, directory = run_contract(plan, target, runs, depth, processes)
+        with shown.working():
+            with choice.open() as target:
+                done = run_contract(plan, target, runs, depth, processes, shown)
+            results = done.directory / RESULTS_FILE
+            code, found = compared(done.code, results, against, runs)
     except TargetError as error:
         raise click.ClickException(str(error)) from None
     except ResultsError as error:
         click.echo(f"cdp contract: {error}", err=True)
         sys.exit(NOT_JUDGED)
-    sys.exit(compared_code(code, directory / RESULTS_FILE, against, runs))
+    if done.stored is not None:
+        tell(shown, done.stored, done.reports, **({"comparison": found.as_record()} if found else {}))
+        announce(done.stored)
+    sys.exit(code)
 
 
 def contract_plan(
@@ -176,16 +192,28 @@ def _plan(
     return plan
 
 
-def run_contract(plan: Plan, target: Target, runs_directory: Path, depth: Depth, processes: int) -> tuple[int, Path]:
-    """Run the plan, keep and print its results; the exit code, and the run's directory.
+@dataclass(frozen=True)
+class Done:
+    """A contract run that is over: its exit code, its directory, what it stored, and its reports; nothing of these two
+    where not everything could be kept."""
+
+    code: int
+    directory: Path
+    stored: Stored | None = None
+    reports: tuple[Path, ...] = ()
+
+
+def run_contract(
+    plan: Plan, target: Target, runs_directory: Path, depth: Depth, processes: int, shown: Shown = Shown.USUAL
+) -> Done:
+    """Run the plan, keep and print its results.
 
     ClickException for examples that cannot be used, ResultsError when nothing can be stored."""
     from cdp.history import record
     from contracts.examples import ExamplesError, examples_for
     from contracts.run import ContractRun
-    from reports import write_reports
-    from reports.console import make_console
-    from reports.terminal import print_run
+    from reports import write_reports_of
+    from reports.exports import read_stored
 
     try:
         examples = examples_for(depth.examples, target.name)
@@ -195,31 +223,47 @@ def run_contract(plan: Plan, target: Target, runs_directory: Path, depth: Depth,
     run = ContractRun(plan, target, directory, depth.budget, examples, processes=processes)
     lost = ""
     try:
-        _execute(run)
+        _execute(run, shown)
     except ResultsError as error:  # a full disk: nothing more can be kept, what is there is reported
         lost = str(error)
-    console = make_console()
     written = directory / RESULTS_FILE
-    found = read_results(written)
-    print_run(found, console, plan.strict)
+    problem = record(written)
+    stored = read_stored(written)
     if lost:
+        _print(stored, plan.strict, shown, [])
         click.echo(f"cdp contract: {lost}", err=True)
-        return NOT_JUDGED, directory
-    if problem := record(written):
-        click.echo(f"cdp contract: {problem}", err=True)
-    reports = write_reports(written)
-    if run.obstacle:
-        click.echo(f"cdp contract: {run.obstacle}", err=True)
+        return Done(NOT_JUDGED, directory)
+    try:
+        reports = write_reports_of(stored)
+    except ResultsError:
+        _print(stored, plan.strict, shown, [])
+        raise
+    _print(stored, plan.strict, shown, reports)
+    for line in filter(None, (run.obstacle, problem)):
+        click.echo(f"cdp contract: {line}", err=True)
+    assert isinstance(stored.run, Run)
+    return Done(exit_code(stored.run, plan.strict), directory, stored, tuple(reports))
+
+
+def _print(stored: Stored, strict: bool, shown: Shown, reports: list[Path]) -> None:
+    """Print a run: what fits on one screen, or everything."""
+    from reports.console import make_console
+    from reports.screen import print_screen
+    from reports.terminal import print_run
+
+    assert isinstance(stored.run, Run)
+    if not shown.whole:
+        print_screen(stored.run, make_console(), strict, stored.since, reports)
+        return
+    print_run(stored.run, make_console(), strict, stored.since)
     for report in reports:
         click.echo(str(report))
-    return exit_code(found, plan.strict), directory
 
 
-def _execute(run: ContractRun) -> None:
+def _execute(run: ContractRun, shown: Shown) -> None:
     """Start, judge and finish, whatever happens in between; Ctrl-C and SIGTERM stop it in good order."""
     from contracts.budget import OutOfTime
     from contracts.session import Obstacle
-    from reports.console import make_console
     from reports.progress import Progress
 
     interrupted, obstacle = False, ""
@@ -227,7 +271,7 @@ def _execute(run: ContractRun) -> None:
         try:
             with _processes(run) as pool:
                 run.start()
-                with Progress(len(run.plan.cells), make_console(sys.stderr)) as progress:
+                with Progress(len(run.plan.cells), shown.progress_console()) as progress:
                     _judge(run, pool, progress)
         except OutOfTime:  # the results say which cells it left out
             pass

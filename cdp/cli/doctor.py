@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from cdp.cli.showing import Shown, print_json, showing_options
 from cdp.cli.spec import make_console, read_contract
 from cdp.cli.targeting import Choice, contract_option, overlay_option, profile_option, target_options
 from cdp.contract import ContractError
@@ -28,13 +29,19 @@ _SUMMARY = {
 @profile_option("Whose cells are counted.")
 @contract_option
 @overlay_option
+@showing_options()
 def doctor(
     choice: Choice,
     profile: str,
     contract_path: str | None,
     overlay: str | None,
+    shown: Shown,
 ) -> None:
     """Look at a target before a run. Exit codes: 0 ready, 1 usable with gaps, 2 usage, 3 not usable.
+
+    \b
+    cdp doctor --target staging
+    cdp doctor --url https://INSTANCE.meiro.io --profile release
 
     Only reads, and at most 250 requests. Where writes are allowed one role is created, and removed at once.
     """
@@ -47,8 +54,26 @@ def doctor(
             found = diagnose(contract, load_catalogue(), target, profile)
     except (TargetError, ContractError) as error:
         raise click.ClickException(str(error)) from None
-    print_diagnosis(found, profile)
+    if shown is Shown.JSON:
+        print_json(as_record(found, profile))
+    elif shown is Shown.QUIET:
+        click.echo(_SUMMARY[found.exit_code])
+    else:
+        print_diagnosis(found, profile)
     sys.exit(found.exit_code)
+
+
+def as_record(found: Diagnosis, profile: str) -> dict[str, Any]:
+    """What was found, as plain data."""
+    from contracts.diagnosis import describe_reach
+
+    lines = [
+        {"state": str(line.state), "subject": line.subject, "text": line.text, "advice": line.advice}
+        for line in found.lines
+    ]
+    reach = describe_reach(found.reach, profile) if found.reach is not None else []
+    head = {"kind": "diagnosis", "exit_code": found.exit_code, "sentence": _SUMMARY[found.exit_code]}
+    return {**head, "profile": profile, "lines": lines, "reach": list(reach), "requests": found.requests}
 
 
 def print_diagnosis(found: Diagnosis, profile: str) -> None:

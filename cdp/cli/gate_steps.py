@@ -18,6 +18,7 @@ from cdp.cli.compare import show
 from cdp.cli.contract import run_contract
 from cdp.cli.doctor import print_diagnosis
 from cdp.cli.load import read_load_options, run_locust
+from cdp.cli.showing import Shown
 from cdp.cli.targeting import Choice
 from cdp.comparison.accepted import accept, baseline_for
 from cdp.comparison.stored import compare_runs
@@ -41,6 +42,7 @@ from contracts.doctor import diagnose
 from contracts.run import Plan
 from load.admission import admitted
 from load.options import SCENARIOS, LoadOptions
+from reports.exports import read_stored
 from reports.rendering import render
 
 
@@ -60,7 +62,7 @@ def pass_gate(steps: Steps, accepting: bool) -> int:
         _accept(steps)
     write_gate(steps.gate, steps.file)
     click.echo()
-    for path in render(steps.file):
+    for path in render(read_stored(steps.file)):
         click.echo(str(path))
     return steps.gate.exit_code
 
@@ -87,6 +89,7 @@ class Steps:
     without: frozenset[str]
     seed: int
     processes: int
+    shown: Shown = Shown.USUAL
     directory: Path = field(default_factory=Path)
 
     def begin(self) -> None:
@@ -113,7 +116,8 @@ class Steps:
         for number, (name, step) in enumerate(steps, start=1):
             left = ", ".join(each.partition(",")[0] for each, _ in steps[number:])
             more = f"; then {left}" if left else ""
-            click.echo(f"\n[{number} of {len(steps)}] {name}{more}", err=True)
+            if self.shown is not Shown.QUIET:
+                click.echo(f"\n[{number} of {len(steps)}] {name}{more}", err=True)
             goes_on = step()
             self._keep()
             if not goes_on:
@@ -138,7 +142,7 @@ class Steps:
         """False when the target is gone, or somebody has stopped it."""
         with _timed() as taken:
             depth = depth_of(self.plan.profile.name, None, None)
-            _, directory = run_contract(self.plan, self.target, self.runs, depth, self.processes)
+            directory = run_contract(self.plan, self.target, self.runs, depth, self.processes, self.shown).directory
         self.gate.parts.append(judged_contract(directory, self.directory, taken()))
         run = read_results(directory / RESULTS_FILE)
         if run.footer is None or run.footer.get("interrupted"):
@@ -183,7 +187,7 @@ class Steps:
             self.gate.parts.append(self.no_load)
             return True
         with _timed() as taken:
-            _, directory, interrupted = run_locust(self.load, self.target)
+            _, directory, interrupted = run_locust(self.load, self.target, shown=self.shown)
         if not (directory / RESULTS_FILE).is_file():
             self.gate.parts.append(Part(LOAD, CANNOT_TELL, "the load run did not begin; see above", wall_s=taken()))
             return True

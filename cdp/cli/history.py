@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from cdp.cli.compare import runs_option
+from cdp.cli.showing import print_json
 from cdp.targets import EMBEDDED
 
 NOTHING_STORED = 3
@@ -19,7 +21,8 @@ NOTHING_STORED = 3
 @click.option("--broken", is_flag=True, help="Show what is broken in the last contract run, and since which run.")
 @click.option("--rebuild", "rebuilding", is_flag=True, help="Make the store again from the runs that stand there.")
 @runs_option
-def history(target: str, last: int, broken: bool, rebuilding: bool, runs_directory: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def history(target: str, last: int, broken: bool, rebuilding: bool, runs_directory: str, as_json: bool) -> None:
     """Show the last runs of a target: verdicts, p99, throughput, and on which night a series of load runs moved.
 
     \b
@@ -35,9 +38,9 @@ def history(target: str, last: int, broken: bool, rebuilding: bool, runs_directo
     if rebuilding:
         _rebuild(runs)
     if broken:
-        _show_broken(runs, target)
+        _show_broken(runs, target, as_json)
     elif not rebuilding:
-        _show(runs, target, last)
+        _show(runs, target, last, as_json)
 
 
 def _rebuild(runs: Path) -> None:
@@ -51,7 +54,7 @@ def _rebuild(runs: Path) -> None:
     click.echo(f"{runs / HISTORY_FILE}: {count} run{'' if count == 1 else 's'}", err=True)
 
 
-def _show(runs: Path, target: str, last: int) -> None:
+def _show(runs: Path, target: str, last: int, as_json: bool) -> None:
     from cdp.comparison.history import histories
     from cdp.history import HistoryError
     from reports.comparison import print_history
@@ -64,6 +67,9 @@ def _show(runs: Path, target: str, last: int) -> None:
     _tell(unread)
     if not found:
         _nothing(f"no run of {target} is stored in {runs}")
+    if as_json:
+        print_json({"kind": "history", "target": target, "histories": [each.as_record(last) for each in found]})
+        return
     console = make_console()
     for number, each in enumerate(found):
         if number:
@@ -71,7 +77,7 @@ def _show(runs: Path, target: str, last: int) -> None:
         print_history(each, console, last)
 
 
-def _show_broken(runs: Path, target: str) -> None:
+def _show_broken(runs: Path, target: str, as_json: bool) -> None:
     from cdp.history import HistoryError, last_contract_run
     from reports.comparison import print_since
     from reports.console import make_console
@@ -83,6 +89,9 @@ def _show_broken(runs: Path, target: str) -> None:
     _tell(unread)
     if run is None:
         _nothing(f"no contract run of {target} is stored in {runs}")
+    elif as_json:
+        cells = {address: {**asdict(each), "new": each.new} for address, each in sorted(since.items())}
+        print_json({"kind": "broken", "target": target, "run": run.name, "started": run.started, "cells": cells})
     else:
         print_since(run, since, make_console())
 

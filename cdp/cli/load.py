@@ -15,11 +15,22 @@ from typing import Any, NamedTuple
 
 import click
 
-from cdp.cli.compare import against_option, check_against, compared_code
+from cdp.cli.compare import against_option, check_against, compared
+from cdp.cli.continuous import announce, in_github
+from cdp.cli.showing import Shown, showing_options, tell
 from cdp.cli.targeting import Choice, target_options
 from cdp.records import RESULTS_FILE, ResultsError, run_directory
 from cdp.targets import EMAIL_VARIABLE, EMBEDDED, PASSWORD_VARIABLE, TOKEN_VARIABLE, Target, TargetError
-from load.options import DIRECTORY_VARIABLE, SCENARIOS, TABLE, LoadOptions, OptionError, read_options, span_s
+from load.options import (
+    DIRECTORY_VARIABLE,
+    QUIET_VARIABLE,
+    SCENARIOS,
+    TABLE,
+    LoadOptions,
+    OptionError,
+    read_options,
+    span_s,
+)
 
 LOCUSTFILE = Path(__file__).resolve().parents[2] / "load" / "locustfile.py"
 NOT_JUDGED = 3
@@ -63,6 +74,7 @@ def load_options(leaving_out: set[str]) -> Callable[[Any], Any]:
 @click.option("--processes", type=click.IntRange(1), default=None, help="So many processes that send.")
 @against_option
 @load_options(leaving_out=OF_CAPACITY)
+@showing_options()
 def load(
     scenario: str,
     choice: Choice,
@@ -70,6 +82,7 @@ def load(
     time_text: str | None,
     processes: int | None,
     against: str | None,
+    shown: Shown,
     **given: Any,
 ) -> None:
     """Put load on customer search, event ingestion, or both (mixed).
@@ -89,9 +102,29 @@ def load(
     options = read_load_options(scenario, choice, users, time_text, given)
     runs = Path(options.runs)
     check_against(against, runs)
-    with opened(choice) as target:
-        ended = run_locust(options, target, users, processes)
-    sys.exit(compared_code(ended.code, ended.directory / RESULTS_FILE, against, runs))
+    with shown.working():
+        with opened(choice) as target:
+            ended = run_locust(options, target, users, processes, shown)
+        code, found = compared(ended.code, ended.directory / RESULTS_FILE, against, runs)
+    conclude(ended, shown, **({"comparison": found.as_record()} if found else {}))
+    sys.exit(code)
+
+
+def conclude(ended: LoadEnd, shown: Shown, **beside: Any) -> None:
+    """What is said when a load run is over, beside what it printed itself."""
+    from reports import load_reports
+    from reports.exports import read_stored
+
+    results = ended.directory / RESULTS_FILE
+    if not results.is_file() or (shown is Shown.USUAL and not in_github()):
+        return
+    try:
+        stored = read_stored(results)
+    except ResultsError as error:
+        click.echo(f"cdp load: {error}", err=True)
+        return
+    tell(shown, stored, [path for path in load_reports(ended.directory) if path.is_file()], **beside)
+    announce(stored)
 
 
 def read_load_options(
@@ -142,12 +175,20 @@ class LoadEnd(NamedTuple):
     interrupted: bool
 
 
-def run_locust(options: LoadOptions, target: Target, users: int | None = None, processes: int | None = None) -> LoadEnd:
+def run_locust(
+    options: LoadOptions,
+    target: Target,
+    users: int | None = None,
+    processes: int | None = None,
+    shown: Shown = Shown.USUAL,
+) -> LoadEnd:
     """Let Locust carry a run, in a process of its own. ResultsError when no directory can be made for it."""
     directory = run_directory(Path(options.runs), target.name)
     try:
         environment = {**os.environ, **_account(target), DIRECTORY_VARIABLE: str(directory)}
-        code, interrupted = _run(_command(options, target, users, processes), environment)
+        if shown is Shown.QUIET:
+            environment[QUIET_VARIABLE] = "1"
+        code, interrupted = _run(_command(options, target, users, processes), environment, shown)
     finally:
         with suppress(OSError):
             directory.rmdir()  # only where nothing was stored
@@ -184,13 +225,14 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _run(command: list[str], environment: dict[str, str]) -> tuple[int, bool]:
+def _run(command: list[str], environment: dict[str, str], shown: Shown) -> tuple[int, bool]:
     """Run Locust until it is over. It gets every signal that this process gets and ends in good order. Its exit code,
     and whether there was a signal."""
     root = LOCUSTFILE.parents[1]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), environment.get("PYTHONPATH", "")]))
     environment["CDP_LOAD_OWN_SUMMARY"] = "1"
-    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    elsewhere = {Shown.QUIET: subprocess.DEVNULL, Shown.JSON: sys.stderr}.get(shown)
+    process = subprocess.Popen(command, env=environment, start_new_session=True, stdout=elsewhere)
 
     signals: list[int] = []
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cdp.cli.compare import runs_option
+from cdp.cli.showing import Shown, showing_options, tell
 from cdp.records import ResultsError
 
 
@@ -56,7 +57,8 @@ class _FormatName(click.ParamType[str]):
     "--list-formats", is_flag=True, is_eager=True, expose_value=False, callback=_list_formats, help="List the formats."
 )
 @runs_option
-def report(run: str, formats: tuple[str, ...], directory: Path | None, runs_directory: str) -> None:
+@showing_options(details=True)
+def report(run: str, formats: tuple[str, ...], directory: Path | None, runs_directory: str, shown: Shown) -> None:
     """Make the reports of RUN again, of a contract run, a load run or a gate, and print what it says.
 
     \b
@@ -69,15 +71,18 @@ def report(run: str, formats: tuple[str, ...], directory: Path | None, runs_dire
     """
     from cdp.comparison.stored import results_of
     from cdp.gate.record import find_gate
+    from reports.exports import read_stored
     from reports.rendering import export, render
 
     runs = Path(runs_directory)
     if directory is not None and not formats:
         raise click.ClickException("--to says where --format writes; name a format (cdp report --list-formats)")
     try:
-        stored = find_gate(run, runs) or results_of(run, runs)
-        written = export(stored, formats, directory) if formats else render(stored)
+        stored = read_stored(find_gate(run, runs) or results_of(run, runs))
+        with shown.working():
+            written = export(stored, formats, directory) if formats else render(stored, shown.whole)
+            for path in written:
+                click.echo(str(path))
     except ResultsError as error:
         raise click.ClickException(str(error)) from None
-    for path in written:
-        click.echo(str(path))
+    tell(shown, stored, written)
