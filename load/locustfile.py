@@ -16,6 +16,7 @@ from pathlib import Path
 from locust import events
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from its checkout, from wherever it is called
+sys.path.append(sys.path.pop(1))  # Locust has put this directory first, where a module may hide one of Python's own
 
 from cdp.history import record
 from cdp.load_results import Span, Step, read_load_results

@@ -154,7 +154,7 @@ def ended_well(result: subprocess.CompletedProcess[str], runs: Path) -> None:
     assert run.footer is not None
     assert run.obstacle or {r.verdict.name for r in run.results} & {"FAIL", "ERROR"}
     assert not any("the suite failed" in r.sentence for r in run.results)
-    assert TOKEN not in everything + "".join(p.read_text() for p in runs.rglob("*") if p.is_file())
+    assert TOKEN not in everything + "".join(p.read_text(errors="replace") for p in runs.rglob("*") if p.is_file())
 
 
 @contextmanager

@@ -231,7 +231,7 @@ def test_a_refused_login_does_not_show_the_password(tmp_path: Path) -> None:
             timeout=60,
         )
     assert result.returncode == 3
-    artefacts = [p.read_text() for p in tmp_path.rglob("*") if p.is_file()]
+    artefacts = [p.read_text(errors="replace") for p in tmp_path.rglob("*") if p.is_file()]
     nothing_shows("\n".join([result.stdout, result.stderr, *artefacts]), PASSWORD)
 
 

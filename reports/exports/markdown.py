@@ -11,7 +11,7 @@ from cdp.load_results import FOUND, MET, MISSED, SUSTAINED, Figures, LoadRun
 from cdp.results import Run
 from cdp.verdicts import GO, NO_GO, Verdict, decide
 from reports import audit, capacity, load_summary, summary
-from reports.wording import MEANINGS, label, one_line, plural, shortened, since_in_words, visible
+from reports.wording import MEANINGS, label, one_line, plural, repeating, shortened, since_in_words, visible
 
 MOST_CHARACTERS = 65_536
 """What GitHub takes for a comment; GitLab takes more."""
@@ -155,7 +155,8 @@ def _finding(group: summary.Group, since: Mapping[str, Since]) -> list[str]:
         f"  {text(group.level)}: {text(group.statement)}",
     ]
     smallest = group.smallest
-    told = [part for part in (smallest.example, smallest.curl) if part]
+    again = repeating(smallest) if smallest.round > 1 else ""
+    told = [part for part in (smallest.example, smallest.curl, again) if part]
     if told:
         body = [line for part in told for line in block(part)]
         lines += ["", "  <details><summary>Smallest example</summary>", ""]
