@@ -23,7 +23,7 @@ LINES = 24
 """What fits where the terminal does not say how high it is."""
 
 _BROKEN = (Verdict.FAIL, Verdict.WARN, Verdict.ERROR)
-_LEAST_FINDINGS = 3
+_LEAST = 4  # lines for findings
 _REASON_LIMIT = 200
 
 
@@ -38,32 +38,20 @@ def print_screen(
     """Print what fits on a screen of so many lines, that of the console without; the answer is at the end, where the
     reader's eye is, above the paths of the reports."""
     table = _totals(summary.matrix(run), symbols(console))
-    below: list[Text] = [*_not_judged(run), *render_baseline(run), *render_remains(run)]
     facts = render_facts(run)
     assert isinstance(facts, Text)
-    below.append(facts)
-    for line in below:
-        line.no_wrap, line.overflow = True, "ellipsis"
+    below = [*_not_judged(run), *render_baseline(run), *render_remains(run), facts]
     answer = render_decision(decide(run, strict))
-    closing = [*(Text(str(path), no_wrap=True, overflow="fold") for path in paths), _more(run)]
-    taken = table.row_count + 1 + len(below) + sum(_height(each, console) for each in (answer, *closing)) + 3
+    answer_lines = len(console.render_lines(answer, pad=False))
+    taken = 1 + table.row_count + len(below) + answer_lines + len(paths) + 2  # the prompt comes after the last line
     room = (lines or (console.height if console.is_terminal else LINES)) - taken
     console.print(table)
-    for part in _findings(run, since or {}, max(_LEAST_FINDINGS, room), console):
-        console.print(part)
-    for each in below:
-        console.print(each)
+    for line in (*_findings(run, since or {}, max(_LEAST, room), console), *below):
+        console.print(line, no_wrap=True, overflow="ellipsis")
     console.print(answer)
-    for each in closing:
-        console.print(each)
-
-
-def _height(part: object, console: Console) -> int:
-    return len(console.render_lines(part, pad=False))  # type: ignore[arg-type]
-
-
-def _more(run: Run) -> Text:
-    return Text("Everything: --details, or the page", style="bright_black")
+    for path in paths:
+        console.print(Text(str(path)), soft_wrap=True)
+    console.print(Text("Everything: --details, or the page", style="bright_black"))
 
 
 def _totals(matrix: Matrix, signs: Mapping[Verdict, str]) -> Table:
@@ -84,30 +72,27 @@ def _totals(matrix: Matrix, signs: Mapping[Verdict, str]) -> Table:
     return table
 
 
-def _findings(run: Run, since: Mapping[str, Since], room: int, console: Console) -> list[Text | Table]:
+def _findings(run: Run, since: Mapping[str, Since], room: int, console: Console) -> list[Text]:
     """One line each, the worst verdict first and the widest in it, as many as there is room for."""
     groups: list[Group] = []
     for verdict in _BROKEN:
         groups += sorted(summary.findings(run, verdict), key=lambda group: -len(group.places))
     if not groups:
         return []
-    shown = groups if len(groups) <= room - 1 else groups[: max(1, room - 2)]
+    shown = groups if len(groups) < room else groups[: max(1, room - 2)]
     signs = symbols(console)
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, justify="right")
-    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    for group in shown:
-        style = STYLES[group.verdict]
-        what = Text(one_line(group.sentence))
-        if first := summary.first_since(group, since):
-            what = Text.assemble((f"{since_in_words(first)}: " if not first.new else "new: ", "bold"), what)
-        name = Text(f"{signs[group.verdict]} {one_line(group.requirement)}", style=style)
-        table.add_row(name, plural(len(group.places), "cell"), what)
-    parts: list[Text | Table] = [Text(), table]
+    names = [f"{signs[group.verdict]} {one_line(group.requirement)}" for group in shown]
+    counts = [plural(len(group.places), "cell") for group in shown]
+    name_width, count_width = max(map(len, names)), max(map(len, counts))
+    lines = [Text()]
+    for group, name, count in zip(shown, names, counts, strict=True):
+        first = summary.first_since(group, since)
+        when = "" if first is None else "new: " if first.new else f"{since_in_words(first)}: "
+        line = Text.assemble((name.ljust(name_width), STYLES[group.verdict]), f"  {count.rjust(count_width)}  ")
+        lines.append(line.append(when, "bold").append(one_line(group.sentence)))
     if len(groups) > len(shown):
-        parts.append(Text(f"and {plural(len(groups) - len(shown), 'more finding')}", style="bright_black"))
-    return parts
+        lines.append(Text(f"and {plural(len(groups) - len(shown), 'more finding')}", style="bright_black"))
+    return lines
 
 
 def _not_judged(run: Run) -> list[Text]:

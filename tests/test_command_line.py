@@ -120,7 +120,11 @@ def test_refused_token(tmp_path: Path) -> None:
         result = run_at(url, tmp_path, token="sesame-open-up")
     assert result.returncode == 3
     assert "refused the token" in told(result)
-    everything = result.stdout + result.stderr + "".join(p.read_text(errors="replace") for p in tmp_path.rglob("*") if p.is_file())
+    everything = (
+        result.stdout
+        + result.stderr
+        + "".join(p.read_text(errors="replace") for p in tmp_path.rglob("*") if p.is_file())
+    )
     assert "sesame-open-up" not in everything
 
 

@@ -365,7 +365,9 @@ other = {token_env = "OTHER", features = ["data/dashboard"]}
         "the ready-made token of the role other is refused with 401; renew it",
     )
     assert {verdict for verdict, _ in found.values()} == {Verdict.PASS, Verdict.SKIP}
-    everything = "".join(p.read_text(errors="replace") for p in (tmp_path / "runs").rglob("*") if p.is_file()) + result.stdout
+    everything = (
+        "".join(p.read_text(errors="replace") for p in (tmp_path / "runs").rglob("*") if p.is_file()) + result.stdout
+    )
     assert nobody not in everything and "a-token-that-nobody-knows" not in everything
 
 
