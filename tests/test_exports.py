@@ -306,6 +306,19 @@ def test_har_holds_the_exchanges_of_what_is_broken(load_run: LoadRun) -> None:
     assert entry["startedDateTime"].startswith("2027-01-04T02:00")
 
 
+def test_har_knows_how_load_runs_store_an_exchange(tmp_path: Path) -> None:
+    request = {"head": "POST /api/x?a=1 HTTP/1.1\r\nHost: y\r\nContent-Type: application/json", "body": "{}"}
+    response = {"status": 500, "failure": "", "headers": [["Content-Type", "text/plain"]], "body": "no"}
+    exchange = {"request": request, "response": response}
+    findings = [Finding("CODE-01", "500", "POST", "/x", 1.0, exchange=exchange)]
+    header = {"base_url": "https://y/api"}
+    run = write_run(tmp_path / "results.jsonl", served(lasts_s=1), findings=findings, header=header)
+    (entry,) = orjson.loads(only(exported(stored(run), FORMATS["har"])))["log"]["entries"]
+    assert entry["request"]["url"] == "https://y/api/x?a=1" and entry["request"]["postData"]["text"] == "{}"
+    assert {"name": "Host", "value": "y"} in entry["request"]["headers"]
+    assert entry["response"]["content"] == {"size": -1, "mimeType": "text/plain", "text": "no"}
+
+
 # --- Prometheus -------------------------------------------------------------------------------------------------------
 
 LABELS = r'\{[a-z_]+="(?:[^"\\\n]|\\[\\"n])*"(?:,[a-z_]+="(?:[^"\\\n]|\\[\\"n])*")*\}'
@@ -397,6 +410,8 @@ def test_the_command_writes_formats_where_it_is_told(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(tmp_path / "to" / each.file) for each in FORMATS.values()]
     assert all((tmp_path / "to" / each.file).exists() for each in FORMATS.values())
+    assert cdp("report", "last", "--runs", str(tmp_path / "runs"), "-q").stdout.startswith("NO-GO  ")
+    assert "no run is stored in" in told(cdp("report", "last", "--runs", str(tmp_path)))
     assert "none of html, junit" in told(cdp(*runs("--format", "pdf")))
     assert "--to says where" in told(cdp(*runs("--to", str(tmp_path))))
     blocked = tmp_path / "blocked"

@@ -10,13 +10,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import jsonschema_rs
 import pytest
 from rich.console import Console
 
+from cdp.cli.load import check_otel, run_locust
+from cdp.cli.showing import Shown
 from cdp.history import Since
 from cdp.results import Run
+from cdp.targets import Credentials, Target
 from cdp.verdicts import Verdict
+from load.options import LoadOptions
 from reports.screen import print_screen
 from tests.running_instance import RunningInstance
 from tests.sample_runs import HOSTILE, broken, large_run, result, run_of
@@ -210,3 +215,32 @@ def _on_terminal(command: list[str], environment: dict[str, str]) -> str:
 
 def test_the_schema_is_a_schema() -> None:
     jsonschema_rs.meta.validate(json.loads((ROOT / "docs" / "results.schema.json").read_text()))
+
+
+# --- live metrics -----------------------------------------------------------------------------------------------------
+
+
+def test_metrics_need_packages_and_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    check_otel(False)
+    with pytest.raises(click.ClickException, match=r"pip install -c constraints\.txt"):
+        check_otel(True)
+
+
+def test_metrics_are_sent_by_locusts_own_option(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    started: list[tuple[list[str], dict[str, str]]] = []
+
+    def note(command: list[str], environment: dict[str, str], shown: Shown) -> tuple[int, bool]:
+        started.append((command, environment))
+        return 0, False
+
+    monkeypatch.setattr("cdp.cli.load._run", note)
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "mine")
+    monkeypatch.delenv("OTEL_TRACES_EXPORTER", raising=False)
+    options = LoadOptions(scenario="search", rate=5, runs=str(tmp_path))
+    target = Target("staging", "https://staging.example.com/api", Credentials())
+    for otel in (False, True):
+        run_locust(options, target, otel=otel)
+    (plain, _), (sending, environment) = started
+    assert "--otel" not in plain and "--otel" in sending
+    assert environment["OTEL_SERVICE_NAME"] == "mine" and environment["OTEL_TRACES_EXPORTER"] == "none"

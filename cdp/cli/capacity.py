@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cdp.cli.load import conclude, load_options, opened, read_load_options, run_locust
+from cdp.cli.load import check_otel, conclude, load_options, opened, otel_option, read_load_options, run_locust
 from cdp.cli.showing import Shown, showing_options
 from cdp.cli.targeting import Choice, target_options
 from load.options import SCENARIOS
@@ -21,9 +21,10 @@ _OF_A_RATE = {"rate", "shape", "warm-up", "keep-going", "find-capacity"}
 @click.option("--time", "time_text", default=None, metavar="SPAN", help="What all of it may take.  [default: 5m]")
 @click.option("--processes", type=click.IntRange(1), default=None, help="So many processes that send.")
 @load_options(leaving_out=_OF_A_RATE)
+@otel_option
 @showing_options()
 def capacity(
-    scenario: str, choice: Choice, time_text: str | None, processes: int | None, shown: Shown, **given: Any
+    scenario: str, choice: Choice, time_text: str | None, processes: int | None, otel: bool, shown: Shown, **given: Any
 ) -> None:
     """Find the highest rate at which a target holds the objectives.
 
@@ -36,8 +37,9 @@ def capacity(
     allowed), 1 not even the lowest rate held, or --peak is beyond the answer, 2 usage, 3 no answer, because the machine
     that sends was the limit or the target went away.
     """
+    check_otel(otel)
     options = read_load_options(scenario, choice, None, time_text, {**given, "find_capacity": True})
     with shown.working(), opened(choice) as target:
-        ended = run_locust(options, target, None, processes, shown)
+        ended = run_locust(options, target, None, processes, shown, otel)
     conclude(ended, shown)
     sys.exit(ended.code)

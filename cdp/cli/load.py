@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import socket
@@ -35,6 +36,16 @@ from load.options import (
 LOCUSTFILE = Path(__file__).resolve().parents[2] / "load" / "locustfile.py"
 NOT_JUDGED = 3
 OF_CAPACITY = {"find-capacity", "start", "max-rate", "peak", "precision", "settle", "step-time", "confirm"}
+# Metrics alone: spans of single requests would cost more than the requests. The usual buckets of OpenTelemetry begin at
+# five seconds; exponential ones fit any latency. What the environment says comes first.
+_OTEL_DEFAULTS = {
+    "OTEL_TRACES_EXPORTER": "none",
+    "OTEL_LOGS_EXPORTER": "none",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "base2_exponential_bucket_histogram",
+    "OTEL_METRIC_EXPORT_INTERVAL": "5000",
+    "OTEL_SERVICE_NAME": "cdp-load",
+}
 _ELSEWHERE = {"scenario", "target", "targets", "allow", "i-know-this-is-production", "answer-timeout"}
 
 
@@ -66,6 +77,21 @@ def load_options(leaving_out: set[str]) -> Callable[[Any], Any]:
     return add
 
 
+otel_option = click.option(
+    "--otel", is_flag=True, help="Send OpenTelemetry metrics while it runs (to OTEL_EXPORTER_OTLP_ENDPOINT)."
+)
+
+
+def check_otel(wanted: bool) -> None:
+    """Whether metrics can be sent. ClickException in one line."""
+    if not wanted:
+        return
+    try:
+        importlib.import_module("opentelemetry.exporter.otlp.proto.http.metric_exporter")
+    except ImportError:
+        raise click.ClickException("--otel needs more packages: pip install -c constraints.txt -e '.[otel]'") from None
+
+
 @click.command(cls=_Load)
 @click.argument("scenario", type=click.Choice(SCENARIOS))
 @target_options
@@ -74,6 +100,7 @@ def load_options(leaving_out: set[str]) -> Callable[[Any], Any]:
 @click.option("--processes", type=click.IntRange(1), default=None, help="So many processes that send.")
 @against_option
 @load_options(leaving_out=OF_CAPACITY)
+@otel_option
 @showing_options()
 def load(
     scenario: str,
@@ -82,6 +109,7 @@ def load(
     time_text: str | None,
     processes: int | None,
     against: str | None,
+    otel: bool,
     shown: Shown,
     **given: Any,
 ) -> None:
@@ -99,12 +127,13 @@ def load(
         raise click.ClickException("--users is a closed loop and --rate an open one; give one of them")
     if not users and not given.get("rate") and not str(given.get("shape") or "").startswith("trace"):
         raise click.ClickException("how much? give --rate N (requests a second), --users N, or --shape trace FILE")
+    check_otel(otel)
     options = read_load_options(scenario, choice, users, time_text, given)
     runs = Path(options.runs)
     check_against(against, runs)
     with shown.working():
         with opened(choice) as target:
-            ended = run_locust(options, target, users, processes, shown)
+            ended = run_locust(options, target, users, processes, shown, otel)
         code, found = compared(ended.code, ended.directory / RESULTS_FILE, against, runs)
     conclude(ended, shown, **({"comparison": found.as_record()} if found else {}))
     sys.exit(code)
@@ -181,6 +210,7 @@ def run_locust(
     users: int | None = None,
     processes: int | None = None,
     shown: Shown = Shown.USUAL,
+    otel: bool = False,
 ) -> LoadEnd:
     """Let Locust carry a run, in a process of its own. ResultsError when no directory can be made for it."""
     directory = run_directory(Path(options.runs), target.name)
@@ -188,7 +218,11 @@ def run_locust(
         environment = {**os.environ, **_account(target), DIRECTORY_VARIABLE: str(directory)}
         if shown is Shown.QUIET:
             environment[QUIET_VARIABLE] = "1"
-        code, interrupted = _run(_command(options, target, users, processes), environment, shown)
+        command = _command(options, target, users, processes)
+        if otel:
+            command.append("--otel")
+            environment = {**_OTEL_DEFAULTS, **environment}
+        code, interrupted = _run(command, environment, shown)
     finally:
         with suppress(OSError):
             directory.rmdir()  # only where nothing was stored

@@ -9,7 +9,9 @@ import click
 
 from cdp.cli.compare import runs_option
 from cdp.cli.showing import Shown, showing_options, tell
-from cdp.records import ResultsError
+from cdp.records import RESULTS_FILE, ResultsError
+
+LAST = "last"
 
 
 def _list_formats(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -62,12 +64,12 @@ def report(run: str, formats: tuple[str, ...], directory: Path | None, runs_dire
     """Make the reports of RUN again, of a contract run, a load run or a gate, and print what it says.
 
     \b
-    cdp report 20270101T020000Z-staging
+    cdp report last
     cdp report 20270101T020000Z-staging --format sarif --format allure --to build/reports
     cdp report --list-formats
 
-    A run is a directory, or its name within --runs. With --format only these are written, and only their paths printed.
-    Exit codes: 0 made, 2 usage; the run's own exit code is its own.
+    A run is a directory, or its name within --runs; the word last is the latest one there. With --format only these
+    formats are written, and only their paths printed. Exit codes: 0 made, 2 usage; the run's own exit code is its own.
     """
     from cdp.comparison.stored import results_of
     from cdp.gate.record import find_gate
@@ -78,7 +80,8 @@ def report(run: str, formats: tuple[str, ...], directory: Path | None, runs_dire
     if directory is not None and not formats:
         raise click.ClickException("--to says where --format writes; name a format (cdp report --list-formats)")
     try:
-        stored = read_stored(find_gate(run, runs) or results_of(run, runs))
+        named = latest(runs) if run == LAST else run
+        stored = read_stored(find_gate(named, runs) or results_of(named, runs))
         with shown.working():
             written = export(stored, formats, directory) if formats else render(stored, shown.whole)
             for path in written:
@@ -86,3 +89,13 @@ def report(run: str, formats: tuple[str, ...], directory: Path | None, runs_dire
     except ResultsError as error:
         raise click.ClickException(str(error)) from None
     tell(shown, stored, written)
+
+
+def latest(runs: Path) -> Path:
+    """The directory of the run or gate that began last, by its name. ResultsError in one line when there is none."""
+    from cdp.gate.record import GATE_FILE
+
+    found = [path.parent for file in (RESULTS_FILE, GATE_FILE) for path in runs.glob(f"*/{file}")]
+    if not found:
+        raise ResultsError(f"no run is stored in {runs}")
+    return max(found, key=lambda directory: directory.name)

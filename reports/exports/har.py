@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import harfile
 
@@ -28,8 +29,40 @@ def contract_har(run: Run) -> bytes:
 
 def load_har(run: LoadRun) -> bytes:
     """The first exchange of each way in which the contract was broken."""
-    found = ((f.exchange, f"{f.requirement} at {f.at_s:.1f} s: {f.sentence}") for f in run.findings if f.exchange)
+    base_url = str(run.header.get("base_url") or "")
+    found = (
+        (_as_of_contract(f.exchange, base_url), f"{f.requirement} at {f.at_s:.1f} s: {f.sentence}")
+        for f in run.findings
+        if f.exchange
+    )
     return _har(found, run.header.get("started"))
+
+
+def _as_of_contract(exchange: dict[str, Any], base_url: str) -> dict[str, Any]:
+    """A load run stores the head of a request as it was sent, and the headers of an answer as pairs."""
+    request, response = exchange.get("request") or {}, exchange.get("response") or {}
+    if "head" not in request:
+        return exchange
+    first, *lines = str(request["head"]).split("\r\n")
+    method, _, rest = first.partition(" ")
+    origin = base_url[: len(base_url) - len(urlsplit(base_url).path)] if base_url else ""
+    headers = dict(_pair(line) for line in lines if line)
+    pairs = response.get("headers") or []
+    answered = dict(pairs) if isinstance(pairs, list) else pairs
+    return {
+        "request": {
+            "method": method,
+            "url": origin + rest.rpartition(" ")[0],
+            "headers": headers,
+            "body": request.get("body"),
+        },
+        "response": {**response, "headers": answered},
+    }
+
+
+def _pair(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name, value.strip()
 
 
 def _har(exchanges: Iterable[tuple[dict[str, Any], str]], started: Any) -> bytes:
