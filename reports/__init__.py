@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from cdp.load_results import LoadRun
 from cdp.records import ResultsError
@@ -24,9 +23,17 @@ from reports.wording import write_whole
 HTML_FILE = "report.html"
 JUNIT_FILE = "junit.xml"
 
-_Write = Callable[[Any, Path], None]
-_CONTRACT_REPORTS: tuple[tuple[str, _Write], ...] = ((HTML_FILE, write_html), (JUNIT_FILE, write_junit))
-_LOAD_REPORTS: tuple[tuple[str, _Write], ...] = ((HTML_FILE, write_load_page), (SUMMARY_FILE, write_summary))
+_Write = Callable[[Stored, Path], None]
+_CONTRACT_REPORTS: tuple[tuple[str, _Write], ...] = (
+    (HTML_FILE, lambda stored, path: write_html(_contract(stored), path, stored.past)),
+    (JUNIT_FILE, lambda stored, path: write_junit(_contract(stored), path)),
+    (MARKDOWN_FILE, lambda stored, path: _write_markdown(stored, path)),
+)
+_LOAD_REPORTS: tuple[tuple[str, _Write], ...] = (
+    (HTML_FILE, lambda stored, path: write_load_page(_load(stored), path, stored.past)),
+    (SUMMARY_FILE, lambda stored, path: write_summary(_load(stored), path)),
+    (MARKDOWN_FILE, lambda stored, path: _write_markdown(stored, path)),
+)
 
 
 def write_reports(results_path: str | os.PathLike[str]) -> list[Path]:
@@ -40,18 +47,17 @@ def write_reports(results_path: str | os.PathLike[str]) -> list[Path]:
 
 def load_reports(directory: Path) -> list[Path]:
     """Where the reports of a load run stand that is stored in a directory."""
-    return [directory / name for name in (*(name for name, _ in _LOAD_REPORTS), MARKDOWN_FILE)]
+    return [directory / name for name, _ in _LOAD_REPORTS]
 
 
 def write_reports_of(stored: Stored) -> list[Path]:
     """The same for a run that was read already."""
-    assert isinstance(stored.run, Run | LoadRun)
     reports = _CONTRACT_REPORTS if isinstance(stored.run, Run) else _LOAD_REPORTS
     written = []
-    for name, write in (*reports, (MARKDOWN_FILE, lambda _, path: _write_markdown(stored, path))):
+    for name, write in reports:
         path = stored.path.parent / name
         try:
-            write(stored.run, path)
+            write(stored, path)
         except OSError as error:
             raise ResultsError(f"cannot write the report {path}: {error.strerror}") from error
         written.append(path)
@@ -60,3 +66,13 @@ def write_reports_of(stored: Stored) -> list[Path]:
 
 def _write_markdown(stored: Stored, path: Path) -> None:
     write_whole(path, markdown(stored).encode("utf-8", "backslashreplace"))
+
+
+def _contract(stored: Stored) -> Run:
+    assert isinstance(stored.run, Run)
+    return stored.run
+
+
+def _load(stored: Stored) -> LoadRun:
+    assert isinstance(stored.run, LoadRun)
+    return stored.run

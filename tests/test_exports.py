@@ -20,7 +20,7 @@ from markdown_it import MarkdownIt
 
 from cdp.audit_results import FOUND, Audit, AuditFinding
 from cdp.gate.record import Gate, Part, write_gate
-from cdp.history import Since
+from cdp.history import Since, record
 from cdp.load_results import Error, Finding, LoadRun
 from cdp.records import ResultsError
 from cdp.results import Run, read_results
@@ -385,8 +385,14 @@ def test_every_format_can_be_made_of_whatever_a_target_says(name: str, value: st
 def test_what_is_stored_is_read_with_its_history(tmp_path: Path) -> None:
     for number, item in enumerate((result("PAGE-02/a"), broken("PAGE-02/a"))):
         store_contract(tmp_path / f"n{number}", item, started=f"2027-01-0{number + 1}T02:00:00+00:00")
-    found = read_stored(tmp_path / "n1" / "results.jsonl")
+    results = tmp_path / "n1" / "results.jsonl"
+    assert read_stored(results).since == {}, "a report makes no store"
+    assert not record(results)
+    found = read_stored(results)
     assert found.since["PAGE-02/a"].new and isinstance(found.run, Run)
+    assert [night.name for night in found.past.nights] == ["n0", "n1"] and not found.past.since
+    page = only(exported(found, FORMATS["html"])).decode()
+    assert "n0" in page and page == only(exported(read_stored(results), FORMATS["html"])).decode()
     gate = Gate("staging", "x", "release", "", parts=[Part("contract", "NO-GO", "x", run="../n1")], ended="x")
     (tmp_path / "g").mkdir()
     write_gate(gate, tmp_path / "g" / "gate.json")

@@ -12,11 +12,13 @@ import pytest
 from benchmarks.history import build
 from benchmarks.simulated_nights import load_run
 from cdp.comparison.history import histories
-from cdp.history import HISTORY_FILE, HistoryError, Since, last_runs, rebuild, record, since
+from cdp.history import HISTORY_FILE, HistoryError, Since, known_of, last_runs, rebuild, record, since
 from cdp.verdicts import Result, Verdict
+from reports.earlier import past_of
 from tests.sample_runs import broken, result
 from tests.stored_runs import store_contract, store_load
 from tests.test_command_line import cdp
+from tests.test_history import store_night
 
 FIRST = datetime(2027, 1, 4, 2, tzinfo=UTC)
 
@@ -140,6 +142,37 @@ def test_what_is_broken_and_since_when_as_a_command(tmp_path: Path) -> None:
     assert "PAGE-01/a" in done.stdout
     none = cdp("history", "--target", "other", "--broken", "--runs", str(tmp_path))
     assert none.returncode == 3 and "no contract run of other" in none.stderr
+
+
+def test_a_page_has_the_earlier_runs_and_since_which_of_them(tmp_path: Path) -> None:
+    cell = "PAGE-01/list_tags"
+    for number, item in enumerate((result(cell), broken(cell), broken(cell))):
+        directory = night(tmp_path, number, item)
+        (directory / "report.html").touch()
+        record(directory / "results.jsonl")
+    shutil.rmtree(tmp_path / "n0")
+    known, runs = known_of(directory)
+    past = past_of(tmp_path, known, runs)
+    assert [(night.name, night.href) for night in past.nights] == [
+        ("n0", ""),
+        ("n1", "../n1/report.html"),
+        ("n2", "../n2/report.html"),
+    ]
+    assert past.since[cell].name == "n1" and past.nights[1].figures["FAIL"] == "1"
+    earlier = known_of(tmp_path / "n1")[1]
+    assert [run.name for run in earlier] == ["n0", "n1"], "a run knows nothing of those after it"
+    assert known_of(tmp_path / "none") == ({}, [])
+
+
+def test_the_page_of_a_load_run_names_the_night_on_which_a_series_moved(tmp_path: Path) -> None:
+    run = load_run(np.random.default_rng(1), seconds=1)
+    for number in range(40):
+        store_night(tmp_path, number, 200.0 if number < 30 else 300.0 + number % 3, run)
+    record(tmp_path / "night-039" / "results.jsonl")
+    past = past_of(tmp_path, *known_of(tmp_path / "night-039"))
+    assert len(past.nights) == 30 and past.figures == ["p50", "p99", "rate"]
+    (moved,) = [night for night in past.nights if night.note]
+    assert moved.name == "night-030" and "p99 latency moved on" in moved.note
 
 
 def test_the_benchmark_builds_what_it_says(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from cdp.cli.load import check_otel, run_locust
 from cdp.cli.showing import Shown
-from cdp.history import Since
+from cdp.history import Since, record
 from cdp.results import Run
 from cdp.targets import Credentials, Target
 from cdp.verdicts import Verdict
@@ -109,6 +109,7 @@ def test_a_run_is_told_as_asked(instance: RunningInstance, tmp_path: Path) -> No
 def test_stored_runs_are_told_as_objects(tmp_path: Path) -> None:
     for number, item in enumerate((result("PAGE-02/a"), broken("PAGE-02/a"))):
         store_contract(tmp_path / f"n{number}", item, started=f"2027-01-0{number + 1}T02:00:00+00:00")
+        record(tmp_path / f"n{number}" / "results.jsonl")
     runs = ("--json", "--runs", str(tmp_path))
     report = json.loads(cdp("report", "n1", *runs).stdout)
     SCHEMA.validate(report)

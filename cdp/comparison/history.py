@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -92,7 +93,7 @@ def histories(runs: Path, target: str) -> tuple[list[History], list[str]]:
         found = []
         for kind in store.kinds(target):
             latest = store.latest(target, MOST_RUNS, kind)
-            nights = _contract_nights(runs, latest) if kind.startswith("contract/") else _load_nights(runs, latest)
+            nights = nights_of(runs, latest)
             found.append(History(kind, nights, movements(nights)))
         return found, unread
 
@@ -110,11 +111,14 @@ def movements(nights: list[Night]) -> list[Moved]:
     return sorted(found, key=lambda moved: (moved.night.started, list(FIGURES).index(moved.figure)))
 
 
-def _contract_nights(runs: Path, latest: list[RunSummary]) -> list[Night]:
+def nights_of(runs: Path, latest: Sequence[RunSummary]) -> list[Night]:
+    """Runs of one kind as nights, in their order."""
+    if latest and not latest[0].kind.startswith("contract/"):
+        return _load_nights(runs, latest)
     return [Night(runs / each.name, each.started, each.headline, dict(each.counts)) for each in latest]
 
 
-def _load_nights(runs: Path, latest: list[RunSummary]) -> list[Night]:
+def _load_nights(runs: Path, latest: Sequence[RunSummary]) -> list[Night]:
     """A night belongs to the series when it asked what the last one asked that can be used."""
     loads = [each.load_run for each in latest]
     last = next((run for run in reversed(loads) if not unusable(run)), None)

@@ -4,7 +4,7 @@
 stands there when it is read, and can be made again from the runs at any time (`cdp history --rebuild`).
 """
 
-from cdp.history.asking import last_contract_run, last_runs, opened, rebuild, record, since
+from cdp.history.asking import known_of, last_contract_run, last_runs, opened, rebuild, record, since
 from cdp.history.model import RunSummary, Since
 from cdp.history.store import HISTORY_FILE, HistoryError, Store
 
@@ -14,6 +14,7 @@ __all__ = [
     "RunSummary",
     "Since",
     "Store",
+    "known_of",
     "last_contract_run",
     "last_runs",
     "opened",

@@ -90,6 +90,20 @@ def since(run: Path) -> dict[str, Since]:
         return since_in(store, run)
 
 
+def known_of(run: Path, most: int = 30) -> tuple[dict[str, Since], list[RunSummary]]:
+    """What earlier runs say of a run (its directory): since when each of its broken cells is, and the runs of the same
+    target and kind before it with itself at the end, at most so many. Where there is no store none is made, and nothing
+    is known. HistoryError when it is damaged."""
+    run = Path(os.path.abspath(run))
+    if not (run.parent / HISTORY_FILE).is_file():
+        return {}, []
+    with opened(run.parent) as (store, _):
+        summary = store.summary(run.name)
+        if summary is None:
+            return {}, []
+        return since_in(store, run), [*store.latest(summary.target, most - 1, summary.kind, summary), summary]
+
+
 def last_contract_run(runs: Path, target: str) -> tuple[RunSummary | None, dict[str, Since], list[str]]:
     """The last contract run of a target, since when its broken cells are, and a line for each run that could not be
     read. HistoryError when the store is damaged."""

@@ -132,14 +132,24 @@ class Store:
         return [kind for (kind,) in rows]
 
     @_in_one_line
-    def latest(self, target: str, limit: int, kind: str | None = None) -> list[RunSummary]:
-        """The last runs of a target, of one kind or of all, the latest last."""
+    def latest(
+        self, target: str, limit: int, kind: str | None = None, before: RunSummary | None = None
+    ) -> list[RunSummary]:
+        """The last runs of a target, of one kind or of all, the latest last; `before`: those that came before it."""
+        place = (before.started.isoformat(), before.name) if before else (None, None)
         rows = self._connection.execute(
             "SELECT name, target, kind, started, summary FROM runs WHERE target = ? AND (? IS NULL OR kind = ?)"
-            " ORDER BY started DESC, name DESC LIMIT ?",
-            (target, kind, kind, limit),
+            " AND (? IS NULL OR (started, name) < (?, ?)) ORDER BY started DESC, name DESC LIMIT ?",
+            (target, kind, kind, place[0], *place, limit),
         )
         return [_unpacked(*row) for row in reversed(rows.fetchall())]
+
+    @_in_one_line
+    def summary(self, name: str) -> RunSummary | None:
+        """A run by its name; None when it is not stored."""
+        query = "SELECT name, target, kind, started, summary FROM runs WHERE name = ?"
+        row = self._connection.execute(query, (name,)).fetchone()
+        return None if row is None else _unpacked(*row)
 
     @_in_one_line
     def find(self, name: str) -> tuple[RunSummary, Verdicts] | None:

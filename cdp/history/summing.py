@@ -90,7 +90,7 @@ def _totals(run: LoadRun) -> list[dict[str, Any]]:
 def _of(totals: dict[str, Any]) -> dict[str, float]:
     times = totals.get("latency_ms")
     times = times if isinstance(times, dict) else {}
-    found = {RATE: totals.get("rate_per_s"), P50: times.get(P50), P99: times.get(P99)}
+    found = {P50: times.get(P50), P99: times.get(P99), RATE: totals.get("rate_per_s")}
     return {name: float(value) for name, value in found.items() if isinstance(value, int | float)}
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import orjson
 
 from cdp.gate.record import GATE_FILE, Gate, read_gate, runs_of
-from cdp.history import HistoryError, Since, since
+from cdp.history import HistoryError, Since, known_of
 from cdp.load_results import LoadRun, read_load_results
 from cdp.records import ResultsError, read_records, storable
 from cdp.results import Run, read_results
+from reports.earlier import past_of
 from reports.exports.allure import allure
 from reports.exports.code_quality import code_quality
 from reports.exports.document import document
@@ -28,28 +29,27 @@ from reports.gate import gate_markdown, gate_page
 from reports.html import html
 from reports.junit import junit
 from reports.load_page import load_page
+from reports.past import NOTHING, Past
 
 AnyRun = Run | LoadRun | Gate
-NOTHING_KNOWN: Mapping[str, Since] = {}
 MARKDOWN_FILE = "summary.md"
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What is stored of a run or a gate: where, what, since when its broken cells are, and the parts of a gate."""
+    """What is stored of a run or a gate: where, what, since when its broken cells are, its earlier runs, and a gate's
+    parts."""
 
     path: Path
     run: AnyRun
     since: Mapping[str, Since] = field(default_factory=dict)
+    past: Past = NOTHING
     parts: tuple[Stored, ...] = ()
 
     @property
     def kind(self) -> str:
         """contract, load, or gate."""
         return {Run: "contract", LoadRun: "load", Gate: "gate"}[type(self.run)]
-
-
-Export = Callable[[Stored], dict[str, bytes]]
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,12 @@ def read_stored(path: Path) -> Stored:
     if path.name == GATE_FILE:
         gate = read_gate(path)
         return Stored(path, gate, parts=tuple(read_stored(part) for part in runs_of(gate, path.parent)))
-    if read_records(path).of_load:
-        return Stored(path, read_load_results(path))
-    run = read_results(path)
+    run = read_load_results(path) if read_records(path).of_load else read_results(path)
     try:
-        return Stored(path, run, since(path.parent))
+        since, runs = known_of(path.parent)
     except HistoryError:
         return Stored(path, run)
+    return Stored(path, run, since, past_of(path.absolute().parent.parent, since, runs))
 
 
 def exported(stored: Stored, format_: Format) -> dict[str, bytes]:
@@ -124,7 +123,9 @@ def _of_contract(make: Callable[[Run], object]) -> Callable[[Stored], bytes]:
 
 def _html(stored: Stored) -> bytes:
     run = stored.run
-    page = html(run) if isinstance(run, Run) else load_page(run) if isinstance(run, LoadRun) else gate_page(run)
+    if isinstance(run, Gate):
+        return gate_page(run).encode("utf-8")
+    page = html(run, stored.past) if isinstance(run, Run) else load_page(run, stored.past)
     return page.encode("utf-8")
 
 
