@@ -7,33 +7,7 @@ again at any time. What other programs read is in `reports.exports`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-
-from cdp.load_results import LoadRun
-from cdp.records import ResultsError
-from cdp.results import Run
-from reports.exports import MARKDOWN_FILE, Stored, markdown, read_stored
-from reports.html import write_html
-from reports.junit import write_junit
-from reports.load_page import write_load_page
-from reports.load_summary import SUMMARY_FILE, write_summary
-from reports.wording import write_whole
-
-HTML_FILE = "report.html"
-JUNIT_FILE = "junit.xml"
-
-_Write = Callable[[Stored, Path], None]
-_CONTRACT_REPORTS: tuple[tuple[str, _Write], ...] = (
-    (HTML_FILE, lambda stored, path: write_html(_contract(stored), path, stored.past)),
-    (JUNIT_FILE, lambda stored, path: write_junit(_contract(stored), path)),
-    (MARKDOWN_FILE, lambda stored, path: _write_markdown(stored, path)),
-)
-_LOAD_REPORTS: tuple[tuple[str, _Write], ...] = (
-    (HTML_FILE, lambda stored, path: write_load_page(_load(stored), path, stored.past)),
-    (SUMMARY_FILE, lambda stored, path: write_summary(_load(stored), path)),
-    (MARKDOWN_FILE, lambda stored, path: _write_markdown(stored, path)),
-)
 
 
 def write_reports(results_path: str | os.PathLike[str]) -> list[Path]:
@@ -42,37 +16,7 @@ def write_reports(results_path: str | os.PathLike[str]) -> list[Path]:
 
     ``ResultsError`` (one line) when the results cannot be read or a report cannot be written.
     """
+    from reports.exports import read_stored  # all formats with what they are made of: most parts of reports need none
+    from reports.writing import write_reports_of
+
     return write_reports_of(read_stored(Path(results_path)))
-
-
-def load_reports(directory: Path) -> list[Path]:
-    """Where the reports of a load run stand that is stored in a directory."""
-    return [directory / name for name, _ in _LOAD_REPORTS]
-
-
-def write_reports_of(stored: Stored) -> list[Path]:
-    """The same for a run that was read already."""
-    reports = _CONTRACT_REPORTS if isinstance(stored.run, Run) else _LOAD_REPORTS
-    written = []
-    for name, write in reports:
-        path = stored.path.parent / name
-        try:
-            write(stored, path)
-        except OSError as error:
-            raise ResultsError(f"cannot write the report {path}: {error.strerror}") from error
-        written.append(path)
-    return written
-
-
-def _write_markdown(stored: Stored, path: Path) -> None:
-    write_whole(path, markdown(stored).encode("utf-8", "backslashreplace"))
-
-
-def _contract(stored: Stored) -> Run:
-    assert isinstance(stored.run, Run)
-    return stored.run
-
-
-def _load(stored: Stored) -> LoadRun:
-    assert isinstance(stored.run, LoadRun)
-    return stored.run

@@ -8,13 +8,13 @@ from pathlib import Path
 from cdp.gate.record import Gate
 from cdp.load_results import LoadRun
 from cdp.records import ResultsError
-from reports import write_reports_of
 from reports.exports import FORMATS, Stored, exported
 from reports.gate import print_gate, write_gate_reports
 from reports.load_terminal import print_load_run
 from reports.screen import print_screen
 from reports.terminal import make_console, print_run
 from reports.wording import write_whole
+from reports.writing import write_reports_of
 
 
 def render(stored: Stored, whole: bool = True) -> list[Path]:

@@ -11,8 +11,10 @@ import pytest
 
 from benchmarks.history import build
 from benchmarks.simulated_nights import load_run
+from cdp.cli import history as cdp_history
 from cdp.comparison.history import histories
 from cdp.history import HISTORY_FILE, HistoryError, Since, known_of, last_runs, rebuild, record, since
+from cdp.targets import EMBEDDED
 from cdp.verdicts import Result, Verdict
 from reports.earlier import past_of
 from tests.sample_runs import broken, result
@@ -173,6 +175,10 @@ def test_the_page_of_a_load_run_names_the_night_on_which_a_series_moved(tmp_path
     assert len(past.nights) == 30 and past.figures == ["p50", "p99", "rate"]
     (moved,) = [night for night in past.nights if night.note]
     assert moved.name == "night-030" and "p99 latency moved on" in moved.note
+
+
+def test_without_a_target_it_is_the_embedded_one() -> None:
+    assert cdp_history.EMBEDDED == EMBEDDED
 
 
 def test_the_benchmark_builds_what_it_says(tmp_path: Path) -> None:

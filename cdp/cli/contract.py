@@ -212,8 +212,8 @@ def run_contract(
     from cdp.history import record
     from contracts.examples import ExamplesError, examples_for
     from contracts.run import ContractRun
-    from reports import write_reports_of
     from reports.exports import read_stored
+    from reports.writing import write_reports_of
 
     try:
         examples = examples_for(depth.examples, target.name)

@@ -141,8 +141,8 @@ def load(
 
 def conclude(ended: LoadEnd, shown: Shown, **beside: Any) -> None:
     """What is said when a load run is over, beside what it printed itself."""
-    from reports import load_reports
     from reports.exports import read_stored
+    from reports.writing import load_reports
 
     results = ended.directory / RESULTS_FILE
     if not results.is_file() or (shown is Shown.USUAL and not in_github()):
