@@ -96,6 +96,7 @@ broken(
     "list_tags list_emails",
     "PAGE-10",
     misreading(lambda r: r.asking(**dict.fromkeys(FILTERS)) if offset(r) else r),
+    "CODE-02 PAGE-02 PAGE-03 PAGE-04 SEARCH-04",
     profile="release",
 )
 
