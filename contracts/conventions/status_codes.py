@@ -112,7 +112,10 @@ def unknown_ids(s: Subject) -> None:
     s.exercised()
     parameter = s.operation.path_parameters[-1]
     short_list = s.operation.collection is not None and s.session.profile.list_forms == 1
-    if s.session.contract.resolved(parameter.schema).get("type") == "integer" and not short_list:
+    numbered = s.session.contract.resolved(parameter.schema).get("type") == "integer"
+    if s.session.profile.name != "quick":
+        _long_id(s, call, "9" * 60 if numbered else "x" * 300)
+    if numbered and not short_list:
         for form in s.forms(MALFORMED_IDS):
             value = form.format(id=call.path[parameter.name])
             exchange = s.session.send(call.at(**{parameter.name: value}), s.session.admin)
@@ -124,6 +127,13 @@ def unknown_ids(s: Subject) -> None:
             )
             s.exercised()
     heed(s)
+
+
+def _long_id(s: Subject, call: Call, value: str) -> None:
+    """An id that is longer than any, beyond every integer and every column, is refused like any other."""
+    exchange = s.session.send(call.at(**{s.operation.path_parameters[-1].name: value}), s.session.admin)
+    require(exchange.client_error, f"an id of {len(value)} characters got {exchange.outcome()}", exchange, value[:20])
+    s.exercised()
 
 
 @check("CODE-04")
