@@ -201,7 +201,10 @@ class Session:
         found = exchange.json.get("token") if exchange.ok and isinstance(exchange.json, dict) else None
         if not isinstance(found, str) or not found or found == token:
             return False
-        self._renewed[caller.token] = self.secrets.add(found)
+        self.secrets.add(found)
+        if self._ping(found, patient=True).status == 401:  # no token counts any more: it is not that one ran out
+            return False
+        self._renewed[caller.token] = found
         if caller.token == self.admin.token:
             self.admin = replace(self.admin, token=found)
             self.admitted.add(found)
