@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,7 @@ def shown(results: Iterable[Result]) -> str:
 QUICK = {name: fault for name, fault in FAULTS.items() if fault.profile == "quick"}
 
 
-def sampled() -> list[object]:
+def sampled() -> list[Any]:
     """Every kind, two for each requirement in `make test`, the others in `make test-all`; `cdp prove` tries them all on
     many operations."""
     of: Counter[str] = Counter()
