@@ -29,6 +29,11 @@ class Kind:
     rate: float
     source: str
 
+    def as_header(self) -> dict[str, Any]:
+        """As it stands in the header of a proof."""
+        told = {"name": self.name, "what": self.what, "profile": self.profile}
+        return {**told, "by": list(self.by), "also": sorted(self.also)}
+
     @property
     def right(self) -> frozenset[str]:
         """The requirements that name it rightly."""

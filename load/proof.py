@@ -81,10 +81,7 @@ def _header(seed: int, clean: Trial, kinds: list[Kind]) -> dict[str, Any]:
         "seed": seed,
         "clean": {str(seed): alarms},
         "sections": [SECTION],
-        "kinds": [
-            {"name": k.name, "what": k.what, "by": list(k.by), "also": sorted(k.also), "profile": k.profile}
-            for k in kinds
-        ],
+        "kinds": [kind.as_header() for kind in kinds],
     }
 
 

@@ -15,11 +15,11 @@ from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.profiles import PROFILES
 from contracts.response_checks import load_table
-from contracts.run import ContractRun, make_plan
+from contracts.run import make_plan
 from instance.faults.drawn import DRAWN
 from instance.faults.model import Fault
 from tests.broken_server import BrokenServer
-from tests.test_faults import cells_of, reported, shown
+from tests.test_faults import cells_of, reported, results_of, shown
 
 CATALOGUE = load_catalogue()
 TABLE = load_table()
@@ -49,13 +49,7 @@ def judge(
     """The cells of all requirements that drawn requests speak for, on the operations of a fault."""
     selection = Selection(operations=fault.examples, requirements=tuple(sorted(TABLE.requirements)))
     plan = make_plan(contract, CATALOGUE, selection, PROFILES[profile], seed=seed)
-    with server.breaking(fault) as target:
-        run = ContractRun(plan, target, directory)
-        try:
-            run.start()
-            return list(run.judge_all())
-        finally:
-            run.finish(obstacle="the data are thrown away")
+    return results_of(server, plan, directory, fault)
 
 
 @pytest.mark.parametrize("name", DRAWN)

@@ -15,7 +15,7 @@ from cdp.verdicts import Result, Verdict
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun, make_plan
+from contracts.run import ContractRun, Plan, make_plan
 from instance.faults import FAULTS, Fault
 from tests.broken_server import BrokenServer
 
@@ -40,6 +40,11 @@ def judge(
 ) -> list[Result]:
     """A whole contract run over some operations, the clean-up left out: the data are thrown away."""
     plan = make_plan(contract, CATALOGUE, Selection(operations=tuple(operations)), PROFILE, seed=1)
+    return results_of(server, plan, directory, fault)
+
+
+def results_of(server: BrokenServer, plan: Plan, directory: Path, fault: Fault | None) -> list[Result]:
+    """What a run of this plan says while the fault is on."""
     with server.breaking(fault) as target:
         run = ContractRun(plan, target, directory)
         try:

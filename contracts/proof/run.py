@@ -136,10 +136,7 @@ class Proof:
             **self.wanted.as_header(),
             "clean": self.clean,
             "sections": [section.name for section in self.contract.sections],
-            "kinds": [
-                {"name": k.name, "what": k.what, "by": list(k.by), "also": sorted(k.also), "profile": k.profile}
-                for k in self.kinds.values()
-            ],
+            "kinds": [kind.as_header() for kind in self.kinds.values()],
         }
 
     def _stored(self) -> dict[Mutant, Trial]:

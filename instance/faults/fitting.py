@@ -99,10 +99,6 @@ def featured(o: Operation, c: Contract) -> bool:
     return o.auth == "token" and bool(o.features)
 
 
-def identified(o: Operation, c: Contract) -> bool:
-    return bool(o.path_parameters)
-
-
 def ends_in_id(o: Operation, c: Contract) -> bool:
     """Its path ends in the id of a record."""
     return o.path.rstrip("/").endswith("}")

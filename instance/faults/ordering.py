@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from instance.faults import fitting
+from instance.faults.life import own
 from instance.faults.listing import LEFT_OUT, arranging, given, limit, misreading, offset, settling, valid
 from instance.faults.model import (
     Alteration,
@@ -78,17 +79,12 @@ broken(
 )
 
 
-def made_now(record: Any) -> bool:
-    """Whether the record is one of the run's own."""
-    return any(isinstance(value, str) and value.startswith("cdp-") for value in record.values())
-
-
 broken(
     "new-record-last",
     "a new record comes last until tonight's indexing",
     "list_tags list_feeds list_journeys",
     "ORDER-02",
-    arranging(lambda found, r: sorted(found, key=made_now) if by_default(r) else found),
+    arranging(lambda found, r: sorted(found, key=own) if by_default(r) else found),
     fits=fitting.every(fitting.lists, fitting.at_the_top, fitting.records_with("name")),
 )
 broken(
@@ -96,7 +92,7 @@ broken(
     "a new record comes second",
     "list_tags list_feeds list_journeys",
     "ORDER-02",
-    arranging(lambda found, r: [found[1], found[0], *found[2:]] if by_default(r) and made_now(found[0]) else found),
+    arranging(lambda found, r: [found[1], found[0], *found[2:]] if by_default(r) and own(found[0]) else found),
     fits=fitting.every(fitting.lists, fitting.at_the_top, fitting.records_with("name")),
 )
 broken(
@@ -104,7 +100,7 @@ broken(
     "a new record is not in the list yet",
     "list_tags list_feeds list_journeys",
     "ORDER-02",
-    arranging(lambda found, r: [x for x in found if not made_now(x)]),
+    arranging(lambda found, r: [x for x in found if not own(x)]),
     "LIFE-02",
     fits=fitting.every(fitting.lists, fitting.at_the_top, fitting.records_with("name")),
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from instance.faults import fitting
+from instance.faults.callers import known_token
 from instance.faults.codes import instead, status
 from instance.faults.listing import arranging, given, limit, misreading, offset, valid
 from instance.faults.model import (
@@ -375,8 +376,6 @@ async def token_wanted_elsewhere(request: Request, world: World) -> Answer:
     "logout-counts-late", "a token counts on for a second after its logout", "get_tag list_tags get_report", "AUTH-06"
 )
 async def logout_counts_late(request: Request, world: World) -> Answer:
-    from instance.faults.callers import known_token
-
     row = known_token(request, world)
     if row and row[1]:
         ended = world.memory.setdefault(request.header(b"x-access-token"), time.monotonic())
