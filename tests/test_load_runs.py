@@ -195,6 +195,7 @@ def test_a_target_that_dies_is_told_and_not_asked_for_ever(tmp_path: Path) -> No
     assert "broken connections" in done.said
 
 
+@pytest.mark.slow
 def test_a_machine_without_descriptors_is_the_limit_and_not_the_target(tmp_path: Path) -> None:
     def few_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
@@ -266,6 +267,7 @@ def test_a_wrong_token(instance: RunningInstance, tmp_path: Path) -> None:
     assert "wrong-token-of-the-test" not in done.said
 
 
+@pytest.mark.slow
 def test_a_wrong_password(instance: RunningInstance, tmp_path: Path) -> None:
     environment = {**account(instance), "CDP_PASSWORD": "wrong password of the test"}
     arguments = ["search", "--rate", "5", "--time", "3s", "--url", instance.origin, "--runs", str(tmp_path)]

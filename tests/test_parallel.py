@@ -223,7 +223,11 @@ def test_figures_are_those_of_all_processes(front: Front, own_instance: RunningI
     assert written and all(prefix in request.body for request in written)
 
 
-@pytest.mark.parametrize("name", ["direction-ignored", "deleted-still-read", "any-feature-opens", "no-token-needed"])
+@pytest.mark.parametrize(
+    "name",
+    ["deleted-still-read"]
+    + [pytest.param(n, marks=pytest.mark.slow) for n in ("direction-ignored", "any-feature-opens", "no-token-needed")],
+)
 def test_what_is_broken_is_found_alike(name: str, tmp_path: Path) -> None:
     fault = FAULTS[name]
     server = BrokenServer(tmp_path)
@@ -281,6 +285,7 @@ def test_a_process_that_dies_is_an_error_and_no_loss(
     assert names_left(own_instance) == []
 
 
+@pytest.mark.slow
 def test_processes_that_all_die_lose_no_cell(own_instance: RunningInstance, tmp_path: Path) -> None:
     """Every process, and those that take their places, is killed as soon as it judges."""
     command = CDP.run(own_instance.base_url, tmp_path, *CDP.allowing("writes,destructive"))
@@ -394,6 +399,7 @@ def test_a_process_that_hangs_is_ended(own_instance: RunningInstance, tmp_path: 
 # --- nights ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @both
 def test_every_process_judges_its_own_cells_again(front: Front, own_instance: RunningInstance, tmp_path: Path) -> None:
     night = (f"{front.option}profile", "nightly", f"{front.option}examples", str(tmp_path / "examples"))
@@ -414,6 +420,7 @@ def test_every_process_judges_its_own_cells_again(front: Front, own_instance: Ru
     assert run.leftovers == [] and names_left(own_instance) == []
 
 
+@pytest.mark.slow
 @both
 def test_a_budget_too_short_for_several_processes_is_no_verdict(
     front: Front, own_instance: RunningInstance, tmp_path: Path

@@ -141,6 +141,7 @@ def test_names_that_do_not_exist(tmp_path: Path, name: str, said: str) -> None:
     assert done.exit_code == 1 and said in done.output
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_costs_its_mutant_alone(contract: Contract) -> None:
     kinds = {name: Kind(name, "", f.by, f.also, f.examples, f.profile, 1.0, "") for name, f in FAULTS.items()}
     sections = {name: operation.section for name, operation in contract.operations.items()}
