@@ -13,7 +13,7 @@ from contracts.applicability import text_fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.disclosure import internals
-from contracts.conventions.harmless import harmless
+from contracts.conventions.harmless import asked_otherwise, described, harmless
 from contracts.observing import State
 from contracts.session import ANONYMOUS
 from contracts.subject import Subject, require
@@ -37,6 +37,9 @@ def _try(s: Subject, headers: dict[str, Any] | None = None, call: Call | None = 
 def no_token(s: Subject) -> None:
     s.control()
     _refused(_try(s), "a request without a token")
+    call = s.bench.untouched_call(s.operation)
+    if (asked := asked_otherwise(s, call)) != call:
+        _refused(_try(s, call=asked), f"a request without a token for {described(asked)}")
     s.exercised()
 
 

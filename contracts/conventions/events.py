@@ -19,6 +19,7 @@ from contracts.subject import Subject, require
 _EXACT = 2**53  # JSON numbers are kept exactly up to here
 _FEWEST = 3
 BATCHES = (3, 1, 12, 50)
+LARGE_BATCH = 120
 # Contents that stores get wrong: texts of many scripts, deep and empty ones, large numbers, names that mean something.
 PAYLOADS: tuple[dict[str, Any], ...] = (
     {},
@@ -146,6 +147,7 @@ def read_back_once_and_unchanged(s: Subject) -> None:
 
     rule(list(PAYLOADS))
     if s.session.profile.name != "quick":
+        rule([{"number": number} for number in range(LARGE_BATCH)])
         s.for_all(st.lists(_payloads(), min_size=1, max_size=3), rule, max(_FEWEST, s.session.profile.examples))
 
 

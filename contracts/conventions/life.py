@@ -10,6 +10,7 @@ from cdp.http import Exchange
 from cdp.ledger import Created
 from cdp.texts import timestamp
 from cdp.verdicts import Cell
+from contracts.arrangement import OwnRecord
 from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import NotExercised
@@ -36,6 +37,7 @@ from contracts.conventions.life_model import (
     Step,
     same,
 )
+from contracts.conventions.life_values import FEW, MANY, Values
 from contracts.conventions.listing import REFERENCE_PAGE
 from contracts.finding import Unavailable
 from contracts.observing import identity
@@ -50,6 +52,7 @@ class Life:
         self.session = bench.session
         self.entity = entity
         self.outcome = outcome
+        self.values = Values(bench)
         self.records: list[Kept] = []
         self.found: dict[Key, Finding] = {}
         self.told: list[str] = []
@@ -67,7 +70,7 @@ class Life:
         if step.action == CREATE or not self.records:
             if len(self.records) < RECORDS:
                 self._tell(f"create {len(self.records) + 1}")
-                self._create()
+                self._create(full=step.action == CREATE and step.pick % 2 == 1)
             if step.action == CREATE:
                 return
         number = step.record % len(self.records)
@@ -91,7 +94,7 @@ class Life:
 
     def _marks(self) -> bool:
         """Whether a change may take a record out of the trash."""
-        return UPDATE in self.entity and MARK in self._fields(self.entity[UPDATE])
+        return UPDATE in self.entity and MARK in self.values.fields(self.entity[UPDATE])
 
     def _tell(self, step: str) -> None:
         self.told.append(step)
@@ -117,71 +120,47 @@ class Life:
 
     # --- writes ----------------------------------------------------------------------------------------------------
 
-    def _create(self) -> None:
+    def _create(self, full: bool) -> None:
+        """Create a record; a full one with what may be sent beside what must, as much as the target takes."""
         try:
-            own = self.bench.arrangement.own(self.entity.name)
+            own = (self._created_in_full() if full else None) or self.bench.arrangement.own(self.entity.name)
         except Unavailable as error:
             raise NotExercised(f"no record could be created: {error}") from None
-        kept = Kept(own, dict(own.sent))
+        kept = Kept(own, dict(own.sent), switched=any(isinstance(value, int) for value in own.sent.values()))
         self.records.append(kept)
         self._event(kept, CREATE)
 
-    def _fields(self, operation: Operation) -> dict[str, Mapping[str, Any]]:
-        """Fields of an operation's body."""
-        contract = self.session.contract
-        if operation.body_media_type != "application/json" or operation.body_schema is None:
-            return {}
-        found = contract.resolved(operation.body_schema).get("properties", {})
-        return {name: contract.resolved(schema) for name, schema in found.items()}
-
-    def _changes(self, kept: Kept, pick: int) -> dict[str, Any]:
-        """New values for one field or several. Only those that change nothing but the record: free texts, numbers, and
-        choices between names or switches."""
-        found: dict[str, Any] = {}
-        held = self.session.contract.resolved(self.entity[UPDATE].body_schema or {})
-        fields = self._fields(self.entity[UPDATE])
-        for name, schema in fields.items():
-            value = self._other_value(name, schema, kept)
-            if name != MARK and value is not None:
-                found[name] = value
-        names = list(found)
-        count = 1 if pick % 2 == 0 else 3
-        chosen = {names[(pick // 2 + n) % len(names)] for n in range(min(count, len(names)))} if names else set()
-        required = {
-            name: kept.values.get(name, self.bench.arrangement.sampler.value(fields[name], name))
-            for name in held.get("required", ())
-        }
-        return {**required, **{name: value for name, value in found.items() if name in chosen}}
-
-    def _other_value(self, name: str, schema: Mapping[str, Any], kept: Kept) -> Any:
-        now = kept.values.get(name, kept.shown.get(READ, {}).get(name))
-        if "enum" in schema:
-            others = [value for value in schema["enum"] if value != now]
-            return others[0] if len(schema["enum"]) > 1 else None
-        if any(key.startswith("x-") and key != "x-provenance" for key in schema) or name == "password":
-            return None
-        kind = schema.get("type")
-        kind = kind[0] if isinstance(kind, list) else kind
-        if kind == "string" and not {"format", "pattern", "contentMediaType", "maxLength"} & set(schema):
-            return self.bench.arrangement.sampler.text(name)
-        if kind == "integer" and not {"maximum", "format"} & set(schema):
-            return max(int(schema.get("minimum", 1)), now + 1 if isinstance(now, int) else 1)
+    def _created_in_full(self) -> OwnRecord | None:
+        for fields in self.values.of_a_create(self.entity[CREATE]):
+            try:
+                own = self.bench.arrangement.create(self.entity.name, fields)
+            except Unavailable:
+                continue  # what a field means beyond its schema is not known: a target may refuse it
+            self.told[-1] += f" ({', '.join(fields)})"
+            return own
         return None
+
+    def _now(self, kept: Kept) -> dict[str, Any]:
+        """The fields of a record as they are known."""
+        return {**kept.shown.get(READ, {}), **kept.values}
 
     def _update(self, kept: Kept, pick: int) -> None:
         operation = self.entity[UPDATE]
-        body = self._changes(kept, pick)
+        body = self.values.of_a_change(self.entity[UPDATE], self._now(kept), pick, MANY if pick % 2 else 1)
         if not body:
             self.outcome.refused.setdefault(UPDATE, f"{operation.id} takes no field that can be changed without harm")
             return
-        self.told[-1] += f" ({', '.join(body)})"
         exchange = self._send(operation, kept, body)
+        if exchange.client_error and len(body) > FEW:  # one field that means more than its schema says spoils all
+            body = self.values.of_a_change(self.entity[UPDATE], self._now(kept), pick - 1, FEW)
+            exchange = self._send(operation, kept, body)
+        self.told[-1] += f" ({', '.join(body)})"
         if not exchange.ok:
             self.outcome.refused[UPDATE] = f"{operation.id} answered {exchange.outcome()} to {', '.join(body)}"
             return
         before = {name: kept.values[name] for name in body if name in kept.values}
         kept.values.update(body)
-        kept.switched = kept.switched or not all(isinstance(value, str) for value in body.values())
+        kept.switched = kept.switched or any(isinstance(value, int) for value in body.values())
         self._event(kept, UPDATE, dict.fromkeys(body) | before)
         answered = self._record(operation, exchange) or {}
         for name, value in body.items():
@@ -220,7 +199,7 @@ class Life:
                 sentence = f"restoring a deleted {self.entity.words} got {exchange.outcome()}"
                 self._broken(self.entity.held(RESTORE), sentence, exchange)
         else:
-            schema = self._fields(self.entity[UPDATE])[MARK]
+            schema = self.values.fields(self.entity[UPDATE])[MARK]
             exchange = self._send(self.entity[UPDATE], kept, {MARK: False if schema.get("type") == "boolean" else 0})
         if exchange.ok:  # that a change restores is said nowhere, so its refusal is no fault
             kept.alive = kept.restored = True
@@ -307,7 +286,7 @@ class Life:
     def _has_to_stay(self, name: str, before: Any, now: Any, own: list[Event]) -> bool:
         """Whether a field that nobody sent may not change: what the server notes about a write is free, and where only
         another record was written, what it works out from others."""
-        taken = self._fields(self.entity[UPDATE]) if UPDATE in self.entity else {}
+        taken = self.values.fields(self.entity[UPDATE]) if UPDATE in self.entity else {}
         if not own:
             return name in taken
         times = [v for v in (before, now) if timestamp(v)]

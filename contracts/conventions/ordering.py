@@ -12,7 +12,7 @@ from typing import Any
 from cdp.texts import timestamp
 from contracts.arrangement import OwnRecord
 from contracts.calls import Call
-from contracts.checks import Broken, Moved, NotExercised, check
+from contracts.checks import Broken, Moved, NotExercised, Unconfirmed, check
 from contracts.conventions.listing import REFERENCE_PAGE, Page, list_call, needing, page, still, walk
 from contracts.exploration import heed
 from contracts.finding import Unavailable
@@ -113,6 +113,33 @@ def created_now_comes_first(s: Subject) -> None:
         sentence = f"a record created now ({wanted!r:.60}) does not come first; {identity(got.records[0])!r:.60} does"
         raise Broken(sentence, got.exchange)
     s.exercised()
+    _changed_stays_behind(s, call, str(wanted), first_time)
+
+
+def _changed_stays_behind(s: Subject, call: Call, newest: str, newest_time: datetime | None) -> None:
+    """An older record of our own that is changed now does not come before the newest one: order is by creation."""
+    update, collection = s.session.contract.by_action(s.operation.entity, "update"), s.operation.collection
+    if update is None or collection is None or collection.timestamp != "created" or newest_time is None:
+        return
+    try:
+        change, answer = s.bench.control(update)
+    except (NotExercised, Unconfirmed):
+        return
+    same_list = all(change.path.get(p.name) == call.path.get(p.name) for p in s.operation.path_parameters)
+    if not answer.ok or not same_list or not s.session.send(change, s.session.admin, judged=False).ok:
+        return
+    field, got = update.path_parameters[-1], page(s, base=call)
+    rows = [r for r in got.records if isinstance(r, dict)]
+    places = {str(r.get(field.field)): number for number, r in enumerate(rows)}
+    names = [str(identity(r)) for r in rows]
+    changed = places.get(change.path[field.name])
+    if changed is None or newest not in names:
+        return
+    made = timestamp(rows[changed].get(collection.timestamp))
+    if made is not None and made < newest_time:
+        sentence = "an older record comes before the newest one as soon as it is changed"
+        require(changed > names.index(newest), sentence, got.exchange)
+        s.exercised()
 
 
 def _leading(s: Subject, call: Call, first: Page, time: datetime | None, wanted: str) -> list[str]:

@@ -41,6 +41,8 @@ INVALID = (
     (("offset", "99999999999999999999"),),
 )
 
+MOST_AT_ONCE = 300
+
 
 def _differs(s: Subject, reference: Walk, sentence: str, exchange: Any, example: str) -> None:
     raise still(s, reference, Broken(sentence, exchange, example))
@@ -90,8 +92,22 @@ def limit_is_kept(s: Subject) -> None:
         s.exercised()
 
     rule(_tail(count))
+    if count > REFERENCE_PAGE:
+        _more_than_a_hundred(s, reference)
     if s.session.profile.examples > 1:
         s.for_all(_windows(count), rule, of=_pages_in(count))
+
+
+def _more_than_a_hundred(s: Subject, reference: Walk) -> None:
+    """A limit that is cut to a lower one is fine as long as the answer says so."""
+    limit = min(len(reference), MOST_AT_ONCE)
+    got = page(s, ("limit", limit))
+    told = (got.settings or {}).get("limit")
+    expected = told if isinstance(told, int) and 0 < told < limit else limit
+    if len(got.records) != expected:
+        sentence = f"limit={limit} brought {len(got.records)} records instead of {expected}"
+        _differs(s, reference, sentence, got.exchange, f"limit={limit}")
+    s.exercised()
 
 
 def _tail(count: int) -> tuple[int, int]:

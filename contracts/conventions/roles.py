@@ -11,7 +11,7 @@ from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.authentication import refused_in_vain, tells_nothing
 from contracts.conventions.feature_sets import explore
-from contracts.conventions.harmless import harmless, invalid_body, unknown_id
+from contracts.conventions.harmless import asked_otherwise, described, harmless, invalid_body, unknown_id
 from contracts.identities import gives_access
 from contracts.session import Identity
 from contracts.subject import Subject, require
@@ -40,14 +40,17 @@ def _telling(s: Subject, call: Call) -> None:
 @check("ROLE-01")
 def without_features(s: Subject) -> None:
     s.control()
-    exchange = s.session.send(s.bench.untouched_call(s.operation), _no_features(s))
-    require(
-        exchange.status == 403,
-        f"a role without any feature got {exchange.outcome()} instead of 403",
-        exchange,
-        s.operation.features.text(),
-    )
-    s.exercised()
+    call = s.bench.untouched_call(s.operation)
+    for asked in (call, asked_otherwise(s, call))[: 1 if asked_otherwise(s, call) == call else 2]:
+        exchange = s.session.send(asked, _no_features(s))
+        beside = "" if asked == call else f" for {described(asked)}"
+        require(
+            exchange.status == 403,
+            f"a role without any feature got {exchange.outcome()} instead of 403{beside}",
+            exchange,
+            s.operation.features.text(),
+        )
+        s.exercised()
 
 
 @check("ROLE-02")

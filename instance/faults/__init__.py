@@ -18,10 +18,12 @@ from instance.faults import (
     roles,
     search,
     shapes,
+    shortcuts,
     subtle,
     texts,
     tokens,
     under_load,
+    values,
 )
 from instance.faults.model import FAULTS, Fault
 
@@ -39,8 +41,10 @@ __all__ = [
     "roles",
     "search",
     "shapes",
+    "shortcuts",
     "subtle",
     "texts",
     "tokens",
     "under_load",
+    "values",
 ]

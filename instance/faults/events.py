@@ -317,3 +317,17 @@ async def damage_unnoticed(request: Request, world: World) -> Answer:
 async def broken_upload_is_500(request: Request, world: World) -> Answer:
     no_gzip = request.operation is not None and request.method == "POST" and request.body[:2] != b"\x1f\x8b"
     return refusal(500) if no_gzip and b"," in request.body else await world.forward(request)
+
+
+# --- large batches --------------------------------------------------------------------------------------
+
+broken(
+    "events-after-hundred-lost",
+    "of a batch the first hundred events are stored",
+    BATCH,
+    "EVENT-02",
+    storing(lambda found: found[:100]),
+    also="EVENT-01",
+    fits=fitting.only(BATCH),
+    profile="release",
+)

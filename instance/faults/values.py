@@ -1,0 +1,127 @@
+"""Bugs of values on their way into the database: what is false, empty, nothing or a list is often stored as another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from instance.contract import Contract, Operation
+from instance.faults import fitting
+from instance.faults.life import acting, alone, item
+from instance.faults.model import Alteration, Answer, Fitting, Request, World, breaks, broken, refusal
+
+Fields = dict[str, Any]
+# The places where such values can be sent differ by section: what has them is told by the schemas.
+
+
+def takes(kind: str, *actions: str) -> Fitting:
+    """A record's create or change has a field of this type, beside the mark of what is in the trash."""
+
+    def fits(o: Operation, c: Contract) -> bool:
+        if o.action not in (actions or ("create", "update")) or not fitting.writes(o, c) or o.body_schema is None:
+            return False
+        return any(
+            c.book.kind(schema) == kind
+            for name, schema in c.book.properties(o.body_schema).items()
+            if name != "deleted"
+        )
+
+    return fits
+
+
+def takes_null(o: Operation, c: Contract) -> bool:
+    """A field of the change may be null."""
+    if o.action != "update" or not fitting.writes(o, c) or o.body_schema is None:
+        return False
+    return any(c.book.nullable(schema) for schema in c.book.properties(o.body_schema).values())
+
+
+def stored(change: Callable[[Fields], Fields]) -> Alteration:
+    """What is written is changed on its way; the answer shows what was stored."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        body = request.json
+        if not isinstance(body, dict) or acting(request) not in ("create", "update"):
+            return await world.forward(request)
+        changed = change(body)
+        if changed == body:
+            return await world.forward(request)
+        answer = await world.forward(request.with_body(changed))
+        return answer if answer.ok else await world.forward(request)
+
+    return alter
+
+
+broken(
+    "true-is-always-stored",
+    "a flag is true as soon as it is sent",
+    "create_web_banner",
+    "LIFE-01 LIFE-03",
+    stored(lambda body: {name: True if value is False else value for name, value in body.items()}),
+    also="MEDIA-06",
+    fits=takes("boolean"),
+)
+broken(
+    "lists-keep-their-first",
+    "of a list of values the first is stored",
+    "create_attribute",
+    "LIFE-01 LIFE-03",
+    stored(lambda body: {name: value[:1] if isinstance(value, list) else value for name, value in body.items()}),
+    also="MEDIA-06",
+    fits=takes("array"),
+)
+
+
+@breaks(
+    "lists-are-joined",
+    "a change puts the values of a list behind those that were there",
+    "update_attribute",
+    "LIFE-03",
+    also="MEDIA-06",
+    fits=fitting.every(takes("array", "update"), fitting.seen_alone),
+)
+async def lists_are_joined(request: Request, world: World) -> Answer:
+    body = request.json
+    if acting(request) != "update" or not isinstance(body, dict):
+        return await world.forward(request)
+    seen = await world.forward(alone(request))
+    before = item(request, seen) if seen.ok else {}
+    joined = {
+        name: [*old, *value] if isinstance(value, list) and isinstance(old := before.get(name), list) else value
+        for name, value in body.items()
+    }
+    answer = await world.forward(request.with_body(joined))
+    return answer if answer.ok else await world.forward(request)
+
+
+broken(
+    "nothing-is-left-out",
+    "a change to null is taken for a field that was not sent",
+    "update_tag",
+    "LIFE-03",
+    stored(lambda body: {name: value for name, value in body.items() if value is not None}),
+    also="LIFE-01 MEDIA-06 CODE-05",
+    fits=takes_null,
+)
+broken(
+    "empty-text-is-nothing",
+    "an empty text is stored as null",
+    "create_tag",
+    "LIFE-01 LIFE-03 MEDIA-06",
+    stored(lambda body: {name: None if value == "" else value for name, value in body.items()}),
+    fits=takes("string"),
+    profile="release",
+)
+
+
+@breaks(
+    "empty-change-is-500",
+    "a change that names no field breaks the server",
+    "update_tag",
+    "CODE-01",
+    also="CODE-02 CODE-05",
+    fits=fitting.every(fitting.acting("update"), fitting.writes),
+)
+async def empty_change_is_500(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    return refusal(500) if request.json == {} and answer.status not in (401, 403) else answer
