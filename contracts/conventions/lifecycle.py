@@ -61,6 +61,8 @@ def whole_life(rng: random.Random) -> list[Step]:
         *(Step(UPDATE, one, 1), *rng.sample([Step(READ, one), Step(LIST, one)], 2)),
         # One field after several: what was set by the change before has to stay.
         *(Step(UPDATE, one), Step(READ, one)),
+        # Once more all: what has a value by now may become null.
+        *(Step(UPDATE, one, 1), Step(READ, one)),
         *(Step(DELETE, one), *rng.sample([Step(READ, one), Step(LIST, one), Step(TRASH, one)], 3), Step(DELETE, one)),
         *(Step(RESTORE, one), *rng.sample([Step(READ, one), Step(LIST, one), Step(TRASH, one)], 3)),
     ]

@@ -21,6 +21,8 @@ from contracts.subject import Subject, require
 
 UNKNOWN = ((("order_by", "cdp_no_such_field"),), (("order_dir", "sideways"),))
 
+_LEADING = 3  # records at the head of a list that are looked at after a change
+
 
 def _times(records: list[Any], field: str) -> list[datetime]:
     return [t for r in records if isinstance(r, dict) and (t := timestamp(r.get(field)))]
@@ -53,6 +55,7 @@ def newest_first(s: Subject) -> None:
     wrong = _descending(times)
     if wrong is None:
         s.exercised(len(times) - 1)
+        _changed_stays_behind(s, records[0])
         return
     sentence = (
         f"record {wrong} ({collection.timestamp} {times[wrong]:%Y-%m-%d %H:%M:%S}) is newer than the one "
@@ -113,33 +116,30 @@ def created_now_comes_first(s: Subject) -> None:
         sentence = f"a record created now ({wanted!r:.60}) does not come first; {identity(got.records[0])!r:.60} does"
         raise Broken(sentence, got.exchange)
     s.exercised()
-    _changed_stays_behind(s, call, str(wanted), first_time)
 
 
-def _changed_stays_behind(s: Subject, call: Call, newest: str, newest_time: datetime | None) -> None:
+def _changed_stays_behind(s: Subject, newest: Any) -> None:
     """An older record of our own that is changed now does not come before the newest one: order is by creation."""
     update, collection = s.session.contract.by_action(s.operation.entity, "update"), s.operation.collection
-    if update is None or collection is None or collection.timestamp != "created" or newest_time is None:
+    if update is None or collection is None or collection.timestamp != "created" or not isinstance(newest, dict):
         return
     try:
         change, answer = s.bench.control(update)
     except (NotExercised, Unconfirmed):
         return
+    call = list_call(s)
     same_list = all(change.path.get(p.name) == call.path.get(p.name) for p in s.operation.path_parameters)
     if not answer.ok or not same_list or not s.session.send(change, s.session.admin, judged=False).ok:
         return
-    field, got = update.path_parameters[-1], page(s, base=call)
+    got = page(s, ("limit", _LEADING)) if collection.paging else page(s)
     rows = [r for r in got.records if isinstance(r, dict)]
-    places = {str(r.get(field.field)): number for number, r in enumerate(rows)}
-    names = [str(identity(r)) for r in rows]
-    changed = places.get(change.path[field.name])
-    if changed is None or newest not in names:
+    names, field = [identity(r) for r in rows], update.path_parameters[-1]
+    changed = next((n for n, r in enumerate(rows) if str(r.get(field.field)) == change.path[field.name]), None)
+    if changed is None or identity(newest) not in names[changed + 1 :]:
         return
-    made = timestamp(rows[changed].get(collection.timestamp))
-    if made is not None and made < newest_time:
-        sentence = "an older record comes before the newest one as soon as it is changed"
-        require(changed > names.index(newest), sentence, got.exchange)
-        s.exercised()
+    times = [timestamp(r.get(collection.timestamp)) for r in (rows[changed], newest)]
+    if times[0] is not None and times[1] is not None and times[0] < times[1]:
+        raise Broken("an older record comes before the newest one as soon as it is changed", got.exchange)
 
 
 def _leading(s: Subject, call: Call, first: Page, time: datetime | None, wanted: str) -> list[str]:

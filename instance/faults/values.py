@@ -29,6 +29,28 @@ def takes(kind: str, *actions: str) -> Fitting:
     return fits
 
 
+def takes_texts(*actions: str) -> Fitting:
+    """A field is a list of texts that are no references."""
+
+    def fits(o: Operation, c: Contract) -> bool:
+        if o.action not in actions or not fitting.writes(o, c) or o.body_schema is None:
+            return False
+        found = c.book.properties(o.body_schema).values()
+        return any(
+            c.book.kind(s) == "array" and "x-entity" not in s and c.book.kind(s["items"]) == "string" for s in found
+        )
+
+    return fits
+
+
+def several_texts(o: Operation, c: Contract) -> bool:
+    """A change of a record that can be read takes several texts."""
+    if o.action != "update" or o.body_schema is None or not fitting.seen_alone(o, c):
+        return False
+    texts = [s for s in c.book.properties(o.body_schema).values() if s.get("type") == "string" and len(s) < 3]
+    return len(texts) > 1
+
+
 def takes_null(o: Operation, c: Contract) -> bool:
     """A field of the change may be null."""
     if o.action != "update" or not fitting.writes(o, c) or o.body_schema is None:
@@ -68,7 +90,7 @@ broken(
     "LIFE-01 LIFE-03",
     stored(lambda body: {name: value[:1] if isinstance(value, list) else value for name, value in body.items()}),
     also="MEDIA-06",
-    fits=takes("array"),
+    fits=takes_texts("create", "update"),
 )
 
 
@@ -78,7 +100,7 @@ broken(
     "update_attribute",
     "LIFE-03",
     also="MEDIA-06",
-    fits=fitting.every(takes("array", "update"), fitting.seen_alone),
+    fits=fitting.every(takes_texts("update"), fitting.seen_alone),
 )
 async def lists_are_joined(request: Request, world: World) -> Answer:
     body = request.json
@@ -104,12 +126,12 @@ broken(
     fits=takes_null,
 )
 broken(
-    "empty-text-is-nothing",
-    "an empty text is stored as null",
-    "create_tag",
-    "LIFE-01 LIFE-03 MEDIA-06",
-    stored(lambda body: {name: None if value == "" else value for name, value in body.items()}),
-    fits=takes("string"),
+    "empty-text-is-left-out",
+    "a field that is empty is taken for one that was not sent",
+    "update_email",
+    "MEDIA-06 LIFE-03",
+    stored(lambda body: {name: value for name, value in body.items() if value != ""}),
+    fits=several_texts,
     profile="release",
 )
 
