@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,7 @@ PROFILES = ("quick", "release", "nightly")
 AWKWARD = "latency_ms=0,busy_every=3000,token_s=40,big=20000"
 ALLOW = "writes,destructive,sends"
 GRACE_S = 7200.0  # a run that is not over so long after its budget hangs
+_SEEDS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _ALARMS = (Verdict.WARN, Verdict.FAIL, Verdict.ERROR)
 
 
@@ -121,10 +123,10 @@ def seeds_of(text: str) -> list[int]:
     """The seeds of a list such as `1-5,8`. Raises ArgumentTypeError."""
     seeds: list[int] = []
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal() or int(last or first) < int(first):
+        found = _SEEDS.fullmatch(part.strip())
+        if found is None or int(found[2] or found[1]) < int(found[1]):
             raise argparse.ArgumentTypeError(f"seeds are numbers and ranges such as 1-5,8, not {text!r}")
-        seeds += range(int(first), int(last or first) + 1)
+        seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
     return seeds
 
 

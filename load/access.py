@@ -126,13 +126,15 @@ class Access:
                 renewed = True
             else:
                 self._in_force_s = time.monotonic()
-        except (Lost, WireError) as error:
+        except Lost as error:
             self.lost = self._secrets.redact(str(error))
+        except WireError:
+            pass  # the run is over meanwhile
         finally:
             self._working = False
             waiting, self._waiting = self._waiting, []
-            for request, then in waiting:
-                then(self._signed(request) if renewed else None)
+            for request, then in waiting:  # each on its own, so that what goes wrong with one keeps no other waiting
+                gevent.get_hub().loop.run_callback(then, self._signed(request) if renewed else None)
 
     def _take(self, token: str) -> None:
         self.token, self._line = token, _line_of(token)

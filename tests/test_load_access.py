@@ -171,7 +171,7 @@ def test_why_there_is_no_other_token_is_one_line(
     logins: int,
 ) -> None:
     monkeypatch.setattr("load.access._PAUSE_S", 0.01)
-    access = access_to(door, pool, **credentials)
+    access = access_to(door, pool, None, **credentials)
     door.valid.clear()
     door.answers = answers
     assert not access.other_than("old")
