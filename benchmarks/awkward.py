@@ -24,7 +24,7 @@ from pathlib import Path
 from cdp.embedded import embedded_instance
 from cdp.results import RESULTS_FILE, Run, read_results
 from cdp.targets import Target, TargetError
-from cdp.verdicts import Verdict
+from cdp.verdicts import Verdict, decide
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "reports" / "benchmarks" / "awkward.md"
@@ -56,7 +56,7 @@ class Judged:
             if r.verdict in _ALARMS
         ]
         if self.run.obstacle or not self.run.complete:
-            found.append(f"no verdict: {self.run.obstacle or self.said}")
+            found.append(f"no verdict: {decide(self.run).sentence}")
         return found + [f"left: {record}" for record in self.run.leftovers]
 
     def row(self) -> str:
