@@ -14,7 +14,7 @@ SOURCES := $(wildcard benchmarks cdp contracts instance load reports tests)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-all test-browser browser lint serve clean
-.PHONY: k6 bench bench-audit bench-capacity bench-changes bench-contract bench-history bench-instance bench-peers prove prove-audit
+.PHONY: k6 bench bench-audit bench-awkward bench-capacity bench-changes bench-contract bench-history bench-instance bench-peers prove prove-audit
 
 help:
 	@echo "make run             the release gate on the embedded instance: contract, load, comparison (four minutes), with reports"
@@ -29,6 +29,7 @@ help:
 	@echo "make bench-changes   measure how well changes are told from noise, on simulated nights and load runs"
 	@echo "make bench-history   measure how fast the history of a thousand runs answers, and what it takes on disk"
 	@echo "make bench-audit     measure what the audit of load runs costs, and audit faithful runs (see ARGS=--help)"
+	@echo "make bench-awkward   count false alarms before an instance that keeps the contract awkwardly (see ARGS=--help)"
 	@echo "make prove           put every kind of fault before the suite: each has to be named (an hour; see ARGS=--help)"
 	@echo "make bench-peers     the same faults before Schemathesis on its own (see ARGS=--help)"
 	@echo "make prove-audit     kill the instance under ingestion, twenty times: no acknowledged event may be lost"
@@ -106,6 +107,9 @@ bench-history: $(INSTALLED)
 
 bench-audit: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.audit $(ARGS)
+
+bench-awkward: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.awkward $(ARGS)
 
 prove: $(INSTALLED)
 	@$(BIN)/cdp prove --profile quick --profile release -n 2 $(ARGS)

@@ -15,8 +15,9 @@ Kinds of records, in the order in which they come:
 - ``health``: how one process of the generator was, see `load.health`.
 - ``audit``: what became of the events that were sent, see `cdp.audit_results`; at most one.
 - ``footer``: ``ended``, ``wall_s``, ``books``, ``objectives`` (judged), ``health`` (judged), ``decision``,
-  ``exit_code``, ``totals`` (the figures of the tables, for other programs), ``interrupted``; of a search for capacity
-  also ``capacity`` (see `Capacity`).
+  ``exit_code``, ``totals`` (the figures of the tables, for other programs), ``interrupted``, ``token_renewals``
+  (how often a token that had run out was renewed), ``sent_again`` (requests that met that, and were sent again); of a
+  search for capacity also ``capacity`` (see `Capacity`).
 """
 
 from __future__ import annotations

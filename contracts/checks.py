@@ -40,7 +40,9 @@ class NotExercised(Exception):
 
 class Moved(NotExercised):
     """What was looked at was changed by other people meanwhile, which tells nothing of the rule; it is looked at
-    again."""
+    again. `doubtful`: the rule seemed broken, so that being kept once is not enough."""
+
+    doubtful = False
 
     def __init__(self, what: str = "the collection") -> None:
         why = "was changed by others while it was looked at"

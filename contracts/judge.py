@@ -72,26 +72,30 @@ def judge(cell: Cell, requirement: Requirement, bench: Workbench, *, strict: boo
 
 def _looked_at(requirement: Requirement, subject: Subject) -> Subject:
     """Exercise the rule, again where other people changed what it looked at. Answers the subject that was exercised to
-    the end. What they could have done and undone has to be seen broken several times, or kept as often after that."""
-    bench, doubts, kept = subject.bench, 0, 0
-    for look in range(1, MOST_LOOKS + 1):
+    the end. What they could have done and undone has to be seen broken several times, or kept as often, and there are
+    twice as many looks for that; where neither comes about, nothing is known."""
+    bench, look, doubts, kept, doubtful = subject.bench, 0, 0, 0, False
+    while True:
+        look += 1
         try:
             CHECKS[requirement.id](subject)
             kept += 1
-            if not doubts or kept == ENOUGH or look == MOST_LOOKS:
+            if not doubtful or kept == ENOUGH:
                 return subject
-        except Moved:
-            if look == MOST_LOOKS:
+        except Moved as moved:
+            doubtful |= moved.doubtful
+            if look >= MOST_LOOKS and not doubtful:
                 raise
         except Broken as broken:
             gone = bench.vanished(subject.operation)
             doubts += broken.doubtful and not gone
-            certain = not gone and (not broken.doubtful or doubts == ENOUGH)
-            if certain or look == MOST_LOOKS:
+            doubtful |= broken.doubtful
+            if not gone and (not broken.doubtful or doubts == ENOUGH):
                 raise
+        if look >= (2 * MOST_LOOKS if doubtful else MOST_LOOKS):
+            raise Moved()
         bench.look_anew(subject.operation)
         subject = Subject(subject.cell, subject.operation, bench)
-    raise AssertionError("unreachable")
 
 
 def _intermittent(cell: Cell, requirement: Requirement, bench: Workbench) -> str:

@@ -33,6 +33,8 @@ from contracts.unknown_inputs import UnknownInputs
 
 T = TypeVar("T")
 _LOOKS = 20  # at a list that may be changed by others
+_LONG_LOOKS = 60  # in the first searches of a run: what it goes by from then on must not hang on luck
+_LONG_SEARCHES = 3
 _SEARCHES = 2  # for others in one list
 _QUIET = 2  # so many of them have to show no change: what changes each time is changed by the look
 
@@ -197,12 +199,13 @@ class Workbench:
         """
         searches: Counter[str] = self.memory.setdefault("searches for others", Counter())
         if not self.others_known and searches[look.operation.id] < _SEARCHES:
+            looks = _LONG_LOOKS if searches.total() < _LONG_SEARCHES else _LOOKS
             searches[look.operation.id] += 1
             quiet, new = 0, 0
             if look.operation.collection and look.operation.collection.paging:
                 look = look.asking(("limit", 100))
             before = rows_of(look.operation, self.session.read_again(look, self.session.admin))
-            for _ in range(_LOOKS):
+            for _ in range(looks):
                 after = rows_of(look.operation, self.session.read_again(look, self.session.admin))
                 if before is None or after is None:
                     break

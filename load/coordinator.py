@@ -7,7 +7,7 @@ import os
 import secrets as randomness
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -173,6 +173,9 @@ class Coordinator:
             self._start_s = time.monotonic()
             self._start_wall_s = time.time()
         self._samples.append(HealthSample.from_message(report["health"]))
+        if report["obstacle"]:
+            self.obstacle = self.obstacle or report["obstacle"]
+            self.stop_at_once()
         if report["reason"]:
             self.stop_early(report["reason"])
         try:
@@ -323,8 +326,18 @@ class Coordinator:
     def _dead(self) -> list[str]:
         return [f"worker {worker.stripe}" for worker in self.workers.values() if worker.dead]
 
+    @property
+    def renewals(self) -> int:
+        """How often the token was renewed, by all processes."""
+        return sum(worker.renewals for worker in self.workers.values())
+
+    @property
+    def sent_again(self) -> int:
+        """How many requests were sent again with a renewed token."""
+        return sum(worker.sent_again for worker in self.workers.values())
+
     def _judged_health(self) -> HealthJudged:
-        return judge(
+        judged = judge(
             self._samples,
             self.objectives,
             Figures.merged(self._whole.values()),
@@ -332,6 +345,14 @@ class Coordinator:
             shares_machine=self.target.loopback,
             cores=os.cpu_count() or 0,
         )
+        if not self.renewals:
+            return judged
+        times = "once" if self.renewals == 1 else f"{self.renewals:,} times"
+        note = (
+            f"token renewed {times}, because it had run out; requests that met that and were sent again: "
+            f"{self.sent_again:,}, each counted once, from when it was due"
+        )
+        return replace(judged, notes=[*judged.notes, note])
 
     def _store(
         self, decision: Decision, objectives: list[ObjectiveJudged], health: HealthJudged, **others: Any
@@ -350,6 +371,8 @@ class Coordinator:
                 ended=datetime.now(UTC).isoformat(timespec="milliseconds"),
                 wall_s=round(time.monotonic() - self._began_s, 3),
                 interrupted=bool(self.stopped or self.obstacle),
+                token_renewals=self.renewals,
+                sent_again=self.sent_again,
                 unfollowed=sum(worker.unfollowed for worker in self.workers.values()),
                 **others,
             )

@@ -3,6 +3,9 @@
 Everything here runs as callbacks of the gevent hub. Nothing blocks, and no greenlet is made for a request. An arrival
 that finds every connection busy waits in the dispatcher's backlog; its latency counts from when it was due. What was
 never sent, or not answered by the end, enters the latency at its age.
+
+A request that finds that the token has run out is sent again with another one, once. It counts as one request, from
+when it was due and first sent to its second answer: what a caller waits for.
 """
 
 from __future__ import annotations
@@ -14,11 +17,13 @@ from time import monotonic_ns
 import gevent
 from gevent.event import Event
 
+from load.access import Access
 from load.answer import Answer, Failure
 from load.arrivals.dispatcher import Dispatcher
 from load.health.sampler import HealthSampler
 from load.recording.recorder import Channel, Recorder
 from load.scenario import Outcome, Scenario, Shot
+from load.wire.origin import WireError
 from load.wire.pool import Pool
 from load.witness import Witness
 
@@ -27,6 +32,7 @@ GONE = (Failure.REFUSED, Failure.UNREACHABLE, Failure.RESET, Failure.CLOSED)
 STOP_GRACE_S = 1.0  # for what is under way when a run is stopped
 DRAIN_GRACE_S = 1.0  # beyond the timeout of an answer
 _LEFT_AT_ONCE = 200
+_ROOM_IN_S = 0.02  # until a connection is looked for again, for a request that had one already
 _BURST_WINDOW_S = 5
 _BURST_LEAST = 50
 
@@ -59,6 +65,7 @@ class OpenLoop:
     """Sends the arrivals of one stripe. `start` at a time, `stop` at any time; `ended` is set when nothing is left.
 
     `on_burst` is called once when failures come in a burst (see `Burst`); None: go on whatever comes.
+    `access`: who gets another token when this one has run out; None: nobody.
     """
 
     def __init__(
@@ -70,6 +77,7 @@ class OpenLoop:
         witness: Witness,
         *,
         on_burst: Callable[[], None] | None = None,
+        access: Access | None = None,
     ) -> None:
         self.scenario = scenario
         self.pool = pool
@@ -86,6 +94,8 @@ class OpenLoop:
         self._dispatcher: Dispatcher | None = None
         self._timers: set[object] = set()
         self._unanswered = 0
+        self._access = access
+        self._refused: dict[int, Callable[[], None]] = {}  # what gives up a request that waits for another token
 
     @property
     def waiting(self) -> int:
@@ -126,6 +136,7 @@ class OpenLoop:
 
     def let_go(self) -> None:
         """Follow nothing any more; uploads that are still on the way are counted as not seen to their end."""
+        self._leave_refused()
         self._leave_uploads()
         self.ended.set()
 
@@ -135,6 +146,7 @@ class OpenLoop:
             return
         self.halt()
         self._let_answer()
+        self._leave_refused()
         self._leave_uploads()
         self.pool.close(abandon=True)
         self.ended.set()
@@ -180,12 +192,59 @@ class OpenLoop:
         entries = shot.entries
         if entries is not None:
             entries.begin()
-        if not self.pool.start(shot.request, lambda answer: take(shot, intended_ns, answer)):
+
+        def came(answer: Answer) -> None:
+            if answer.status == 401 and self._access is not None:
+                self._meet_401(self._access, shot, intended_ns, answer, take)
+            else:
+                take(shot, intended_ns, answer)
+
+        if not self.pool.start(shot.request, came):
             if entries is not None:
                 entries.withdraw()
             return False
         self._unanswered += 1
         return True
+
+    def _meet_401(
+        self, access: Access, shot: Shot, intended_ns: int, refusal: Answer, take: Callable[[Shot, int, Answer], None]
+    ) -> None:
+        """The token may have run out: wait for another one and send the request again, once; else it has failed."""
+        key = id(refusal)  # which lives as long as this waits
+
+        def end(answer: Answer) -> None:
+            answer.sent_ns = refusal.sent_ns
+            take(shot, intended_ns, answer)
+
+        def go_on(request: bytes | None) -> None:
+            if self._refused.pop(key, None) is None:
+                return  # it was given up meanwhile
+            if request is None:
+                refusal.done_ns = monotonic_ns()
+                take(shot, intended_ns, refusal)
+                return
+            shot.request = request
+            try:
+                sent = self.pool.start(request, end)
+            except WireError:
+                give_up()
+                return
+            if sent:
+                access.sent_again += 1
+            else:
+                self._refused[key] = give_up
+                gevent.spawn_later(_ROOM_IN_S, go_on, request)
+
+        def give_up() -> None:
+            end(Answer(done_ns=monotonic_ns(), failure=Failure.ABANDONED))
+
+        self._refused[key] = give_up
+        access.again(shot.request, go_on)
+
+    def _leave_refused(self) -> None:
+        """Give up what still waits for another token: it is not answered."""
+        while self._refused:
+            self._refused.popitem()[1]()
 
     def _take_follow_up(self, shot: Shot, intended_ns: int, answer: Answer) -> None:
         self.follow_ups += 1

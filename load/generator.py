@@ -20,6 +20,7 @@ from locust.env import Environment
 from cdp.contract import load_contract
 from cdp.secrets import Secrets
 from cdp.targets import Target, TargetError
+from load.access import Access
 from load.admission import sign_in
 from load.arrivals.dispatcher import Dispatcher
 from load.audit.noting import Noting, note_events
@@ -72,6 +73,7 @@ class Generator:
         self._over = Event()
         self._sequence = 0
         self._reason = ""
+        self._access: Access | None = None
         self._noting: Noting | None = None
         self._steps: StepSender | None = None
         self._sending: OpenLoop | StepSender | None = None
@@ -81,13 +83,16 @@ class Generator:
         options, target = self.options, self.target
         contract = load_contract(overlay=Path(target.overlay) if target.overlay else None)
         token = sign_in(target, contract, self.secrets)
-        self.pool = self._open_pool()
+        access = self._access = Access(target, contract, self.secrets, token)
+        self.pool = access.pool = self._open_pool()
         self.sampler = HealthSampler(self.pool, process=f"worker {self.plan.stripe}" if self.plan.stripes > 1 else "")
         plan = self.plan
         day = date.fromisoformat(plan.day)
-        self.scenario = make_scenario(options, target, contract, token, plan.run, plan.stripe, plan.stripes, day)
+        self.scenario = make_scenario(
+            options, target, contract, token, plan.run, plan.stripe, plan.stripes, day, access
+        )
         self.scenario.prepare()
-        self._noting = note_events(options, target, contract, token, plan, self.scenario)
+        self._noting = note_events(options, target, contract, access, plan, self.scenario)
         if not options.open_loop:
             provide(self.environment, self.scenario)
         if options.find_capacity:
@@ -144,7 +149,15 @@ class Generator:
             self._steps.order(StepOrder.from_message(message))
 
     def _engine(self, on_burst: Callable[[], None] | None) -> OpenLoop:
-        return OpenLoop(self.scenario, self.pool, self.recorder, self.sampler, self.witness, on_burst=on_burst)
+        return OpenLoop(
+            self.scenario,
+            self.pool,
+            self.recorder,
+            self.sampler,
+            self.witness,
+            on_burst=on_burst,
+            access=self._access,
+        )
 
     def _send_steps(self, steps: StepSender) -> None:
         """Carry out the steps of a search for capacity, until it is over."""
@@ -193,7 +206,7 @@ class Generator:
         health = self.sampler.sample(now_ns).as_message()
         gevent.sleep(0)  # arrivals that became due meanwhile go before the rest
         self._sequence += 1
-        sending, steps = self._sending, self._steps
+        sending, steps, access = self._sending, self._steps, self._access
         self._send_report(
             {
                 "seq": self._sequence,
@@ -209,6 +222,9 @@ class Generator:
                 "follow_ups": sending.follow_ups if sending else 0,
                 "step": [steps.number, steps.phase, steps.burst] if steps else None,
                 "findings": self.witness.take_findings(self._start_ns),
+                "obstacle": access.lost if access else "",
+                "renewals": access.renewals if access else 0,
+                "sent_again": access.sent_again if access else 0,
                 "audit": self._noting.take(final=final) if self._noting is not None else None,
                 "reason": self._reason,
                 "final": final,

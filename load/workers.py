@@ -12,7 +12,7 @@ from load.generator import Report
 @dataclass
 class Worker:
     """One process. `stripe`: which part of the schedule it has; `offered`: arrivals of it that became due so far;
-    `recorded`: how many requests it gave an account of."""
+    `recorded`: how many requests it gave an account of; `sent_again`: how many were sent again with a renewed token."""
 
     name: str
     stripe: int
@@ -25,6 +25,8 @@ class Worker:
     unfollowed: int = 0
     follow_ups: int = 0
     recorded: int = 0
+    renewals: int = 0  # of the token
+    sent_again: int = 0
     final: bool = False
     dead: bool = False
     error: str = ""
@@ -47,6 +49,7 @@ class Worker:
         self.heard_s = time.monotonic()
         self.offered, self.waiting, self.in_flight = report["offered"], report["waiting"], report["in_flight"]
         self.unfollowed, self.follow_ups, self.final = report["unfollowed"], report["follow_ups"], report["final"]
+        self.renewals, self.sent_again = report["renewals"], report["sent_again"]
         if report.get("step"):
             self.step, self.phase, self.burst = report["step"]
         figures = {ChannelKey(*each["key"]): Figures.from_record(each["figures"]) for each in report["channels"]}

@@ -14,7 +14,9 @@ from typing import Any
 
 from cdp.audit_results import Audit
 from cdp.records import RESULTS_FILE
+from cdp.secrets import Secrets
 from cdp.targets import Credentials, Target
+from load.access import Access
 from load.audit.noting import Noting
 from load.audit.run import audit
 from load.options import LoadOptions
@@ -79,7 +81,7 @@ class AuditedRun:
         assert isinstance(scenario, IngestScenario)
         scenario.prepare(known_of(self.instance))
         self.scenarios = [*getattr(self, "scenarios", []), scenario]
-        return Noting(options, self.target, CONTRACT, self.instance.token, plan, scenario)
+        return Noting(options, self.target, CONTRACT, self._access(self.instance.token), plan, scenario)
 
     def send(self, arrivals: range) -> None:
         """Send arrivals as the engine does, and follow uploads to their end."""
@@ -118,4 +120,8 @@ class AuditedRun:
         """Audit what was sent until now, as the administrator or with another token."""
         self.close()
         given: dict[str, Any] = {"lasted_s": 60.0, "deadline_s": self.deadline_s, **more}
-        return audit(self.directory, self.target, CONTRACT, token or self.instance.token, **given)
+        access = self._access(token or self.instance.token)
+        return audit(self.directory, self.target, CONTRACT, access, **given)
+
+    def _access(self, token: str) -> Access:
+        return Access(self.target, CONTRACT, Secrets(), token)

@@ -22,6 +22,8 @@ from cdp.secrets import Secrets
 from cdp.strict_json import strictness
 from cdp.texts import timestamp
 from instance.awkward import KINDS, UnknownKind, chosen, latency
+from instance.awkward.big import Big
+from instance.awkward.empty import Empty
 from instance.awkward.error_texts import TEXTS
 from instance.awkward.fractions import in_some_form
 from instance.awkward.kind import Request, Settings, World
@@ -269,3 +271,14 @@ def test_the_documentation_names_every_kind_as_the_command_does() -> None:
     rows = dict(line.strip("| ").split(" | ", 1) for line in told.splitlines() if line.startswith("| `"))
     for name, kind in KINDS.items():
         assert rows[f"`{name}`"] == f"{kind.sentence} | {kind.allowed}"
+
+
+@pytest.fixture(scope="module")
+def seeded() -> Store:
+    return Store(":memory:", Contract())
+
+
+@pytest.mark.parametrize("seed", range(1, 25))
+def test_whatever_is_empty_one_collection_is_left_to_be_big(seed: int, seeded: Store) -> None:
+    world = World(seeded, seed, Settings())
+    assert Big(world).chosen(seeded) not in Empty(world).chosen(seeded)

@@ -151,7 +151,13 @@ def watched(rows: list[tuple[int, int, int]], slo: str = "p99<100ms", in_flight:
     return watch
 
 
-def step_of(watch: StepWatch, kind: Kind = Kind.BISECT, health: HealthJudged = HEALTHY, delay_ns: int = 0) -> Step:
+def step_of(
+    watch: StepWatch,
+    kind: Kind = Kind.BISECT,
+    health: HealthJudged = HEALTHY,
+    delay_ns: int = 0,
+    renewed: bool = False,
+) -> Step:
     return judged(
         Order(kind, watch.rate),
         1,
@@ -163,6 +169,7 @@ def step_of(watch: StepWatch, kind: Kind = Kind.BISECT, health: HealthJudged = H
         burst=False,
         balance="",
         delay_ns=delay_ns,
+        renewed=renewed,
     )
 
 
@@ -241,6 +248,8 @@ def test_a_slow_generator_voids_what_it_could_have_caused() -> None:
     assert step_of(quick, health=SLOW, delay_ns=40 * MS).verdict == PASSED  # it held in spite of it
     assert step_of(quick, health=SHORT).verdict == VOID
     assert step_of(slow, health=SHORT).verdict == VOID
+    assert step_of(slow, renewed=True).verdict == VOID  # requests waited for another token
+    assert step_of(quick, renewed=True).verdict == PASSED
     refused = watched([(50, 0, 50)] * 20, "p99<2s,errors<1%")
     assert step_of(refused, health=SLOW).verdict == VOID  # errors are no delay
 

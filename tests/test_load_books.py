@@ -94,6 +94,9 @@ class Process:
             "waiting": self.dispatcher.waiting,
             "in_flight": len(self.under_way),
             "unfollowed": 0,
+            "obstacle": "",
+            "renewals": 0,
+            "sent_again": 0,
             "follow_ups": self.follow_ups,
             "final": self.final,
         }

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from cdp.contract import Contract, load_contract
-from cdp.verdicts import Result, Verdict
+from cdp.verdicts import Cell, Result, Verdict
+from contracts import judge
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
+from contracts.checks import CHECKS, Broken, Moved
 from contracts.observing import by_others, came, canonical, own_marks
 from contracts.profiles import PROFILES
 from contracts.run import ContractRun, make_plan
+from contracts.subject import Subject
 from instance.app import Application, Receive, Scope, Send
 from tests.awkward_server import AwkwardServers, Served
 
@@ -133,6 +137,67 @@ def test_a_record_that_is_lost_between_pages_is_found_though_others_are_at_work(
         results = judged(served, contract, tmp_path, ["list_destinations"], ["PAGE-04", "PAGE-06", "PAGE-09"])
     found = {r.cell.requirement: r.verdict for r in results}
     assert found == {"PAGE-04": Verdict.FAIL, "PAGE-06": Verdict.FAIL, "PAGE-09": Verdict.PASS}, shown(results)
+
+
+class Flickering:
+    """An application whose second page is that of a list with one record more, but not when it is asked again: as if
+    somebody created a record and deleted it in between."""
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+        self.count = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["query_string"] == b"offset=20":
+            self.count += 1
+            if self.count % 2:
+                scope["query_string"] = b"offset=19"
+        await self.app(scope, receive, send)
+
+
+@pytest.mark.parametrize(("kinds", "certain"), [("others,others_every=8", False), ("ties", True)])
+def test_what_does_not_come_again_is_a_finding_only_where_nobody_else_is_at_work(
+    servers: AwkwardServers, contract: Contract, tmp_path: Path, kinds: str, certain: bool
+) -> None:
+    with servers.serving(kinds, seed=2, wrap=Flickering) as served:
+        results = judged(served, contract, tmp_path, ["list_destinations"], ["PAGE-04", "PAGE-06"])
+    found = {r.cell.requirement: r.verdict for r in results}
+    if certain:
+        assert Verdict.FAIL in found.values(), shown(results)
+    else:
+        assert set(found.values()) <= {Verdict.PASS, Verdict.SKIP}, shown(results)
+
+
+def test_a_rule_that_seemed_broken_once_has_to_be_kept_three_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved, broken = Moved(), Broken("broken")
+    moved.doubtful = broken.doubtful = True
+    kept: None = None
+
+    def looks(*outcomes: Exception | None) -> tuple[int, str]:
+        """How many looks it takes, and how they end; the last outcome comes for ever."""
+        count = 0
+
+        def look(subject: Any) -> None:
+            nonlocal count
+            count += 1
+            if (outcome := outcomes[min(count, len(outcomes)) - 1]) is not None:
+                raise outcome
+
+        monkeypatch.setitem(CHECKS, "PAGE-04", look)
+        bench = Mock(vanished=lambda operation: False)
+        try:
+            judge._looked_at(CATALOGUE.requirements["PAGE-04"], Subject(Cell("PAGE-04", "list_tags"), Mock(), bench))
+        except (Moved, Broken) as error:
+            return count, type(error).__name__
+        return count, "kept"
+
+    assert looks(kept) == (1, "kept")
+    assert looks(Moved(), kept) == (2, "kept")
+    assert looks(Moved()) == (judge.MOST_LOOKS, "Moved")
+    assert looks(Broken("certain")) == (1, "Broken")
+    assert looks(moved, kept) == looks(broken, kept) == (1 + judge.ENOUGH, "kept")
+    assert looks(broken, kept, kept, moved, broken, broken) == (6, "Broken")
+    assert looks(broken, Moved()) == looks(moved) == (2 * judge.MOST_LOOKS, "Moved"), "two of three are no finding"
 
 
 def test_a_token_that_ran_out_is_renewed_and_one_that_was_ended_is_not(

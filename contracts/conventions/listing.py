@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from cdp.http import Exchange
 from contracts.calls import Call
 from contracts.checks import Broken, Moved, NotExercised
-from contracts.observing import canonical, identity
+from contracts.observing import canonical, identity, rows_of
 from contracts.subject import Subject
 
 REFERENCE_PAGE = 100
@@ -123,16 +124,37 @@ def needing(s: Subject, records: Walk, count: int, what: str) -> None:
         raise NotExercised(f"{s.operation.id} holds {len(records)} records; {what} needs {count}")
 
 
-def still(s: Subject, reference: Walk, error: Broken) -> Exception:
-    """The verdict on a difference between two reads: it only counts when the collection held still meanwhile."""
+def still(s: Subject, reference: Walk, error: Broken, *beside: Exchange) -> Exception:
+    """The verdict on a difference between two reads: it only counts when the collection held still meanwhile.
+    `beside`: answers that it rests on, beside the walk and the error's own."""
     before = reference.records[: reference.first]
     again = s.session.send(list_call(s).asking(("limit", REFERENCE_PAGE)), s.caller())
     if again.ok and (now := as_page(s, again, "").records) != before:
         if s.bench.may_be_others(before, now):
             return Moved()
         return NotExercised("the collection changed while it was read; a quieter target would make it checkable")
+    return _doubted(s, error, beside)
+
+
+def _doubted(s: Subject, error: Broken, beside: tuple[Exchange, ...] = ()) -> Exception:
+    """An error that others could have caused, where they are at work: what they created and deleted again is gone by
+    the time the start of the list is looked at, but then the answers that the error rests on do not come again."""
     error.doubtful = s.bench.others_at_work(list_call(s))
+    answers = [*beside, *([error.exchange] if error.exchange is not None else [])]
+    if error.doubtful and not all(_comes_again(s, answer) for answer in answers):
+        moved = Moved()
+        moved.doubtful = True
+        return moved
     return error
+
+
+def _comes_again(s: Subject, answer: Exchange) -> bool:
+    """Whether the list answers the same when it is asked the same."""
+    rows, asked, call = rows_of(s.operation, answer), urlsplit(answer.url), list_call(s)
+    if rows is None or urlsplit(call.url(s.session.target)).path != asked.path:
+        return True
+    call = replace(call, query=tuple(parse_qsl(asked.query, keep_blank_values=True)))
+    return rows_of(s.operation, s.session.send(call, s.caller())) == rows
 
 
 def held_still(s: Subject, reference: Walk) -> None:
@@ -149,7 +171,6 @@ def settled(s: Subject, before: list[Any], error: Broken, *query: tuple[str, Any
     some now, and others are seen at work; else the error."""
     again = s.session.send(list_call(s).asking(*query), s.caller())
     now = as_page(s, again, "").records if again.ok else before
-    error.doubtful = s.bench.others_at_work(list_call(s))
-    if error.doubtful and now != before and s.bench.may_be_others(before, now):
+    if now != before and s.bench.may_be_others(before, now) and s.bench.others_at_work(list_call(s)):
         return Moved()
-    return error
+    return _doubted(s, error)

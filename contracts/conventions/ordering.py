@@ -272,15 +272,8 @@ def directions_mirror(s: Subject) -> None:
         else:
             mirrored = values[0] != values[1] or len(set(map(str, values[0]))) == 1
         if not mirrored:
-            raise still(
-                s,
-                reference,
-                Broken(
-                    f"order_dir={ascending} and {descending} by {field} are not each other's reverse",
-                    up.exchange,
-                    f"order_by={field}",
-                ),
-            )
+            sentence = f"order_dir={ascending} and {descending} by {field} are not each other's reverse"
+            raise still(s, reference, Broken(sentence, up.exchange, f"order_by={field}"), down.exchange)
         s.exercised()
 
 
@@ -311,7 +304,8 @@ def sorts_by_field(s: Subject) -> None:
 def _sorted_slice(s: Subject, field: str) -> None:
     """Under an order of its own, too, a page is a slice."""
     direction = _directions(s)[1]
-    whole = _sorted_page(s, field, direction).records
+    sorted_page = _sorted_page(s, field, direction)
+    whole = sorted_page.records
     if len(whole) < 4:
         return
     limit, offset = len(whole) // 3, len(whole) // 2
@@ -325,6 +319,7 @@ def _sorted_slice(s: Subject, field: str) -> None:
                 part.exchange,
                 f"limit={limit}&offset={offset}",
             ),
+            sorted_page.exchange,
         )
     s.exercised()
 

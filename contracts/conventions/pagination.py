@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from cdp.http import Exchange
 from contracts.applicability import FILTERS
 from contracts.calls import Call
 from contracts.cells import ADMIN
@@ -44,8 +45,8 @@ INVALID = (
 MOST_AT_ONCE = 300
 
 
-def _differs(s: Subject, reference: Walk, sentence: str, exchange: Any, example: str) -> None:
-    raise still(s, reference, Broken(sentence, exchange, example))
+def _differs(s: Subject, reference: Walk, sentence: str, exchange: Exchange, example: str, *beside: Exchange) -> None:
+    raise still(s, reference, Broken(sentence, exchange, example), *beside)
 
 
 @check("PAGE-01")
@@ -177,21 +178,23 @@ def walks_agree(s: Subject) -> None:
     whole = len(reference) // DEFAULT_LIMIT + (1 if reference.complete else 0)
     pages = 2 if s.session.profile.name == "quick" else whole
     records: list[Any] = []
+    walked: list[Exchange] = []
     for number in range(pages):
         query = (("offset", number * DEFAULT_LIMIT),) if number else ()
         got = page(s, *query)
         records += got.records
+        walked.append(got.exchange)
     expected = reference.records[: len(records)]
     ids = [identity(r) for r in records]
     twice = next((i for n, i in enumerate(ids) if i in ids[:n] and [identity(r) for r in expected].count(i) < 2), None)
     if twice is not None:
-        _differs(s, reference, f"walking by {DEFAULT_LIMIT} brings {twice!r:.60} twice", got.exchange, describe(*query))
+        sentence = f"walking by {DEFAULT_LIMIT} brings {twice!r:.60} twice"
+        _differs(s, reference, sentence, got.exchange, describe(*query), *walked[:-1])
     missing = [i for i in (identity(r) for r in expected) if i not in ids]
     if missing or len(records) != min(pages * DEFAULT_LIMIT, len(reference)):
         what = f"misses {missing[0]!r:.60}" if missing else f"brings {len(records)} records"
-        _differs(
-            s, reference, f"walking by {DEFAULT_LIMIT} {what}, walking by 100 does not", got.exchange, describe(*query)
-        )
+        sentence = f"walking by {DEFAULT_LIMIT} {what}, walking by 100 does not"
+        _differs(s, reference, sentence, got.exchange, describe(*query), *walked[:-1])
     held_still(s, reference)
     s.exercised(pages)
 
@@ -235,7 +238,7 @@ def parameters_alone(s: Subject) -> None:
         sentence = (
             f"the default call does not equal limit=20&offset=0: {_first_difference(default.records, explicit.records)}"
         )
-        _differs(s, reference, sentence, explicit.exchange, describe(*query))
+        _differs(s, reference, sentence, explicit.exchange, describe(*query), default.exchange)
     s.exercised()
     if len(reference) > DEFAULT_LIMIT:
         offset_alone = page(s, ("offset", DEFAULT_LIMIT))
@@ -246,6 +249,7 @@ def parameters_alone(s: Subject) -> None:
                 f"{_first_difference(offset_alone.records, expected)}"
             )
             _differs(s, reference, sentence, offset_alone.exchange, f"offset={DEFAULT_LIMIT}")
+        held_still(s, reference)
         s.exercised()
     if s.session.profile.name != "quick":
         limit_alone = page(s, ("limit", 1))

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import orjson
 
-from instance.awkward.empty import Empty, unreferenced
+from instance.awkward.choice import growable
+from instance.awkward.empty import Empty
 from instance.awkward.kind import Kind
-from instance.entities import COMPUTED
 from instance.store import Store, sortable
 
 _FORM = "%Y-%m-%dT%H:%M:%S.%f"
@@ -46,16 +46,6 @@ class Big(Kind):
             connection.execute("INSERT OR REPLACE INTO counter VALUES (?,?)", (entity, largest + missing))
 
     def chosen(self, store: Store) -> str:
-        """The kind of records: one with integer ids, all of whose fields are stored."""
+        """The kind of records: one that is not empty."""
         empty = Empty(self.world).chosen(store)
-        book = store.contract.book
-        fit = [
-            name
-            for name in unreferenced(store)
-            if name not in empty
-            and store.entities[name].parent is None
-            and store.contract.of_entity(name, "list")
-            and book.kind(store.entities.schema(store.entities[name], "id")) == "integer"
-            and not any(entity == name for entity, _ in COMPUTED)
-        ]
-        return self.rng.choice(fit)
+        return self.rng.choice([name for name in growable(store) if name not in empty])

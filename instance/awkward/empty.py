@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from instance.awkward.choice import growable, unreferenced
 from instance.awkward.kind import Kind
 from instance.store import Store
 
 SHARE = 3
-# What the instance itself stands on.
-_NEEDED = frozenset({"user", "user_role", "source", "event", "attribute", "stitching_category"})
 
 
 class Empty(Kind):
@@ -21,20 +20,9 @@ class Empty(Kind):
                 connection.execute("DELETE FROM record WHERE entity=?", (entity,))
 
     def chosen(self, store: Store) -> list[str]:
-        """The kinds of records that are taken away."""
-        free = unreferenced(store)
-        return sorted(self.rng.sample(free, -(-len(free) // SHARE)))
-
-
-def unreferenced(store: Store) -> list[str]:
-    """Kinds of records that nothing refers to and nothing lives under, in alphabetical order."""
-    taken = set(_NEEDED)
-    for operation in store.contract.operations.values():
-        taken |= {spec["entity"] for spec in operation.sub_entities.values()}
-        if operation.body_schema is not None:
-            body = store.contract.book.properties(operation.body_schema)
-            taken |= {store.contract.book.resolve(schema).get("x-entity", "") for schema in body.values()}
-            taken |= {schema.get("x-entity", "") for schema in body.values()}
-    for entity in store.entities.entities.values():
-        taken.add(entity.parent or "")
-    return sorted(set(store.entities.entities) - taken)
+        """The kinds of records that are taken away; one is left that can be made a big collection."""
+        free, big = unreferenced(store), growable(store)
+        taken = self.rng.sample(free, -(-len(free) // SHARE))
+        if set(big) <= set(taken):
+            taken.remove(big[0])
+        return sorted(taken)

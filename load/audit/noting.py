@@ -13,6 +13,7 @@ from gevent.event import Event
 from cdp.contract import Contract
 from cdp.records import RESULTS_FILE
 from cdp.targets import Target
+from load.access import Access
 from load.audit.ledger import FLUSH_S, Ledger, LedgerError
 from load.audit.manifest import Manifest, ledger_path, manifest_path, write_manifest
 from load.audit.watch import VisibilityWatch
@@ -31,7 +32,13 @@ class Noting:
     """The ledger and the watch of one process. Raises ScenarioError in one line when the ledger cannot be written."""
 
     def __init__(
-        self, options: LoadOptions, target: Target, contract: Contract, token: str, plan: Plan, ingest: IngestScenario
+        self,
+        options: LoadOptions,
+        target: Target,
+        contract: Contract,
+        access: Access,
+        plan: Plan,
+        ingest: IngestScenario,
     ) -> None:
         self._ingest = ingest
         self._over = Event()
@@ -65,7 +72,7 @@ class Noting:
             self.watch = VisibilityWatch(
                 target,
                 contract,
-                token,
+                access,
                 ingest.events,
                 plan.stripe,
                 every=options.audit_sample,
@@ -120,14 +127,14 @@ class Noting:
 
 
 def note_events(
-    options: LoadOptions, target: Target, contract: Contract, token: str, plan: Plan, scenario: object
+    options: LoadOptions, target: Target, contract: Contract, access: Access, plan: Plan, scenario: object
 ) -> Noting | None:
     """What keeps the ledger of a scenario that sends events; None where nothing is to be audited. Raises
     ScenarioError."""
     ingest = scenario.ingest if isinstance(scenario, MixedScenario) else scenario
     if not isinstance(ingest, IngestScenario) or options.no_audit:
         return None
-    return Noting(options, target, contract, token, plan, ingest)
+    return Noting(options, target, contract, access, plan, ingest)
 
 
 def receive(told: dict[str, Any], directory: Path) -> None:

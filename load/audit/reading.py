@@ -15,8 +15,8 @@ from cdp.addresses import url_of
 from cdp.contract import Contract, Operation
 from cdp.pacing import FIRST_PAUSE_S, LONGEST_PAUSE_S, Limiter, Time, retry_after
 from cdp.targets import Target
+from load.access import Access
 from load.answer import Answer, Failure
-from load.scenarios.hot import Encode
 from load.wire.origin import WireError
 from load.wire.pool import Pool
 
@@ -53,7 +53,7 @@ class Reading:
         target: Target,
         contract: Contract,
         pool: Pool,
-        encode: Encode,
+        access: Access,
         *,
         max_rps: float | None,
         wanted: Callable[[], str] = lambda: "",
@@ -63,7 +63,7 @@ class Reading:
         self.contract = contract
         self.requests = 0
         self._pool = pool
-        self._encode = encode
+        self._access = access
         self._limiter = Limiter(max_rps, Time(sleep=gevent.sleep))
         self._wanted = wanted
         self._patience_s = patience_s
@@ -74,12 +74,12 @@ class Reading:
     ) -> tuple[int, Any]:
         """Status and decoded body (None when it is no JSON) of an answer below 500.
 
-        Blocks the calling greenlet. What is refused for the moment is asked again, for half a minute. Raises ReadError,
-        and Stopped.
+        Blocks the calling greenlet. What is refused for the moment is asked again, for half a minute; what met a token
+        that has run out, once with another one. Raises ReadError, and Stopped.
         """
         parts = urlsplit(self.target.origin)
         where = url_of(self.target, operation, path, query)[len(f"{parts.scheme}://{parts.netloc}") :]
-        request = self._encode("GET", where)
+        request, renewed = self._access.encode("GET", where), False
         deadline_s = time.monotonic() + self._patience_s
         tries = 0
         while True:
@@ -92,6 +92,9 @@ class Reading:
                 raise ReadError(str(error)) from None
             self.requests += 1
             tries += 1
+            if answer.status == 401 and not renewed and (signed := self._access.signed_again(request)):
+                request, renewed = signed, True
+                continue
             if answer.status and answer.status not in _REFUSED:
                 return answer.status, _decoded(answer.body)
             pause_s = _pause_s(answer, tries)

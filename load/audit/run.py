@@ -12,6 +12,7 @@ from cdp.contract import Contract
 from cdp.distribution import Distribution
 from cdp.secrets import Secrets
 from cdp.targets import Target, TargetError
+from load.access import Access
 from load.admission import sign_in
 from load.audit.judging import Judgement
 from load.audit.ledger import ACKNOWLEDGED, UNSENT, LedgerError
@@ -20,7 +21,6 @@ from load.audit.readback import Readback
 from load.audit.reading import PARALLEL, PATIENCE_S, ReadError, Reading, Stopped
 from load.audit.sent import Sent, read_sent
 from load.scenario import ScenarioError
-from load.scenarios import encoder
 from load.scenarios.ingest import UPLOAD_DEADLINE_S
 from load.wire.origin import WireError
 from load.wire.target import open_pool
@@ -54,14 +54,14 @@ def audit_run(
     as in `audit`. Whatever goes wrong is in what it answers."""
     secrets = Secrets()
     try:
-        token = sign_in(target, contract, secrets)
-    except TargetError as error:
+        access = Access(target, contract, secrets, sign_in(target, contract, secrets))
+    except (TargetError, ScenarioError) as error:
         return Audit(ERROR, secrets.redact(str(error)))
     return audit(
         directory,
         target,
         contract,
-        token,
+        access,
         lasted_s=lasted_s + UPLOAD_DEADLINE_S,
         deadline_s=deadline_s,
         visible=visible,
@@ -75,7 +75,7 @@ def audit(
     directory: Path,
     target: Target,
     contract: Contract,
-    token: str,
+    access: Access,
     *,
     lasted_s: float,
     deadline_s: float = DEADLINE_S,
@@ -115,8 +115,8 @@ def audit(
     except WireError as error:
         return Audit(ERROR, str(error), **seen)  # type: ignore[arg-type]
     try:
-        encode = encoder(target, token)
-        reading = Reading(target, contract, pool, encode, max_rps=target.max_rps, wanted=wanted, patience_s=patience_s)
+        access.pool = pool
+        reading = Reading(target, contract, pool, access, max_rps=target.max_rps, wanted=wanted, patience_s=patience_s)
         readback = Readback(sent, ways, reading, lasted_s, deadline_s, say, parallel)
         found = _audit(readback)
     finally:

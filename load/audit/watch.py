@@ -11,11 +11,10 @@ from gevent.queue import Empty, Queue
 
 from cdp.contract import Contract
 from cdp.targets import Target
+from load.access import Access
 from load.audit.owners import Owners, Ways
 from load.audit.reading import ReadError, Reading, Stopped, rows_of
 from load.marks import Mark, verify
-from load.scenario import ScenarioError
-from load.scenarios import encoder
 from load.scenarios.events import EventWriter
 from load.wire.origin import WireError
 from load.wire.target import open_pool
@@ -39,7 +38,7 @@ class VisibilityWatch:
         self,
         target: Target,
         contract: Contract,
-        token: str,
+        access: Access,
         writer: EventWriter,
         worker: int,
         *,
@@ -49,7 +48,7 @@ class VisibilityWatch:
         customers: list[str],
     ) -> None:
         self.skipped = 0
-        self._target, self._contract, self._token = target, contract, token
+        self._target, self._contract, self._access = target, contract, access
         self._writer, self._worker = writer, worker
         self.every = every
         self._deadline_s = deadline_s
@@ -74,8 +73,7 @@ class VisibilityWatch:
         """Begin to watch."""
         try:
             pool = open_pool(self._target, max_connections=_PARALLEL)
-            encode = encoder(self._target, self._token)
-        except (WireError, ScenarioError) as error:
+        except WireError as error:
             self._notes.append(f"when events become visible was not watched: {error}")
             return
         self._close = pool.close
@@ -84,7 +82,7 @@ class VisibilityWatch:
             self._target,
             self._contract,
             pool,
-            encode,
+            self._access,
             max_rps=self._max_rps,
             wanted=lambda: self._stopping,
             patience_s=_PATIENCE_S,

@@ -54,6 +54,7 @@ class CapacityRun(Coordinator):
         self._begin_s = 0.0  # of the step, on the axis of the run
         self._halted_s: float | None = None
         self._why_over = ""
+        self._renewals = 0  # of the token, before the step
         self._first = 0  # number of the next step's first arrival
         self._base_service_ns = 0.0
         self._repeats = 0
@@ -114,6 +115,7 @@ class CapacityRun(Coordinator):
         self._first += int(command.schedule.count(0, 1, 1 << 62)) + 1
         self._order, self._begin_s, self._halted_s, self._why_over = order, now_s + _BEGIN_IN_S, None, ""
         self._watch = StepWatch(self.objectives, order.rate, self._settle_s(order))
+        self._renewals = self.renewals
         self._orders.append(command)
 
     def _settle_s(self, order: Order) -> float:
@@ -250,6 +252,7 @@ class CapacityRun(Coordinator):
             burst=burst,
             balance=balance,
             delay_ns=delay_ns(samples),
+            renewed=self.renewals > self._renewals,
         )
         self._store_step(step)
         if step.verdict != PASSED:

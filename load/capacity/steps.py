@@ -71,14 +71,16 @@ def judged(
     burst: bool,
     balance: str,
     delay_ns: int,
+    renewed: bool = False,
 ) -> Step:
     """The step as it is stored. `burst`: it was stopped by a burst of errors; `balance`: why its books do not balance;
-    `delay_ns`: by how much the generator made answers look late.
+    `delay_ns`: by how much the generator made answers look late; `renewed`: the token ran out meanwhile.
 
-    A step in which the generator was the limit is void. Two kinds stand all the same where it was only slow: one that
-    held, with every delay of the generator in its latencies, and one whose service time misses the objective even when
-    those delays are taken off. A latency that is missed is the target's only when its service time is missed too or the
-    queue grows: else the requests waited on this side.
+    A step that missed something while requests waited for another token is void, and so is one in which the generator
+    was the limit. Two kinds stand all the same where it was only slow: one that held, with every delay of the generator
+    in its latencies, and one whose service time misses the objective even when those delays are taken off. A latency
+    that is missed is the target's only when its service time is missed too or the queue grows: else the requests waited
+    on this side.
     """
     held = watch.judge()
     missed = [each for each in held if not each.holds]
@@ -88,6 +90,8 @@ def judged(
     elif missed:
         verdict, reason = FAILED, _named(missed[0])
     void = _void(watch, health, objectives, missed, balance, delay_ns) if not burst else ""
+    if missed and renewed and not burst:
+        void = void or "the token ran out and was renewed meanwhile"
     if void:
         verdict, reason = VOID, void
     figures = watch.figures

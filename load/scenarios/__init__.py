@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Protocol, TypeAlias
-from urllib.parse import urlsplit
 
 from cdp.contract import Contract
-from cdp.http import TOKEN_HEADER
 from cdp.targets import Target
+from load.access import Access, template_of
 from load.scenario import ScenarioError
 from load.scenarios.hot import Context, Encode, yesterday
 from load.scenarios.ingest import IngestScenario
 from load.scenarios.mixed import MixedScenario
 from load.scenarios.search import SearchScenario
-from load.wire.request import RequestTemplate
 
 AnyScenario: TypeAlias = SearchScenario | IngestScenario | MixedScenario
 
@@ -54,13 +52,24 @@ def make_scenario(
     worker: int,
     workers: int = 1,
     day: date | None = None,
+    access: Access | None = None,
 ) -> AnyScenario:
     """The scenario that the options name, not yet prepared. `run`: the prefix of all that it writes; `worker`: the
-    number of this process, of `workers`; `day`: when events are said to have happened, yesterday without. Raises
-    ScenarioError in one line."""
-    encode, happened = encoder(target, token), day or yesterday()
+    number of this process, of `workers`; `day`: when events are said to have happened, yesterday without;
+    `access`: who renews the token, nobody without. Raises ScenarioError in one line."""
+    encode = access.encode if access is not None else encoder(target, token)
     context = Context(
-        contract, target, encode, token, run, worker, workers, options.seed, options.check_every, happened
+        contract,
+        target,
+        encode,
+        token,
+        run,
+        worker,
+        workers,
+        options.seed,
+        options.check_every,
+        day or yesterday(),
+        access,
     )
     if options.scenario == SearchScenario.name:
         return SearchScenario(context, zipf=options.zipf, misses=options.misses)
@@ -87,14 +96,5 @@ def make_scenario(
 
 
 def encoder(target: Target, token: str) -> Encode:
-    """What writes requests to a target: with the token, and the headers that the target's entry asks for.
-
-    Raises ScenarioError, which shows no value, for headers that cannot be sent.
-    """
-    own = {"Accept": "application/json", TOKEN_HEADER: token}
-    given = {name.lower() for name in own}
-    more = {name: value for name, value in target.headers if name.lower() not in given}
-    try:
-        return RequestTemplate(urlsplit(target.origin).netloc, {**own, **more}).encode
-    except ValueError as error:
-        raise ScenarioError(str(error)) from None
+    """What writes requests to a target, as `template_of` has it. Raises ScenarioError."""
+    return template_of(target, token).encode

@@ -15,6 +15,7 @@ from cdp.addresses import url_of
 from cdp.contract import Contract, Operation, Parameter
 from cdp.contract.model import Searches
 from cdp.targets import Target
+from load.access import Access
 from load.answer import Answer
 from load.decoding import attribute
 from load.scenario import Entries, Outcome, ScenarioError, Shot
@@ -32,7 +33,7 @@ class Encode(Protocol):
 class Context:
     """What all scenarios of a process share. `run`: the prefix of everything that the run writes; `worker`: the number
     of this process, of `workers` that share the arrivals; `check_every`: one answer in so many is held to the
-    conventions; `day`: when events are said to have happened."""
+    conventions; `day`: when events are said to have happened; `access`: who renews the token."""
 
     contract: Contract
     target: Target
@@ -44,6 +45,7 @@ class Context:
     seed: int = 1
     check_every: int = 20
     day: date = field(default_factory=lambda: yesterday())
+    access: Access | None = field(default=None, repr=False)
 
     def path(self, operation: Operation, path: Mapping[str, Any] | None = None) -> str:
         """Where an operation stands, from the origin on; what is left open in braces stays open."""

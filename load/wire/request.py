@@ -24,23 +24,33 @@ class RequestTemplate:
     def __init__(self, host: str, headers: Mapping[str, str] | None = None) -> None:
         _check_value("Host", host)
         self.host = host
-        self.headers = dict(headers or {})
-        lines = [f"Host: {host}"]
-        for name, value in self.headers.items():
+        self._write(dict(headers or {}))
+
+    def change(self, headers: Mapping[str, str]) -> None:
+        """From now on requests bear these headers, in the place of those of the same name, letter case aside; what was
+        encoded before stays as it is. Raises ValueError as the constructor, and nothing is changed."""
+        self._write(self._with(headers))
+
+    def _with(self, headers: Mapping[str, str]) -> dict[str, str]:
+        given = {name.lower() for name in headers}
+        return {**{name: value for name, value in self.headers.items() if name.lower() not in given}, **headers}
+
+    def _write(self, headers: dict[str, str]) -> None:
+        lines = [f"Host: {self.host}"]
+        for name, value in headers.items():
             if not _NAME.fullmatch(name):
                 raise ValueError(f"header name {name!r} cannot be sent")
             if name.lower() in _OURS:
                 raise ValueError(f"header {name} is set by the client itself")
             _check_value(name, value)
             lines.append(f"{name}: {value}")
-        self._typed = any(name.lower() == "content-type" for name in self.headers)
+        self.headers = headers
+        self._typed = any(name.lower() == "content-type" for name in headers)
         self._middle = (" HTTP/1.1\r\n" + "\r\n".join(lines) + "\r\n").encode("latin-1")
 
     def with_headers(self, headers: Mapping[str, str]) -> RequestTemplate:
         """The same with more headers; those of the same name, letter case aside, take the place of what was there."""
-        given = {name.lower() for name in headers}
-        kept = {name: value for name, value in self.headers.items() if name.lower() not in given}
-        return RequestTemplate(self.host, {**kept, **headers})
+        return RequestTemplate(self.host, self._with(headers))
 
     def encode(self, method: str, target: str, body: bytes = b"", media_type: str = "") -> bytes:
         """The bytes of a request. `target`: path and query, percent-encoded; `media_type`: of the body, unless the
