@@ -90,7 +90,10 @@ class Life:
     def _possible(self, action: str, kept: Kept) -> bool:
         if action == RESTORE:
             return not kept.alive and TRASH in self.entity and (RESTORE in self.entity or self._marks())
-        return action in self.entity and (action != UPDATE or kept.alive)
+        # A change may be the way out of a trash.
+        return action in self.entity and (
+            action != UPDATE or kept.alive or (TRASH not in self.entity and not self._marks())
+        )
 
     def _marks(self) -> bool:
         """Whether a change may take a record out of the trash."""
@@ -146,6 +149,9 @@ class Life:
 
     def _update(self, kept: Kept, pick: int) -> None:
         operation = self.entity[UPDATE]
+        if not kept.alive:
+            self._change_what_is_gone(kept)
+            return
         body = self.values.of_a_change(self.entity[UPDATE], self._now(kept), pick, MANY if pick % 2 else 1)
         if not body:
             self.outcome.refused.setdefault(UPDATE, f"{operation.id} takes no field that can be changed without harm")
@@ -170,6 +176,19 @@ class Life:
                     sentence = f"{name} was changed to {value!r:.60}, and the answer shows {answered[name]!r:.60}"
                     self._broken(("LIFE-03", UPDATE), sentence, exchange)
 
+    def _change_what_is_gone(self, kept: Kept) -> None:
+        operation = self.entity[UPDATE]
+        body = self.values.of_a_change(operation, self._now(kept), 0, 1)
+        exchange = self._send(operation, kept, body) if body else None
+        if exchange is None:
+            return
+        self._kept("LIFE-04", DELETE)
+        if exchange.ok and not self._never_there(operation, kept, body).ok:
+            sentence = (
+                f"a deleted {self.entity.words} can still be changed: {operation.id} answered {exchange.outcome()}"
+            )
+            self._broken(("LIFE-04", DELETE), sentence, exchange)
+
     def _delete(self, kept: Kept) -> None:
         exchange = self._send(self.entity[DELETE], kept)
         if not kept.alive:
@@ -186,11 +205,12 @@ class Life:
         else:
             self.outcome.refused[DELETE] = f"{self.entity[DELETE].id} answered {exchange.outcome()}"
 
-    def _never_there(self, operation: Operation, kept: Kept) -> Exchange:
+    def _never_there(self, operation: Operation, kept: Kept, body: Any = None) -> Exchange:
         """The answer about a record that never was: what it is told alike is the matter of status codes."""
         s = Subject(Cell("LIFE", operation.id, ADMIN), operation, self.bench)
         path = {p.name: kept.own.path.get(p.name, "") for p in operation.path_parameters}
-        return self.session.send(unknown_id(s, Call(operation, path)), self.session.admin, judged=False)
+        call = unknown_id(s, Call(operation, path))
+        return self.session.send(call if body is None else call.sending(body), self.session.admin, judged=False)
 
     def _restore(self, kept: Kept) -> None:
         if RESTORE in self.entity:

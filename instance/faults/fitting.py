@@ -201,6 +201,16 @@ def seen_alone(o: Operation, c: Contract) -> bool:
     return o.entity is not None and any(other.path == o.path for other in c.of_entity(o.entity, "read"))
 
 
+def changed_alone(o: Operation, c: Contract) -> bool:
+    """A PATCH at the same path changes the record that it is about, and what is deleted goes to no trash."""
+    return (
+        o.entity is not None
+        and not trashed(o, c)
+        and any(other.path == o.path for other in c.of_entity(o.entity, "update"))
+        and not any(body_with("deleted")(other, c) for other in c.of_entity(o.entity, "update"))
+    )
+
+
 def at_the_top(o: Operation, c: Contract) -> bool:
     """The list lies below no other record."""
     return not o.path_parameters

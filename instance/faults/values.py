@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import html as markup
 from collections.abc import Callable
 from typing import Any
 
 from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.life import acting, alone, item
-from instance.faults.model import Alteration, Answer, Fitting, Request, World, breaks, broken, refusal
+from instance.faults.model import Alteration, Answer, Fitting, Request, World, breaks, broken, json_answer, refusal
 
 Fields = dict[str, Any]
 # The places where such values can be sent differ by section: what has them is told by the schemas.
@@ -133,6 +134,41 @@ broken(
     stored(lambda body: {name: value for name, value in body.items() if value != ""}),
     fits=several_texts,
     profile="release",
+)
+
+
+@breaks(
+    "deleted-can-be-changed",
+    "a deleted record takes changes as if it were there",
+    "delete_tag delete_report",
+    "LIFE-04",
+    also="CODE-03",
+    through="update",
+    fits=fitting.every(fitting.acting("delete"), fitting.changed_alone),
+)
+async def deleted_can_be_changed(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    gone = world.memory.setdefault("gone", set())
+    if acting(request) == "delete" and answer.ok:
+        gone.add(request.path)
+    if acting(request) != "update" or answer.status != 404 or request.path not in gone:
+        return answer
+    return json_answer(200, {"message": "changed"})
+
+
+broken(
+    "other-texts-escaped",
+    "all texts but the name are stored with HTML entities",
+    "update_report update_email",
+    "MEDIA-06",
+    stored(
+        lambda body: {
+            name: markup.escape(value) if isinstance(value, str) and name not in ("name", "id") else value
+            for name, value in body.items()
+        }
+    ),
+    also="LIFE-03",
+    fits=several_texts,
 )
 
 
