@@ -83,7 +83,6 @@ broken(
     unchecked(lambda r: offset(r) > 0),
     "ROLE-03 ROLE-04 ROLE-06",
     fits=fitting.every(fitting.paged, fitting.featured),
-    profile="release",
 )
 broken(
     "full-needs-no-role",
@@ -93,7 +92,6 @@ broken(
     unchecked(lambda r: r.get("load_full_structure") == "1"),
     "ROLE-03 ROLE-04 ROLE-06",
     fits=asking("load_full_structure"),
-    profile="release",
 )
 broken(
     "sorted-by-change",
@@ -110,6 +108,7 @@ broken(
     "ORDER-02 ORDER-03 PAGE-03 PAGE-04 PAGE-06 LIFE-02",
     fits=fitting.every(fitting.paged, fitting.records_with("modified"), fitting.records_with("created")),
     least=21,
+    profile="release",  # a change has to come a second after the newest record was made
 )
 
 
@@ -125,9 +124,9 @@ broken(
     "sorted-by-day",
     "records come by the day of their creation, those of a day oldest first",
     LISTS,
-    "ORDER-01 ORDER-02",
+    "ORDER-01",
     arranging(lambda found, r: found if given(r, "order_by", "order_dir") else by_day(found)),
-    "ORDER-03 PAGE-03 PAGE-04 PAGE-06 LIFE-02",
+    "ORDER-02 ORDER-03 PAGE-03 PAGE-04 PAGE-06 LIFE-02",
     fits=fitting.every(fitting.paged, fitting.records_with("created"), fitting.at_the_top),
     least=5,
 )
