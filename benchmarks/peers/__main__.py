@@ -2,8 +2,8 @@
 
 All get the same contract, the same instance, the same faults, and fresh data for every mutant; the others also an
 example of every id and body. A mutant counts as found when a tool reports something that it does not report on the
-clean instance, whatever that is called. Writes reports/benchmarks/peers.md, and what each tool said to a file of its own
-in reports/benchmarks/peers/; tools that are not asked for keep what they said last.
+clean instance, whatever that is called. Writes reports/benchmarks/peers.md, and what each tool said to a file of its
+own in reports/benchmarks/peers/; tools that are not asked for keep what they said last.
 """
 
 from __future__ import annotations
@@ -15,9 +15,16 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.peers.accounts import administrator, token
 from benchmarks.peers.contest import Attempt, Course, Peer, PeerError, Tool, contest, stored, suite
 from benchmarks.peers.course import PROFILES, Sample, sample
 from benchmarks.peers.described import described
+from benchmarks.peers.dredd_run import NAME as DREDD
+from benchmarks.peers.dredd_run import Dredd
+from benchmarks.peers.node_tools import Missing, installed
+from benchmarks.peers.plain import Plain
+from benchmarks.peers.portman_run import NAME as PORTMAN
+from benchmarks.peers.portman_run import Portman
 from benchmarks.peers.schemathesis_run import NAME as SCHEMATHESIS
 from benchmarks.peers.schemathesis_run import Schemathesis
 from benchmarks.peers.table import document, table
@@ -69,13 +76,30 @@ class Comparison:
             contest(self.course, name, make, file, said)
 
     def _peer(self, key: str, place: Path) -> tuple[Callable[[Target], Peer], str]:
-        file, contract, seed = place / "openapi.json", self.course.contract, self.course.seed
+        contract, seed = self.course.contract, self.course.seed
 
-        def make(target: Target) -> Peer:
+        def schemathesis(target: Target) -> Peer:
+            file = place / "openapi.json"
             file.write_text(json.dumps(described(contract, target)))
             return Schemathesis(contract, target, file, place, self.examples, seed)
 
-        return make, f"{SCHEMATHESIS}, {self.examples} examples"
+        def dredd(target: Target) -> Peer:
+            return Dredd(contract, target, self._plain(target), place)
+
+        def portman(target: Target) -> Peer:
+            return Portman(contract, target, self._plain(target), place)
+
+        if key == "schemathesis":
+            return schemathesis, f"{SCHEMATHESIS}, {self.examples} examples"
+        if key == "dredd":
+            installed("dredd")
+            return dredd, DREDD
+        installed("@apideck/portman", "newman")
+        return portman, PORTMAN
+
+    def _plain(self, target: Target) -> Plain:
+        contract = self.course.contract
+        return Plain(described(contract, target), contract, target, token(target, administrator(target)))
 
     def write(self) -> Sequence[Tool]:
         """Write the table of what is there of this sample."""
@@ -100,7 +124,10 @@ def main() -> int:
     try:
         comparison = Comparison(sample(given.sample, given.seed, directory / "sample.json"), directory, given.examples)
         for key in wanted:
-            comparison.run(key)
+            try:
+                comparison.run(key)
+            except Missing as missing:
+                print(f"peers: {key} is left out: {missing}", file=sys.stderr)
             comparison.write()
         print("\n".join(table(comparison.write())))
     except KeyboardInterrupt:

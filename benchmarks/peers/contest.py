@@ -10,7 +10,7 @@ from typing import Protocol
 
 from cdp.contract import Contract
 from cdp.embedded import embedded_instance
-from cdp.fault_control import Control, ProofError
+from cdp.fault_control import Control
 from cdp.proof_results import FOUND, Trial
 from cdp.records import RecordWriter, read_records
 from cdp.targets import Target
@@ -36,7 +36,7 @@ class Peer(Protocol):
 class Attempt:
     """A tool on a mutant. `found`: it reported something that it does not report on the clean instance; `placed`: of
     the faulty operation; `named`: by the requirement that the fault breaks, which only this suite knows. `said`: what
-    was new; `requests` and `wall_s`: sent, and seconds, with everything the tool did after the fault was switched on."""
+    was new; `requests` and `wall_s` (seconds): all that the tool did after the fault was switched on."""
 
     fault: str
     operation: str
@@ -188,6 +188,3 @@ def labels(contract: Contract) -> Mapping[str, str]:
     for name, operation in contract.operations.items():
         found[f"{operation.method} {operation.path}"] = found[f"{operation.method} {operation.template}"] = name
     return found
-
-
-__all__ = ["Alarm", "Attempt", "Course", "Peer", "PeerError", "ProofError", "Tool", "contest", "labels", "suite"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.peers.accounts import administrator, nobody, token
 from benchmarks.peers.contest import Alarm, PeerError, labels
-from benchmarks.peers.node_tools import VERSIONS, installed, run
+from benchmarks.peers.node_tools import VERSIONS, run
 from benchmarks.peers.plain import Plain
 from cdp.contract import Contract
 from cdp.targets import Target
@@ -27,11 +27,6 @@ class Dredd:
     target: Target
     described: Plain
     directory: Path
-
-    @staticmethod
-    def install() -> None:
-        """Raises PeerError."""
-        installed("dredd")
 
     def look(self, operations: list[str]) -> set[Alarm]:
         """What it reports on these operations. Raises PeerError."""

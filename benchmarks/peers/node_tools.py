@@ -12,6 +12,11 @@ from pathlib import Path
 from benchmarks.peers.contest import PeerError
 from cdp.embedded import ROOT
 
+
+class Missing(Exception):
+    """A tool cannot be had on this machine; the message is one line, and the others go on without it."""
+
+
 VERSIONS: Mapping[str, str] = json.loads((Path(__file__).parent / "node_tools.json").read_text())
 DIRECTORY = ROOT / "build" / "peers"
 DEADLINE_S = 120.0
@@ -19,10 +24,10 @@ _INSTALL_S = 600.0
 
 
 def installed(*packages: str) -> None:
-    """Install these packages where they are not there yet. Raises PeerError when Node or npm is missing or fails."""
+    """Install these packages where they are not there yet. Raises Missing when Node or npm is missing or fails."""
     missing = [program for program in ("node", "npm") if shutil.which(program) is None]
     if missing:
-        raise PeerError(f"{' and '.join(missing)} not found; Node 20 or newer is needed (without it leave the tool out)")
+        raise Missing(f"{' and '.join(missing)} not found; it takes Node 20 or newer")
     wanted = [f"{name}@{VERSIONS[name]}" for name in packages if _version(name) != VERSIONS[name]]
     if not wanted:
         return
@@ -31,10 +36,10 @@ def installed(*packages: str) -> None:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_S, check=False)
     except subprocess.TimeoutExpired:
-        raise PeerError(f"npm was not over after {_INSTALL_S:.0f} s; is the registry within reach?") from None
+        raise Missing(f"npm was not over after {_INSTALL_S:.0f} s; is the registry within reach?") from None
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise PeerError(f"npm cannot install {' '.join(wanted)}: {lines[0] if lines else done.returncode}")
+        raise Missing(f"npm cannot install {' '.join(wanted)}: {lines[0] if lines else done.returncode}")
 
 
 def run(program: str, arguments: Sequence[str], directory: Path, environment: Mapping[str, str] | None = None) -> str:

@@ -14,10 +14,11 @@ from cdp.targets import Target
 
 _DEADLINE_S = 30.0
 _DEPTH = 12  # of references; the few schemas that refer to themselves end there
-_KEPT = frozenset(
-    "type properties required items enum format minimum maximum minLength maxLength minItems maxItems pattern allOf anyOf "
-    "oneOf not nullable additionalProperties title description default example".split()
+_BOUNDS = frozenset(("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "format"))
+_BUILT = frozenset(
+    ("type", "properties", "required", "items", "additionalProperties", "allOf", "anyOf", "oneOf", "not")
 )
+_KEPT = _BOUNDS | _BUILT | {"enum", "nullable", "title", "description", "default", "example"}
 _NULL = "null"
 
 
@@ -71,7 +72,7 @@ def with_answers(described: dict[str, Any], target: Target, token: str) -> None:
 
 
 def skeleton(told: Mapping[str, Any], value: Any) -> Any:
-    """What of an example any right answer has: required fields, one item of a list, nothing inside free-form objects."""
+    """What of an example any right answer has: required fields, one item of a list, no free-form objects."""
     if isinstance(value, list):
         return [skeleton(told.get("items", {}), item) for item in value[:1]]
     if not isinstance(value, dict):

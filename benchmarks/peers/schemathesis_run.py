@@ -61,7 +61,13 @@ class Schemathesis:
         environment = {**os.environ, "NO_COLOR": "1"}
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=DEADLINE_S, env=environment, cwd=self.directory, check=False
+                command,
+                capture_output=True,
+                text=True,
+                timeout=DEADLINE_S,
+                env=environment,
+                cwd=self.directory,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise PeerError(f"Schemathesis was not over after {DEADLINE_S:.0f} s") from None
