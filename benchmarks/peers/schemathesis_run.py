@@ -23,6 +23,7 @@ from cdp.targets import Target
 
 NAME = f"Schemathesis {version('schemathesis')}"
 DEADLINE_S = 300.0
+_NOTHING_TO_FOLLOW = "NoLinksFound"  # said of a section without links; it is no word on the API
 _LOGIN = {
     "endpoint": "/api/users/login",
     "verb": "POST",
@@ -97,7 +98,7 @@ def _last_line(done: subprocess.CompletedProcess[str]) -> str:
 
 def reported(events: Iterable[str], names: Mapping[str, str]) -> set[Alarm]:
     """What a report (`--report ndjson`, a line an event) holds: each check that failed, and the operation that it
-    failed on; those of the stateful phase, too. `names`: see `labels`."""
+    failed on; those of the stateful phase, too; and its own errors. `names`: see `labels`."""
     found = set()
     for line in events:
         event = json.loads(line)
@@ -105,6 +106,7 @@ def reported(events: Iterable[str], names: Mapping[str, str]) -> set[Alarm]:
             for failure in (check["failure_info"]["failure"] for check in case if "failure_info" in check):
                 found.add((names.get(failure["operation"], failure["operation"]), str(failure["title"])))
         if error := event.get("NonFatalError"):
-            label = str(error.get("label", ""))
-            found.add((names.get(label, label), f"error: {error.get('value', {}).get('type', 'of its own')}"))
+            label, kind = str(error.get("label", "")), str(error.get("value", {}).get("type", "of its own"))
+            if kind != _NOTHING_TO_FOLLOW:
+                found.add((names.get(label, label), f"error: {kind}"))
     return found
