@@ -13,6 +13,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.peers.accounts import administrator, token
@@ -103,8 +104,11 @@ class Comparison:
 
     def write(self) -> Sequence[Tool]:
         """Write the table of what is there of this sample."""
-        files = [file for key in TOOLS if (file := self.directory / f"{key}.jsonl").exists()]
-        tools = [tool for tool in map(stored, files) if tool.sample == self.course.sample]
+        tools = []
+        for key in TOOLS:
+            with suppress(ResultsError):  # it has not run yet, or was stopped before it said anything
+                tools.append(stored(self.directory / f"{key}.jsonl"))
+        tools = [tool for tool in tools if tool.sample == self.course.sample]
         (REPORTS / "peers.md").write_text(document(self.course.sample, tools, self.drawn.families))
         return tools
 
@@ -120,24 +124,29 @@ def main() -> int:
     wanted = [key for key in TOOLS if key in given.tools.split(",")]
     if unknown := sorted(set(given.tools.split(",")) - set(TOOLS)):
         parser.error(f"no tool is called {unknown[0]!r}; there are {', '.join(TOOLS)}")
-    directory = REPORTS / "peers"
     try:
-        comparison = Comparison(sample(given.sample, given.seed, directory / "sample.json"), directory, given.examples)
-        for key in wanted:
-            try:
-                comparison.run(key)
-            except Missing as missing:
-                print(f"peers: {key} is left out: {missing}", file=sys.stderr)
-            comparison.write()
-        print("\n".join(table(comparison.write())))
+        directory = REPORTS / "peers"
+        drawn = sample(given.sample, given.seed, directory / "sample.json")
+        print("\n".join(table(measured(Comparison(drawn, directory, given.examples), wanted))))
     except KeyboardInterrupt:
-        print("peers: stopped; what was said so far is in reports/benchmarks/peers.md", file=sys.stderr)
-        comparison.write()
+        print(f"peers: stopped; what was said so far is in {REPORTS / 'peers.md'}", file=sys.stderr)
         return 130
     except (PeerError, ProofError, TargetError, ResultsError, Obstacle, OSError) as error:
         print(f"peers: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def measured(comparison: Comparison, wanted: Sequence[str]) -> Sequence[Tool]:
+    """Let these tools run; the table is written after each of them, and when one is stopped."""
+    for key in wanted:
+        try:
+            comparison.run(key)
+        except Missing as missing:
+            print(f"peers: {key} is left out: {missing}", file=sys.stderr)
+        finally:
+            comparison.write()
+    return comparison.write()
 
 
 if __name__ == "__main__":

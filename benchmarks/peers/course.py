@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ def sample(number: int, seed: int, file: Path) -> Sample:
     contract = load_contract()
     kept = _kept(file)
     if kept.get("sample") != told:
+        print("peers: drawing the sample (some minutes)", file=sys.stderr, flush=True)
         kept = {"sample": told, **_drawn(number, seed)}
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(kept, indent=1))
