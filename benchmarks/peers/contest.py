@@ -91,7 +91,8 @@ def contest(course: Course, name: str, make: Callable[[Target], Peer], file: Pat
     """Put a peer before the sample. Every look is over the section of the faulty operation, on fresh data; the first
     time in a section, before any fault, tells what the tool reports anyway. Written to `file` as it comes.
 
-    Raises PeerError when the tool cannot be set up or fails on the clean instance, TargetError, ResultsError.
+    Raises PeerError when the tool cannot be set up or fails on the clean instance, ProofError, TargetError,
+    ResultsError.
     """
     clean: dict[str, set[Alarm]] = {}
     with embedded_instance(*SMALL) as target, _fresh(file) as writer:

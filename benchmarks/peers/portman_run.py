@@ -5,6 +5,7 @@ The collection is made once for a section, as a team would keep it; every look r
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -64,7 +65,7 @@ class Portman:
             document, settings, postman, collection = (
                 self.directory / f"portman-{number}-{name}.json" for name in ("openapi", "settings", "postman", "made")
             )
-            described = self.described.of(operations)
+            described = unmistakable(self.described.of(operations))
             document.write_text(json.dumps(described))
             called = [raw["operationId"] for item in described["paths"].values() for raw in item.values()]
             settings.write_text(json.dumps(configuration(self.contract, called)))
@@ -81,6 +82,16 @@ class Portman:
         admin = token(self.target, administrator(self.target))
         yield {"key": "admin", "value": admin}
         yield {"key": "nobody", "value": token(self.target, nobody(self.target, admin))}
+
+
+def unmistakable(described: Mapping[str, Any]) -> dict[str, Any]:
+    """A plain document with the examples of its bodies in the longer form. In the short one the conversion takes a body
+    with a field `value` for an Example Object, and sends what stands in that field."""
+    found = copy.deepcopy(dict(described))
+    for raw in (raw for item in found["paths"].values() for raw in item.values()):
+        for media in raw.get("requestBody", {}).get("content", {}).values():
+            media["examples"] = {"stored": {"value": media.pop("example")}}
+    return found
 
 
 def configuration(contract: Contract, operations: Collection[str]) -> dict[str, Any]:

@@ -23,6 +23,14 @@ from cdp.targets import Target
 
 NAME = f"Schemathesis {version('schemathesis')}"
 DEADLINE_S = 300.0
+# Without its cache, which would keep from look to look what an earlier one learned: which account an operation takes.
+_SETTINGS = """\
+[cache]
+enabled = false
+
+[auth.wfc]
+path = "accounts.json"
+"""
 _NOTHING_TO_FOLLOW = "NoLinksFound"  # said of a section without links; it is no word on the API
 _LOGIN = {
     "endpoint": "/api/users/login",
@@ -83,7 +91,7 @@ class Schemathesis:
         accounts = {"nobody": nobody(self.target, token(self.target, admin)), "admin": admin}
         told = [{"name": name, "loginEndpointAuth": _login(account)} for name, account in accounts.items()]
         (self.directory / "accounts.json").write_text(json.dumps({"auth": told}))
-        (self.directory / "schemathesis.toml").write_text('[auth.wfc]\npath = "accounts.json"\n')
+        (self.directory / "schemathesis.toml").write_text(_SETTINGS)
 
 
 def _login(account: Account) -> dict[str, Any]:
