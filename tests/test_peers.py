@@ -17,9 +17,10 @@ from benchmarks.peers import __main__ as peers
 from benchmarks.peers import dredd_run, node_tools, portman_run, schemathesis_run
 from benchmarks.peers.accounts import administrator, token
 from benchmarks.peers.contest import Alarm, Attempt, Course, PeerError, Tool, contest, labels, of_trial, stored
+from benchmarks.peers.course import shuffled
 from benchmarks.peers.described import described
 from benchmarks.peers.plain import Plain, callable_by_example, plain, schema, skeleton
-from benchmarks.peers.table import by_family, document, table
+from benchmarks.peers.table import by_family, common, document, table
 from cdp.contract import Contract, load_contract
 from cdp.embedded import embedded_instance
 from cdp.proof_results import FOUND, MISNAMED, SURVIVED, Trial
@@ -203,6 +204,14 @@ def test_portman_is_told_how_to_bring_about_each_documented_refusal(contract: Co
     }
 
 
+def test_a_body_with_a_field_called_value_is_not_mistaken_for_an_example_object() -> None:
+    media = {"schema": {}, "example": {"value": "dark"}}
+    short = {"paths": {"/settings": {"patch": {"requestBody": {"content": {"application/json": media}}}}}}
+    body = portman_run.unmistakable(short)["paths"]["/settings"]["patch"]["requestBody"]
+    assert body["content"]["application/json"] == {"schema": {}, "examples": {"stored": {"value": {"value": "dark"}}}}
+    assert media["example"] == {"value": "dark"}
+
+
 # --- what counts ------------------------------------------------------------------------------------------------------
 
 
@@ -278,6 +287,24 @@ def test_the_table_says_what_each_tool_made_of_the_sample() -> None:
     assert "Cut off after 2 mutants." in text
     assert "- odd: 2 (such as get_tag)" in text
     assert "- odd/get_tag: it took long" in text
+
+
+def test_tools_that_were_stopped_are_compared_on_what_all_have_tried() -> None:
+    first, second = (Attempt("slow", name, True, True, False, [], 10, 1.0) for name in ("list_tags", "get_tag"))
+    tools = [Tool("whole", "two", [first, second], complete=True), Tool("stopped", "two", [second])]
+    assert [tool.attempts for tool in common(tools)] == [[second], [second]]
+    text = document("two", tools, {"slow": "PAGE"})
+    assert "On the 1 mutants that all of them have tried:" in text
+    assert "| whole | 2 of 2 |" in text
+    assert "| whole | 1 of 1 |" in text
+    assert "all of them have tried" not in document("two", tools[:1], {"slow": "PAGE"})
+
+
+def test_a_stopped_sample_is_a_fair_one_and_the_same_every_time() -> None:
+    mutants = [Mutant("slow", f"operation_{number}") for number in range(50)]
+    assert shuffled(mutants, 1) == shuffled(mutants, 1)
+    assert sorted(shuffled(mutants, 1)) == sorted(mutants)
+    assert shuffled(mutants, 1) not in (mutants, shuffled(mutants, 2))
 
 
 # --- when something is missing ----------------------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,12 +60,17 @@ def _kept(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def shuffled(mutants: Sequence[Mutant], seed: int) -> list[Mutant]:
+    """The mutants in an order drawn by the seed: what a tool that is stopped has tried is a fair sample, too."""
+    return random.Random(seed).sample(list(mutants), len(mutants))
+
+
 def _drawn(number: int, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
         proof = Proof(Wanted(PROFILES, seed, 1, _PER_KIND, number), Path(directory))
         proof.prepare()
     return {
-        "mutants": [[mutant.fault, mutant.operation] for mutant in proof.mutants],
+        "mutants": [[mutant.fault, mutant.operation] for mutant in shuffled(proof.mutants, seed)],
         "clean": sorted({alarm for alarms in proof.clean.values() for alarm in alarms}),
         "families": {name: kind.by[0].partition("-")[0] for name, kind in proof.kinds.items()},
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from benchmarks.load.report import machine
 from benchmarks.peers.contest import Tool
@@ -13,8 +14,11 @@ def document(sample: str, tools: Sequence[Tool], families: Mapping[str, str]) ->
     """The whole report as Markdown. `families`: of each fault, the family of the requirement that it breaks."""
     lines = ["# The same mutants before this suite and others", ""]
     lines += [f"Sample: {sample}. Machine: {machine()}; other work may have run on it.", "", *table(tools), ""]
+    alike = common(tools)
+    if any(len(tool.attempts) != len(alike[0].attempts) for tool in tools):
+        lines += [f"On the {len(alike[0].attempts)} mutants that all of them have tried:", "", *table(alike), ""]
     lines += ["Found in the right place, by family of the requirement that the fault breaks:", ""]
-    lines += [*by_family(tools, families), ""]
+    lines += [*by_family(alike, families), ""]
     for tool in tools:
         lines += [f"## {tool.name}", ""]
         if not tool.complete:
@@ -27,6 +31,12 @@ def document(sample: str, tools: Sequence[Tool], families: Mapping[str, str]) ->
         if failed := [f"{attempt.mutant}: {attempt.why}" for attempt in tool.attempts if attempt.why]:
             lines += ["Said of itself:", "", *(f"- {line}" for line in failed), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def common(tools: Sequence[Tool]) -> list[Tool]:
+    """The tools with the attempts on those mutants only that every one of them has tried."""
+    shared = set.intersection(*({attempt.mutant for attempt in tool.attempts} for tool in tools)) if tools else set()
+    return [replace(tool, attempts=[a for a in tool.attempts if a.mutant in shared]) for tool in tools]
 
 
 def table(tools: Sequence[Tool]) -> list[str]:
