@@ -16,6 +16,7 @@ from cdp.contract import Contract
 from cdp.targets import Target
 
 NAME = f"Dredd {VERSIONS['dredd']}"
+_CHECKED = ("limit", "load_full_structure")  # parameters that the hooks give values which are refused
 _HOOKS = Path(__file__).parent / "dredd_hooks.js"
 
 
@@ -47,6 +48,7 @@ class Dredd:
             "admin": admin,
             "nobody": token(self.target, nobody(self.target, admin)),
             "closed": [call for call, operation in calls.items() if not operation.open],
+            "choosy": [call for call, operation in calls.items() if any(map(operation.query, _CHECKED))],
             "guarded": [call for call, operation in calls.items() if operation.features.needed],
         }
 
