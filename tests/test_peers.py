@@ -250,6 +250,23 @@ def test_only_what_is_new_on_the_faulty_operation_counts(contract: Contract, tmp
 
 
 @pytest.mark.usefixtures("running")
+def test_a_tool_that_was_stopped_goes_on_where_it_was(contract: Contract, tmp_path: Path) -> None:
+    mutants = [Mutant("empty-filter-is-500", "list_tags"), Mutant("not-found-is-500", "delete_tag")]
+    course, file = Course("two", 1, mutants, contract), tmp_path / "asking.jsonl"
+
+    def stop(attempt: Attempt) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        contest(course, "asking", Asking, file, stop)
+    first, told = stored(file), list[Attempt]()
+    contest(course, "asking", Asking, file, told.append, go_on=True)
+    assert [attempt.fault for attempt in told] == ["not-found-is-500"]
+    whole = stored(file)
+    assert (whole.attempts, whole.clean, whole.complete) == (first.attempts + told, first.clean, True)
+
+
+@pytest.mark.usefixtures("running")
 def test_a_tool_that_fails_on_the_clean_instance_is_not_measured(contract: Contract, tmp_path: Path) -> None:
     course = Course("one", 1, [Mutant("empty-filter-is-500", "list_tags")], contract)
     file = tmp_path / "asking.jsonl"

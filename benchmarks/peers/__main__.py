@@ -57,8 +57,8 @@ class Progress:
 class Comparison:
     """The tools one after the other."""
 
-    def __init__(self, drawn: Sample, directory: Path, examples: int) -> None:
-        self.drawn, self.directory, self.examples = drawn, directory, examples
+    def __init__(self, drawn: Sample, directory: Path, examples: int, *, go_on: bool = False) -> None:
+        self.drawn, self.directory, self.examples, self.go_on = drawn, directory, examples, go_on
 
     @property
     def course(self) -> Course:
@@ -74,7 +74,7 @@ class Comparison:
             return
         with tempfile.TemporaryDirectory(prefix="cdp-peers-") as place:
             make, name = self._peer(key, Path(place))
-            contest(self.course, name, make, file, said)
+            contest(self.course, name, make, file, said, go_on=self.go_on)
 
     def _peer(self, key: str, place: Path) -> tuple[Callable[[Target], Peer], str]:
         contract, seed = self.course.contract, self.course.seed
@@ -120,6 +120,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="what the sample is drawn by (default 1)")
     parser.add_argument("--examples", type=int, default=20, help="test cases an operation of Schemathesis (default 20)")
     parser.add_argument("--tools", default=",".join(TOOLS), help=f"which of {', '.join(TOOLS)} (default: all)")
+    parser.add_argument("--continue", dest="go_on", action="store_true", help="let tools that were stopped go on")
     given = parser.parse_args()
     wanted = [key for key in TOOLS if key in given.tools.split(",")]
     if unknown := sorted(set(given.tools.split(",")) - set(TOOLS)):
@@ -127,7 +128,7 @@ def main() -> int:
     try:
         directory = REPORTS / "peers"
         drawn = sample(given.sample, given.seed, directory / "sample.json")
-        print("\n".join(table(measured(Comparison(drawn, directory, given.examples), wanted))))
+        print("\n".join(table(measured(Comparison(drawn, directory, given.examples, go_on=given.go_on), wanted))))
     except KeyboardInterrupt:
         print(f"peers: stopped; what was said so far is in {REPORTS / 'peers.md'}", file=sys.stderr)
         return 130

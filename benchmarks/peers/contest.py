@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cdp.contract import Contract
 from cdp.embedded import embedded_instance
 from cdp.fault_control import Control
 from cdp.proof_results import FOUND, Trial
-from cdp.records import RecordWriter, read_records
+from cdp.records import RecordWriter, ResultsError, read_records
 from cdp.targets import Target
 from contracts.proof.mutants import Mutant
 from contracts.proof.pool import SMALL, Pool
@@ -87,18 +87,27 @@ class Course:
 Said = Callable[[Attempt], None]
 
 
-def contest(course: Course, name: str, make: Callable[[Target], Peer], file: Path, said: Said) -> None:
+def contest(
+    course: Course, name: str, make: Callable[[Target], Peer], file: Path, said: Said, *, go_on: bool = False
+) -> None:
     """Put a peer before the sample. Every look is over the section of the faulty operation, on fresh data; the first
-    time in a section, before any fault, tells what the tool reports anyway. Written to `file` as it comes.
+    time in a section, before any fault, tells what the tool reports anyway. Written to `file` as it comes; with `go_on`
+    what the file holds of this peer and sample already is not tried again.
 
     Raises PeerError when the tool cannot be set up or fails on the clean instance, ProofError, TargetError,
     ResultsError.
     """
-    clean: dict[str, set[Alarm]] = {}
+    before = _before(file, name, course.sample) if go_on else []
+    clean = {r["section"]: set(map(_alarm, r["alarms"])) for r in before if r["kind"] == "clean"}
+    done = {Mutant(r["fault"], r["operation"]) for r in before if r["kind"] == "attempt"}
     with embedded_instance(*SMALL) as target, _fresh(file) as writer:
         writer.header(peer=name, sample=course.sample)
+        for record in before:
+            writer.write(record)
         peer, control = make(target), Control(target.origin)
         for mutant in course.mutants:
+            if mutant in done:
+                continue
             section = course.section(mutant)
             operations = course.operations(section)
             if section not in clean:
@@ -109,6 +118,22 @@ def contest(course: Course, name: str, make: Callable[[Target], Peer], file: Pat
             writer.write({"kind": "attempt", **asdict(attempt)})
             said(attempt)
         writer.footer()
+
+
+def _before(file: Path, name: str, sample: str) -> list[dict[str, Any]]:
+    """What a peer that was stopped has said of this sample already."""
+    try:
+        records = read_records(file)
+    except ResultsError:
+        return []
+    if (records.header.get("peer"), records.header.get("sample")) != (name, sample):
+        return []
+    return [{"kind": kind, **record} for _, kind, record in records if kind != "footer"]
+
+
+def _alarm(shown: str) -> Alarm:
+    operation, _, what = shown.partition(": ")
+    return operation, what
 
 
 def tried(peer: Peer, control: Control, mutant: Mutant, operations: list[str], clean: set[Alarm]) -> Attempt:
