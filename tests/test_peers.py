@@ -222,6 +222,10 @@ class Asking:
     target: Target
     fails: bool = False
 
+    def prepare(self, operations: list[str]) -> None:
+        headers = {"X-Access-Token": token(self.target, administrator(self.target))}
+        assert requests.get(f"{self.target.base_url}/tags?name_filter=", headers=headers, timeout=30).ok  # no fault yet
+
     def look(self, operations: list[str]) -> set[Alarm]:
         if self.fails:
             raise PeerError("it broke")

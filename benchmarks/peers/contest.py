@@ -28,6 +28,9 @@ class PeerError(Exception):
 class Peer(Protocol):
     """A tool that is set up for one instance."""
 
+    def prepare(self, operations: list[str]) -> None:
+        """Learn what it has to know of these operations, before any fault."""
+
     def look(self, operations: list[str]) -> set[Alarm]:
         """What it reports of these operations, after whatever it has to do first. Raises PeerError."""
 
@@ -99,6 +102,7 @@ def contest(
     """
     before = _before(file, name, course.sample) if go_on else []
     clean = {r["section"]: set(map(_alarm, r["alarms"])) for r in before if r["kind"] == "clean"}
+    prepared = set[str]()
     done = {Mutant(r["fault"], r["operation"]) for r in before if r["kind"] == "attempt"}
     with embedded_instance(*SMALL) as target, _fresh(file) as writer:
         writer.header(peer=name, sample=course.sample)
@@ -110,8 +114,11 @@ def contest(
                 continue
             section = course.section(mutant)
             operations = course.operations(section)
-            if section not in clean:
+            if section not in prepared:
                 control.clear()
+                peer.prepare(operations)
+                prepared.add(section)
+            if section not in clean:
                 clean[section] = peer.look(operations)
                 writer.write({"kind": "clean", "section": section, "alarms": _shown(clean[section])})
             attempt = tried(peer, control, mutant, operations, clean[section])

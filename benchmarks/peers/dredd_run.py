@@ -29,6 +29,10 @@ class Dredd:
     described: Plain
     directory: Path
 
+    def prepare(self, operations: list[str]) -> None:
+        """Have the section in plain words, with answers of the instance."""
+        self.described.of(operations)
+
     def look(self, operations: list[str]) -> set[Alarm]:
         """What it reports on these operations. Raises PeerError."""
         document, report = self.directory / "dredd-openapi.json", self.directory / "dredd-report.json"

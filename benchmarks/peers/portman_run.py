@@ -45,6 +45,10 @@ class Portman:
     directory: Path
     _collections: dict[tuple[str, ...], Path] = field(default_factory=dict)
 
+    def prepare(self, operations: list[str]) -> None:
+        """Have the section in plain words, with answers of the instance."""
+        self.described.of(operations)
+
     def look(self, operations: list[str]) -> set[Alarm]:
         """What it reports on these operations. Raises PeerError."""
         collection, report = self._collection(operations), self.directory / "newman-report.json"

@@ -56,6 +56,9 @@ class Schemathesis:
     examples: int
     seed: int
 
+    def prepare(self, operations: list[str]) -> None:
+        """Nothing: the examples are in the document."""
+
     def look(self, operations: list[str]) -> set[Alarm]:
         """What it reports on these operations. Raises PeerError."""
         report = self.directory / "report.ndjson"
