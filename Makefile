@@ -31,7 +31,7 @@ help:
 	@echo "make bench-audit     measure what the audit of load runs costs, and audit faithful runs (see ARGS=--help)"
 	@echo "make bench-awkward   count false alarms before an instance that keeps the contract awkwardly (see ARGS=--help)"
 	@echo "make prove           put every kind of fault before the suite: each has to be named (an hour; see ARGS=--help)"
-	@echo "make bench-peers     the same faults before Schemathesis on its own (see ARGS=--help)"
+	@echo "make bench-peers     the same faults before Schemathesis, Dredd and Portman (two hours; see ARGS=--help)"
 	@echo "make prove-audit     kill the instance under ingestion, twenty times: no acknowledged event may be lost"
 	@echo "make install         build the environment in $(VENV)"
 	@echo "make clean           remove the environment, caches and builds; runs are kept"

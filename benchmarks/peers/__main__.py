@@ -1,135 +1,153 @@
-"""`python -m benchmarks.peers`: a fixed sample of mutants before this suite and before Schemathesis' own command line.
+"""`python -m benchmarks.peers`: a fixed sample of mutants before this suite and before other tools, side by side.
 
-Both get the same contract, the same instance and the same faults. A mutant counts as found by Schemathesis when it
-reports something on the faulty operation that it does not report there on the clean instance, whatever that is called;
-this suite has to name the requirement as well. Writes reports/benchmarks/peers.md.
+All get the same contract, the same instance, the same faults, and fresh data for every mutant; the others also an
+example of every id and body. A mutant counts as found when a tool reports something that it does not report on the
+clean instance, whatever that is called. Writes reports/benchmarks/peers.md, and what each tool said to a file of its
+own in reports/benchmarks/peers/; tools that are not asked for keep what they said last.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
+import json
 import sys
 import tempfile
-import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from benchmarks.load.report import machine
-from benchmarks.peers.schemathesis_run import Alarm, Peer
-from cdp.contract import load_contract
-from cdp.embedded import embedded_instance
-from cdp.fault_control import Control
-from cdp.proof_results import FOUND
-from contracts.proof.mutants import Mutant
-from contracts.proof.pool import SMALL
-from contracts.proof.run import Proof, Wanted
+from benchmarks.peers.accounts import administrator, token
+from benchmarks.peers.contest import Attempt, Course, Peer, PeerError, Tool, contest, stored, suite
+from benchmarks.peers.course import PROFILES, Sample, sample
+from benchmarks.peers.described import described
+from benchmarks.peers.dredd_run import NAME as DREDD
+from benchmarks.peers.dredd_run import Dredd
+from benchmarks.peers.node_tools import Missing, installed
+from benchmarks.peers.plain import Plain
+from benchmarks.peers.portman_run import NAME as PORTMAN
+from benchmarks.peers.portman_run import Portman
+from benchmarks.peers.schemathesis_run import NAME as SCHEMATHESIS
+from benchmarks.peers.schemathesis_run import Schemathesis
+from benchmarks.peers.table import document, table
+from cdp.fault_control import ProofError
+from cdp.records import ResultsError
+from cdp.targets import Target, TargetError
+from contracts.session import Obstacle
 
-REPORT = Path("reports") / "benchmarks" / "peers.md"
+REPORTS = Path("reports") / "benchmarks"
+TOOLS = ("suite", "schemathesis", "dredd", "portman")
+_EVERY = 25  # mutants, after which the table is written
 
 
-@dataclass
-class Score:
-    """What a tool made of the sample. `placed`: found ones that were reported on the faulty operation."""
+class Progress:
+    """A line on the terminal for each mutant, and the table written again every now and then."""
 
-    name: str
-    tried: int = 0
-    found: int = 0
-    placed: int = 0
-    false_alarms: int = 0
-    requests: int = 0
-    wall_s: float = 0.0
-    missed: list[str] = field(default_factory=list)
+    def __init__(self, tool: str, number: int, write: Callable[[], object]) -> None:
+        self.tool, self.number, self.write, self.done = tool, number, write, 0
+
+    def __call__(self, attempt: Attempt) -> None:
+        self.done += 1
+        word = "found" if attempt.placed else "found elsewhere" if attempt.found else "missed"
+        what = f"{word}, {attempt.requests} requests, {attempt.wall_s:.1f} s"
+        print(f"{self.tool} {self.done} of {self.number}: {attempt.mutant}: {what}", file=sys.stderr, flush=True)
+        if self.done % _EVERY == 0:
+            self.write()
+
+
+class Comparison:
+    """The tools one after the other."""
+
+    def __init__(self, drawn: Sample, directory: Path, examples: int, *, go_on: bool = False) -> None:
+        self.drawn, self.directory, self.examples, self.go_on = drawn, directory, examples, go_on
 
     @property
-    def row(self) -> str:
-        requests = f"{self.requests / max(1, self.tried):,.0f}" if self.requests else "–"
-        share = f"{self.found} of {self.tried} ({self.found / max(1, self.tried):.0%})"
-        each_s = self.wall_s / max(1, self.tried)
-        return f"| {self.name} | {share} | {self.placed} | {self.false_alarms} | {requests} | {each_s:.1f} |"
+    def course(self) -> Course:
+        """The mutants."""
+        return self.drawn.course
 
+    def run(self, key: str) -> None:
+        """One tool on the whole sample. Raises what `contest` and `suite` raise."""
+        file, said = self.directory / f"{key}.jsonl", Progress(key, len(self.course.mutants), self.write)
+        if key == "suite":
+            name = f"this suite, {' then '.join(PROFILES)}"
+            suite(self.course, PROFILES, self.drawn.clean, name, file, said)
+            return
+        with tempfile.TemporaryDirectory(prefix="cdp-peers-") as place:
+            make, name = self._peer(key, Path(place))
+            contest(self.course, name, make, file, said, go_on=self.go_on)
 
-def ours(proof: Proof) -> Score:
-    """This suite on the mutants of a proof that was prepared."""
-    score = Score(
-        f"this suite, {' then '.join(proof.wanted.profiles)}", false_alarms=sum(map(len, proof.clean.values()))
-    )
-    began = time.monotonic()
-    for trial in proof.run():
-        score.tried += 1
-        score.requests += trial.requests
-        if trial.outcome == FOUND:
-            score.found += 1
-            score.placed += 1
-        else:
-            score.missed.append(trial.name)
-    score.wall_s = (time.monotonic() - began) * proof.wanted.processes
-    return score
+    def _peer(self, key: str, place: Path) -> tuple[Callable[[Target], Peer], str]:
+        contract, seed = self.course.contract, self.course.seed
 
+        def schemathesis(target: Target) -> Peer:
+            file = place / "openapi.json"
+            file.write_text(json.dumps(described(contract, target)))
+            return Schemathesis(contract, target, file, place, self.examples, seed)
 
-def theirs(proof: Proof, mutants: list[Mutant], examples: int) -> Score:
-    """Schemathesis on the same mutants, over the operations of the faulty one's section."""
-    score = Score(f"Schemathesis alone, {examples} examples")
-    contract = load_contract()
-    sections: dict[str, list[str]] = {}
-    for name, operation in contract.operations.items():
-        sections.setdefault(operation.section, []).append(name)
-    clean: dict[str, set[Alarm]] = {}
-    with tempfile.TemporaryDirectory() as directory, embedded_instance(*SMALL) as target:
-        bundle = Path(directory) / "openapi.json"
-        subprocess.run([sys.executable, "-m", "cdp", "spec", "bundle", "-o", str(bundle)], check=True)
-        peer, control = Peer(contract, bundle, Path(directory), examples, proof.wanted.seed), Control(target.origin)
-        for number, mutant in enumerate(mutants, start=1):
-            section = contract.operations[mutant.operation].section
-            if section not in clean:
-                control.clear()
-                clean[section] = peer.alarms(target, sections[section])
-                score.false_alarms += len(clean[section])
-            control.switch(mutant.fault, mutant.operation)
-            began = time.monotonic()
-            try:
-                alarms = peer.alarms(target, sections[section])
-            except subprocess.TimeoutExpired:
-                alarms = set()
-            score.wall_s += time.monotonic() - began
-            score.requests += control.state().requests
-            score.tried += 1
-            fresh = alarms - clean[section]
-            placed = any(operation == mutant.operation for operation, _ in fresh)
-            score.found += placed
-            score.placed += placed
-            if not placed:
-                score.missed.append(mutant.name)
-            print(f"{number} of {len(mutants)}: {mutant.name} {'found' if placed else 'missed'}", file=sys.stderr)
-    return score
+        def dredd(target: Target) -> Peer:
+            return Dredd(contract, target, self._plain(target), place)
+
+        def portman(target: Target) -> Peer:
+            return Portman(contract, target, self._plain(target), place)
+
+        if key == "schemathesis":
+            return schemathesis, f"{SCHEMATHESIS}, {self.examples} examples"
+        if key == "dredd":
+            installed("dredd")
+            return dredd, DREDD
+        installed("@apideck/portman", "newman")
+        return portman, PORTMAN
+
+    def _plain(self, target: Target) -> Plain:
+        contract = self.course.contract
+        return Plain(described(contract, target), contract, target, token(target, administrator(target)))
+
+    def write(self) -> Sequence[Tool]:
+        """Write the table of what is there of this sample."""
+        tools = []
+        for key in TOOLS:
+            with suppress(ResultsError):  # it has not run yet, or was stopped before it said anything
+                tools.append(stored(self.directory / f"{key}.jsonl"))
+        tools = [tool for tool in tools if tool.sample == self.course.sample]
+        (REPORTS / "peers.md").write_text(document(self.course.sample, tools, self.drawn.families))
+        return tools
 
 
 def main() -> int:
-    """Measure and write."""
+    """Measure and write; answers the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("--sample", type=int, default=100, help="mutants (default 100)")
     parser.add_argument("--seed", type=int, default=1, help="what the sample is drawn by (default 1)")
     parser.add_argument("--examples", type=int, default=20, help="test cases an operation of Schemathesis (default 20)")
+    parser.add_argument("--tools", default=",".join(TOOLS), help=f"which of {', '.join(TOOLS)} (default: all)")
+    parser.add_argument("--continue", dest="go_on", action="store_true", help="let tools that were stopped go on")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        proof = Proof(Wanted(("quick", "release"), given.seed, 2, 4, given.sample), Path(directory))
-        proof.prepare()
-        scores = [ours(proof), theirs(proof, proof.mutants, given.examples)]
-    lines = [
-        f"# The same {given.sample} mutants before this suite and others",
-        "",
-        f"Machine: {machine()}. Sample by seed {given.seed}; false alarms: on the clean instance.",
-        "",
-        "| tool | found | on the faulty operation | false alarms | requests a mutant | s a mutant |",
-        "|---|---:|---:|---:|---:|---:|",
-        *(score.row for score in scores),
-        "",
-        *(f"Missed by {score.name}: {', '.join(score.missed) or 'nothing'}." for score in scores),
-    ]
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
+    wanted = [key for key in TOOLS if key in given.tools.split(",")]
+    if unknown := sorted(set(given.tools.split(",")) - set(TOOLS)):
+        parser.error(f"no tool is called {unknown[0]!r}; there are {', '.join(TOOLS)}")
+    try:
+        directory = REPORTS / "peers"
+        drawn = sample(given.sample, given.seed, directory / "sample.json")
+        print("\n".join(table(measured(Comparison(drawn, directory, given.examples, go_on=given.go_on), wanted))))
+    except KeyboardInterrupt:
+        print(f"peers: stopped; what was said so far is in {REPORTS / 'peers.md'}", file=sys.stderr)
+        return 130
+    except (PeerError, ProofError, TargetError, ResultsError, Obstacle, OSError) as error:
+        print(f"peers: {error}", file=sys.stderr)
+        return 2
     return 0
+
+
+def measured(comparison: Comparison, wanted: Sequence[str]) -> Sequence[Tool]:
+    """Let these tools run; the table is written after each of them, and when one is stopped."""
+    for key in wanted:
+        try:
+            comparison.run(key)
+        except Missing as missing:
+            print(f"peers: {key} is left out: {missing}", file=sys.stderr)
+        finally:
+            comparison.write()
+    return comparison.write()
 
 
 if __name__ == "__main__":

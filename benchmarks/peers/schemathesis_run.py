@@ -1,64 +1,123 @@
-"""Schemathesis on its own: its command line on the bundled contract, as somebody who knows it well would call it."""
+"""Schemathesis on its own: its command line on the contract, as somebody who knows it well would set it up.
+
+All checks and all phases, valid and invalid requests, examples of stored records, the contract's links, and two
+accounts: every operation is first called by one without any feature, and where that is refused by the administrator.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-import requests
-
+from benchmarks.peers.accounts import Account, administrator, nobody, token
+from benchmarks.peers.contest import Alarm, PeerError, labels
 from cdp.contract import Contract
 from cdp.targets import Target
 
-LONGEST_S = 300.0
-Alarm = tuple[str, str]  # operation, check
-_CHECK = re.compile(r"^- (.+)$", re.M)
+NAME = f"Schemathesis {version('schemathesis')}"
+DEADLINE_S = 300.0
+# Without its cache, which would keep from look to look what an earlier one learned: which account an operation takes.
+_SETTINGS = """\
+[cache]
+enabled = false
+
+[auth.wfc]
+path = "accounts.json"
+"""
+_NOTHING_TO_FOLLOW = "NoLinksFound"  # said of a section without links; it is no word on the API
+_LOGIN = {
+    "endpoint": "/api/users/login",
+    "verb": "POST",
+    "contentType": "application/json",
+    "token": {
+        "extractFrom": "body",
+        "extractSelector": "/token",
+        "sendIn": "header",
+        "sendName": "X-Access-Token",
+    },
+}
 
 
 @dataclass(frozen=True)
-class Peer:
-    """Where it runs. `bundle`: the contract as one file; `examples`: test cases an operation at most."""
+class Schemathesis:
+    """Where it runs. `document`: the contract as one file; `examples`: test cases an operation at most."""
 
     contract: Contract
-    bundle: Path
+    target: Target
+    document: Path
     directory: Path
     examples: int
     seed: int
 
-    def alarms(self, target: Target, operations: list[str]) -> set[Alarm]:
-        """What it reports on these operations. Raises TimeoutExpired when it does not end."""
-        report = self.directory / "junit.xml"
+    def prepare(self, operations: list[str]) -> None:
+        """Nothing: the examples are in the document."""
+
+    def look(self, operations: list[str]) -> set[Alarm]:
+        """What it reports on these operations. Raises PeerError."""
+        report = self.directory / "report.ndjson"
         report.unlink(missing_ok=True)
-        command = [str(Path(sys.executable).parent / "st"), "run", str(self.bundle), "--url", target.base_url]
-        command += ["--header", f"X-Access-Token: {_token(target)}", "--checks", "all", "--continue-on-failure"]
-        command += ["--max-examples", str(self.examples), "--seed", str(self.seed), "--no-shrink", "--warnings", "off"]
-        command += ["--report", "junit", "--report-junit-path", str(report), "--request-timeout", "10"]
+        self._log_in()
+        command = [str(Path(sys.executable).parent / "st"), "run", str(self.document), "--url", self.target.base_url]
+        command += ["--checks", "all", "--mode", "all", "--continue-on-failure", "--no-shrink", "--warnings", "off"]
+        command += ["--max-examples", str(self.examples), "--seed", str(self.seed), "--request-timeout", "10"]
+        command += ["--generation-database", "none", "--report", "ndjson", "--report-ndjson-path", str(report)]
         for name in operations:
             command += ["--include-operation-id", name]
         environment = {**os.environ, "NO_COLOR": "1"}
-        subprocess.run(
-            command, capture_output=True, text=True, timeout=LONGEST_S, env=environment, cwd=self.directory, check=False
-        )
-        return self._read(report) if report.exists() else set()
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=DEADLINE_S,
+                env=environment,
+                cwd=self.directory,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise PeerError(f"Schemathesis was not over after {DEADLINE_S:.0f} s") from None
+        if not report.exists():
+            raise PeerError(f"Schemathesis ended with {done.returncode} and no report: {_last_line(done)}")
+        with report.open(encoding="utf-8") as events:
+            return reported(events, labels(self.contract))
 
-    def _read(self, report: Path) -> set[Alarm]:
-        of = {f"{o.method} {o.path}": name for name, o in self.contract.operations.items()}
-        found = set()
-        for case in ElementTree.parse(report).getroot().iter("testcase"):
-            name = case.get("name", "").strip()
-            operation = next((of[shown] for shown in (name, name.replace("/api/", "/", 1)) if shown in of), name)
-            for failure in (*case.findall("failure"), *case.findall("error")):
-                text = f"{failure.get('message') or ''}\n{failure.text or ''}"
-                found |= {(operation, check.strip()) for check in _CHECK.findall(text)} or {(operation, "failure")}
-        return found
+    def _log_in(self) -> None:
+        """Write down the accounts, the one with fewer rights first."""
+        admin = administrator(self.target)
+        accounts = {"nobody": nobody(self.target, token(self.target, admin)), "admin": admin}
+        told = [{"name": name, "loginEndpointAuth": _login(account)} for name, account in accounts.items()]
+        (self.directory / "accounts.json").write_text(json.dumps({"auth": told}))
+        (self.directory / "schemathesis.toml").write_text(_SETTINGS)
 
 
-def _token(target: Target) -> str:
-    account = {"email": target.credentials.email, "password": target.credentials.password}
-    answer = requests.post(f"{target.base_url}/users/login", json=account, timeout=30)
-    return str(answer.json().get("token", ""))
+def _login(account: Account) -> dict[str, Any]:
+    names = {"usernameField": "email", "passwordField": "password"}
+    return {**_LOGIN, "payloadUserPwd": {"username": account.email, "password": account.password, **names}}
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return lines[-1].strip() if lines else "it said nothing"
+
+
+def reported(events: Iterable[str], names: Mapping[str, str]) -> set[Alarm]:
+    """What a report (`--report ndjson`, a line an event) holds: each check that failed, and the operation that it
+    failed on; those of the stateful phase, too; and its own errors. `names`: see `labels`."""
+    found = set()
+    for line in events:
+        event = json.loads(line)
+        for case in event.get("ScenarioFinished", {}).get("recorder", {}).get("checks", {}).values():
+            for failure in (check["failure_info"]["failure"] for check in case if "failure_info" in check):
+                found.add((names.get(failure["operation"], failure["operation"]), str(failure["title"])))
+        if error := event.get("NonFatalError"):
+            label, kind = str(error.get("label", "")), str(error.get("value", {}).get("type", "of its own"))
+            if kind != _NOTHING_TO_FOLLOW:
+                found.add((names.get(label, label), f"error: {kind}"))
+    return found
