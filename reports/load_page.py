@@ -127,7 +127,12 @@ def _rate_tiles(run: LoadRun) -> list[Tile]:
     ]
     if found.latency.count:
         p50, p99 = (in_words(found.latency.percentile(each)) for each in (50, 99))
-        tiles.append(Tile(p99, "p99 latency", f"p50 {p50}, max {in_words(found.latency.max_ns)}"))
+        # Figures of a run that the generator limited are not the target's, so that none is good or bad.
+        limited = run.health_judged is not None and run.health_judged.inconclusive
+        late = not limited and any(each.judged is Judged.MISSED and _of_time(each.objective) for each in run.objectives)
+        tiles.append(
+            Tile(p99, "p99 latency", f"p50 {p50}, max {in_words(found.latency.max_ns)}", "fail" if late else "none")
+        )
     tiles.append(
         Tile(
             f"{errors:.2%}", "not answered well", f"{found.bad:,} of {found.offered:,}", "warn" if found.bad else "none"

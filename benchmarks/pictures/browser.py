@@ -61,7 +61,7 @@ def chromium() -> Iterator[Browser]:
 def page_of(
     browser: Browser, file: Path, width: int, height: int = 900, scheme: str = "light", scale: float = 1.0
 ) -> Iterator[Page]:
-    """A file opened in a context of its own, so many CSS pixels wide and high; `scale`: pixels of a picture for each."""
+    """A file opened in a context of its own, so many CSS pixels wide and high, each `scale` pixels of a picture."""
     context = browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme="dark" if scheme == "dark" else "light",

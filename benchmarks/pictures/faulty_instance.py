@@ -1,5 +1,5 @@
-"""An instance with many faults at a time, each on an operation of its own: `python -m benchmarks.pictures.faulty_instance
-PORT`, the administrator's password in CDP_ADMIN_PASSWORD.
+"""An instance with many faults at a time, each on an operation of its own:
+`python -m benchmarks.pictures.faulty_instance PORT`, the administrator's password in CDP_ADMIN_PASSWORD.
 
 `cdp serve --faults` has one fault at a time, so that each is seen on its own. A page has to show many.
 """

@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.simulated_nights import Build, load_run
-from cdp.load_results import Figures, LoadRun, read_load_results
+from cdp.history import rebuild
+from cdp.load_results import Books, Figures, HealthJudged, LoadRun, read_load_results
 from cdp.records import RESULTS_FILE
 from cdp.results import ResultsWriter, Run, read_results
 from cdp.verdicts import Result, Verdict
 from load.evaluation import Evaluator
 from load.objectives import parse_objectives
 from load.results import LoadResultsWriter
+from load.verdict import decide
 
 NIGHTS = 30
 FIRST = datetime(2027, 1, 4, 2, tzinfo=UTC)
@@ -46,7 +48,7 @@ def broken_on(operation: str, night: int) -> bool:
 
 def thirty_nights(runs: Path, contract: Path, capacity: Path) -> dict[str, Path]:
     """Store the nights in a directory, from the directories of a contract run and of a search for capacity; the
-    directories of the last ones by their kind."""
+    directories of the last ones by their kind. What the two runs did is in each night; only when it did it is not."""
     now, searched = read_results(contract / RESULTS_FILE), read_load_results(capacity / RESULTS_FILE)
     draw = np.random.default_rng(1)
     last: dict[str, Path] = {}
@@ -63,6 +65,7 @@ def thirty_nights(runs: Path, contract: Path, capacity: Path) -> dict[str, Path]
             last["capacity"] = _named(runs, started)
             share = float(np.exp(draw.normal(0, 0.02))) * (LOST_CAPACITY if night >= SLOWER_FROM else 1.0)
             _store_capacity(last["capacity"], searched, share, started)
+    rebuild(runs)
     return last
 
 
@@ -98,9 +101,6 @@ def _store_load(directory: Path, run: LoadRun, started: datetime) -> None:
 
 
 def _finish(writer: LoadResultsWriter, evaluator: Evaluator, whole: Figures) -> None:
-    from cdp.load_results import Books, HealthJudged
-    from load.verdict import decide
-
     health = HealthJudged(False, [], [], "CPU 21 % of a core")
     counts = (whole.offered, whole.sent, whole.never_sent, whole.good, whole.failed, whole.unanswered)
     books, judged = Books(*counts, balanced=True), evaluator.judge()

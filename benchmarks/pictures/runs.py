@@ -15,6 +15,7 @@ from benchmarks.capacity.cases import Case
 from benchmarks.capacity.theory import beyond_mm1, breaking_rate
 from benchmarks.load.server import free_port
 from cdp.embedded import embedded_instance
+from cdp.fault_control import Control
 from cdp.records import RESULTS_FILE
 from cdp.secrets import new_password
 from cdp.targets import EMAIL_VARIABLE, PASSWORD_VARIABLE
@@ -74,9 +75,9 @@ def _run(runs: Path, url: str, email: str, password: str, *command: str) -> Path
     entry = _ENTRY.format(name=TARGET, url=url, email=EMAIL_VARIABLE, password=PASSWORD_VARIABLE)
     (runs / "targets.toml").write_text(entry, encoding="ascii")
     before = set(runs.iterdir())
+    where = ["--target", TARGET, "--targets", str(runs / "targets.toml"), "--runs", str(runs)]
     done = subprocess.run(
-        [sys.executable, "-m", "cdp", *command]
-        + ["--target", TARGET, "--targets", str(runs / "targets.toml"), "--runs", str(runs)],
+        [sys.executable, "-m", "cdp", *command, *where],
         env={**os.environ, EMAIL_VARIABLE: email, PASSWORD_VARIABLE: password},
         capture_output=True,
         text=True,
@@ -98,6 +99,7 @@ def _faulty_instance() -> Iterator[tuple[str, str]]:
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
         wait_for(port)
+        Control(f"http://127.0.0.1:{port}").state()  # it listens before its data are made, and answers after that
         yield f"http://127.0.0.1:{port}/api", password
     finally:
         process.terminate()
