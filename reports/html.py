@@ -56,6 +56,7 @@ def html(run: Run, past: Past = NOTHING) -> str:
         findings=[(verdict, count, [each for each in shown if each.verdict is verdict]) for verdict, count in counts],
         first_findings=widest(found, _AT_A_GLANCE),
         finding_count=len(found),
+        new_count=sum(each.new for each in found),
         in_full=in_full(shown, _FULL_PLACES, _IN_FULL),
         most_places=_MOST_PLACES,
         links=_links(found, kept),

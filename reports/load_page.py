@@ -17,6 +17,7 @@ from reports.past import NOTHING, Past
 from reports.wording import duration, one_line, plural, write_whole
 
 _ERRORS_SHOWN = 50
+_MOVED_SHOWN = 2
 _JUDGED = {Judged.MET: "pass", Judged.MISSED: "fail", Judged.NOT_JUDGEABLE: "warn"}
 _STEPS = {"passed": "pass", "failed": "fail"}
 
@@ -30,7 +31,7 @@ def load_page(run: LoadRun, past: Past = NOTHING) -> str:
     """The run's page. It depends on nothing but the run, and on what earlier runs say where that is handed over."""
     return render(
         "load.html",
-        _top(run),
+        _top(run, past),
         _contents(run, past),
         run=run,
         tiles=_tiles(run),
@@ -57,7 +58,7 @@ def load_page(run: LoadRun, past: Past = NOTHING) -> str:
     )
 
 
-def _top(run: LoadRun) -> Top:
+def _top(run: LoadRun, past: Past) -> Top:
     header, decision = run.header, run.decision
     target = one_line(str(header.get("target") or header.get("base_url") or "target"))
     facts = [
@@ -76,6 +77,7 @@ def _top(run: LoadRun) -> Top:
     if not run.open_loop:
         notices.append(Notice(f"{load_summary.loop_in_words(run).capitalize()}."))
     missed = tuple(f"{each.objective} was" for each in run.objectives if each.judged is Judged.MISSED)
+    notices += [Notice(one_line(moved), anchor="history", link="History") for moved in past.moved[-_MOVED_SHOWN:]]
     kind = "Capacity of" if run.steps or run.finds_capacity else "Load on"
     return Top(
         decision.headline,
@@ -129,7 +131,8 @@ def _rate_tiles(run: LoadRun) -> list[Tile]:
         p50, p99 = (in_words(found.latency.percentile(each)) for each in (50, 99))
         # Figures of a run that the generator limited are not the target's, so that none is good or bad.
         limited = run.health_judged is not None and run.health_judged.inconclusive
-        late = not limited and any(each.judged is Judged.MISSED and _of_time(each.objective) for each in run.objectives)
+        missed = [each.objective for each in run.objectives if each.judged is Judged.MISSED]
+        late = not limited and any(each.startswith(("p99<", "p99@")) for each in missed)
         tiles.append(
             Tile(p99, "p99 latency", f"p50 {p50}, max {in_words(found.latency.max_ns)}", "fail" if late else "none")
         )
@@ -186,6 +189,7 @@ def _audit_tile(run: LoadRun) -> Tile:
 
 def _broke(run: LoadRun) -> list[tuple[str, str, str]]:
     """What broke, the gravest first: a badge, a sentence and the part of the page that has more."""
+    limited = run.health_judged is not None and run.health_judged.inconclusive and not run.steps
     found = [
         (each.name, f"{plural(each.count, 'event')}: {each.sentence}", "audit")
         for each in (run.audit.findings if run.audit else [])
@@ -197,7 +201,9 @@ def _broke(run: LoadRun) -> list[tuple[str, str, str]]:
     found += [
         (
             each.judged.value,
-            f"{each.objective} was {each.value}" + (f", {each.detail}" if each.detail else ""),
+            f"{each.objective} was {each.value}"
+            + (f", {each.detail}" if each.detail else "")
+            + (", but it may not be the target" if limited else ""),
             "objectives",
         )
         for each in run.objectives
