@@ -57,6 +57,7 @@ def html(run: Run, past: Past = NOTHING) -> str:
         first_findings=widest(found, _AT_A_GLANCE),
         finding_count=len(found),
         new_count=sum(each.new for each in found),
+        first_new=[each for each in widest(shown, len(shown)) if each.new][:_AT_A_GLANCE],
         in_full=in_full(shown, _FULL_PLACES, _IN_FULL),
         most_places=_MOST_PLACES,
         links=_links(found, kept),

@@ -77,7 +77,9 @@ def _top(run: LoadRun, past: Past) -> Top:
     if not run.open_loop:
         notices.append(Notice(f"{load_summary.loop_in_words(run).capitalize()}."))
     missed = tuple(f"{each.objective} was" for each in run.objectives if each.judged is Judged.MISSED)
-    notices += [Notice(one_line(moved), anchor="history", link="History") for moved in past.moved[-_MOVED_SHOWN:]]
+    if past.moved:
+        moved = "; ".join(one_line(each) for each in past.moved[-_MOVED_SHOWN:])
+        notices.append(Notice("It has moved", f": {moved}.", "history", "History"))
     kind = "Capacity of" if run.steps or run.finds_capacity else "Load on"
     return Top(
         decision.headline,
@@ -226,6 +228,9 @@ def _not_judged(run: LoadRun) -> list[tuple[str, str]]:
         found.append(("the target", f"the generator was the limit: {'; '.join(health.reasons)}"))
     if run.steps and run.decision.headline == INCONCLUSIVE:
         found.append(("the capacity", "the search came to no answer"))
+    unconfirmed = [each for each in run.decision.reasons if each.startswith("not confirmed")]
+    if run.steps and run.decision.headline == FOUND and unconfirmed:
+        found.append(("whether it holds for longer", one_line(unconfirmed[0])))
     void = [step for step in run.steps if step.verdict == "void"]
     if void:
         numbers = ", ".join(str(step.number) for step in void)

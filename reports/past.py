@@ -27,7 +27,7 @@ class Night:
 @dataclass(frozen=True)
 class Past:
     """`nights`: earlier runs, the latest last. `since`: of cells that are broken now, by address, the first of the runs
-    without a break in which it was. `moved`: where series of figures moved, in words, the latest last."""
+    without a break in which it was. `moved`: where series of figures moved, each in a few words, the latest last."""
 
     nights: Sequence[Night] = ()
     since: Mapping[str, Night] = field(default_factory=dict)

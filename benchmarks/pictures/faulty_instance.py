@@ -29,7 +29,7 @@ CHOSEN = {
     "delete_report": "not-found-is-500",
     "create_report": "error-shows-sql",
     "get_report": "id-differs-in-kind",
-    "list_journeys": "id-as-text",
+    "list_journeys": "timestamp-missing",
     "create_customer_events": "invalid-event-skipped",
     "search_customers": "stranger-in-the-answer",
     "update_funnel_group": "change-ignored",
