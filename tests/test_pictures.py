@@ -16,11 +16,15 @@ from benchmarks.pictures.faulty_instance import CHOSEN
 from benchmarks.pictures.nights import NIGHTS, broken_on, thirty_nights
 from benchmarks.pictures.png import with_palette
 from cdp.history import since
+from cdp.load_results import LoadRun
 from cdp.records import RESULTS_FILE
+from cdp.results import Run
 from instance.contract import Contract
 from instance.faults import FAULTS
 from reports.exports import read_stored
+from reports.html import html
 from reports.load_charts import charts
+from reports.load_page import load_page
 from tests.sample_pages import capacity_run
 from tests.sample_runs import broken
 from tests.stored_runs import store_contract, store_load
@@ -44,8 +48,13 @@ def test_thirty_nights_tell_what_broke_when_and_what_was_mended(tmp_path: Path) 
     assert {cell: found.runs for cell, found in runs.items()} == {cells[1]: 6, cells[2]: 28, cells[3]: 1}
     assert runs[cells[3]].new
     assert [night for night in range(1, NIGHTS + 1) if broken_on("list_users", night)] == [12, 13, 14, 15, 16]
-    moved = read_stored(last["load"] / RESULTS_FILE).past.moved
-    assert any(each.startswith("p99 latency +") and each.endswith("on 2027-01-23") for each in moved)
+    load = read_stored(last["load"] / RESULTS_FILE)
+    assert any(each.startswith("p99 latency +") and each.endswith("on 2027-01-23") for each in load.past.moved)
+    assert isinstance(load.run, LoadRun)
+    assert "It has moved" in load_page(load.run, load.past)
+    contract = read_stored(last["contract"] / RESULTS_FILE)
+    assert isinstance(contract.run, Run)
+    assert "1 of 3 findings</strong> is new in this run: " in html(contract.run, contract.past)
     assert len(read_stored(last["capacity"] / RESULTS_FILE).past.nights) == 6
 
 
