@@ -14,7 +14,7 @@ SOURCES := $(wildcard benchmarks cdp contracts instance load reports tests)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-all test-browser browser lint serve clean
-.PHONY: k6 bench bench-audit bench-awkward bench-capacity bench-changes bench-contract bench-history bench-instance bench-peers prove prove-audit
+.PHONY: pictures k6 bench bench-audit bench-awkward bench-capacity bench-changes bench-contract bench-history bench-instance bench-peers prove prove-audit
 
 help:
 	@echo "make run             the release gate on the embedded instance: contract, load, comparison (four minutes), with reports"
@@ -33,6 +33,7 @@ help:
 	@echo "make prove           put every kind of fault before the suite: each has to be named (an hour; see ARGS=--help)"
 	@echo "make bench-peers     the same faults before Schemathesis, Dredd and Portman (two hours; see ARGS=--help)"
 	@echo "make prove-audit     kill the instance under ingestion, twenty times: no acknowledged event may be lost"
+	@echo "make pictures        take the pictures of the documents again, from runs made for it (three minutes; ARGS=--all for all)"
 	@echo "make install         build the environment in $(VENV)"
 	@echo "make clean           remove the environment, caches and builds; runs are kept"
 	@echo
@@ -75,6 +76,9 @@ browser: $(INSTALLED)
 			&& timeout 120 apt-get -qq -o Acquire::Retries=1 update >/dev/null \
 			&& timeout 600 apt-get -qq -o DPkg::Lock::Timeout=60 install -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; } \
 		|| { echo "Chromium is missing: install it (on Debian: apt install chromium), or name it: make CHROMIUM=/path/to/it test-browser" >&2; exit 1; }
+
+pictures: browser
+	@CHROMIUM="$(CHROMIUM)" $(BIN)/python -m benchmarks.pictures $(ARGS)
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check $(SOURCES)

@@ -9,7 +9,7 @@ from cdp.comparison.history import movements, nights_of
 from cdp.history import RunSummary, Since
 from cdp.history.model import CAPACITY, P50, P99, PAGE, RATE
 from cdp.verdicts import Verdict
-from reports.comparison import moved_in_words
+from reports.comparison import moved_in_short, moved_in_words
 from reports.past import NOTHING, Night, Past
 from reports.wording import one_line
 
@@ -24,7 +24,8 @@ def past_of(runs: Path, since: Mapping[str, Since], summaries: Sequence[RunSumma
         return NOTHING
     nights = nights_of(runs, summaries)
     notes: dict[str, list[str]] = {}
-    for moved in movements(nights):
+    found = movements(nights)
+    for moved in found:
         notes.setdefault(moved.night.directory.name, []).append(moved_in_words(moved))
     for night in nights:
         if night.left_out:
@@ -36,7 +37,7 @@ def past_of(runs: Path, since: Mapping[str, Since], summaries: Sequence[RunSumma
         for address, each in since.items()
         if each.runs > 1
     }
-    return Past(shown, firsts)
+    return Past(shown, firsts, [moved_in_short(moved) for moved in found])
 
 
 def _night(runs: Path, run: RunSummary, note: str) -> Night:

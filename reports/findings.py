@@ -89,9 +89,9 @@ def findings(run: Run, past: Past) -> list[Finding]:
 
 
 def widest(found: list[Finding], count: int) -> list[Finding]:
-    """Those to look at first: the worst verdict, and in it the most places."""
+    """Those to look at first: the worst verdict, in it the most places, and of as many those that are new."""
     rank = {verdict: place for place, verdict in enumerate(BROKEN)}
-    return sorted(found, key=lambda each: (rank[each.verdict], -len(each.places)))[:count]
+    return sorted(found, key=lambda each: (rank[each.verdict], -len(each.places), not each.new))[:count]
 
 
 def in_full(found: list[Finding], most_places: int, budget: int) -> dict[str, int]:

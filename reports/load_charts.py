@@ -36,8 +36,10 @@ def charts(run: LoadRun) -> dict[str, list[Markup]]:
 
 
 def _capacity(run: LoadRun) -> list[Markup]:
-    """Latency and service time over the rate, and what was achieved of what was offered."""
-    steps = sorted((each for each in run.steps if each.offered_rate and each.curve), key=lambda each: each.offered_rate)
+    """Latency and service time over the rate, and what was achieved of what was offered; without the few requests that
+    only look whether the target has recovered."""
+    drawn = [each for each in run.steps if each.offered_rate and each.curve and each.purpose != "recovery"]
+    steps = sorted(drawn, key=lambda each: each.offered_rate)
     if len({each.offered_rate for each in steps}) < 2:
         return []
     x = linear_axis("requests a second, offered", [each.offered_rate for each in steps])

@@ -17,6 +17,7 @@ from reports.past import NOTHING, Past
 from reports.wording import duration, one_line, plural, write_whole
 
 _ERRORS_SHOWN = 50
+_MOVED_SHOWN = 2
 _JUDGED = {Judged.MET: "pass", Judged.MISSED: "fail", Judged.NOT_JUDGEABLE: "warn"}
 _STEPS = {"passed": "pass", "failed": "fail"}
 
@@ -30,7 +31,7 @@ def load_page(run: LoadRun, past: Past = NOTHING) -> str:
     """The run's page. It depends on nothing but the run, and on what earlier runs say where that is handed over."""
     return render(
         "load.html",
-        _top(run),
+        _top(run, past),
         _contents(run, past),
         run=run,
         tiles=_tiles(run),
@@ -57,7 +58,7 @@ def load_page(run: LoadRun, past: Past = NOTHING) -> str:
     )
 
 
-def _top(run: LoadRun) -> Top:
+def _top(run: LoadRun, past: Past) -> Top:
     header, decision = run.header, run.decision
     target = one_line(str(header.get("target") or header.get("base_url") or "target"))
     facts = [
@@ -76,6 +77,9 @@ def _top(run: LoadRun) -> Top:
     if not run.open_loop:
         notices.append(Notice(f"{load_summary.loop_in_words(run).capitalize()}."))
     missed = tuple(f"{each.objective} was" for each in run.objectives if each.judged is Judged.MISSED)
+    if past.moved:
+        moved = "; ".join(one_line(each) for each in past.moved[-_MOVED_SHOWN:])
+        notices.append(Notice("It has moved", f": {moved}.", "history", "History"))
     kind = "Capacity of" if run.steps or run.finds_capacity else "Load on"
     return Top(
         decision.headline,
@@ -127,7 +131,13 @@ def _rate_tiles(run: LoadRun) -> list[Tile]:
     ]
     if found.latency.count:
         p50, p99 = (in_words(found.latency.percentile(each)) for each in (50, 99))
-        tiles.append(Tile(p99, "p99 latency", f"p50 {p50}, max {in_words(found.latency.max_ns)}"))
+        # Figures of a run that the generator limited are not the target's, so that none is good or bad.
+        limited = run.health_judged is not None and run.health_judged.inconclusive
+        missed = [each.objective for each in run.objectives if each.judged is Judged.MISSED]
+        late = not limited and any(each.startswith(("p99<", "p99@")) for each in missed)
+        tiles.append(
+            Tile(p99, "p99 latency", f"p50 {p50}, max {in_words(found.latency.max_ns)}", "fail" if late else "none")
+        )
     tiles.append(
         Tile(
             f"{errors:.2%}", "not answered well", f"{found.bad:,} of {found.offered:,}", "warn" if found.bad else "none"
@@ -181,6 +191,7 @@ def _audit_tile(run: LoadRun) -> Tile:
 
 def _broke(run: LoadRun) -> list[tuple[str, str, str]]:
     """What broke, the gravest first: a badge, a sentence and the part of the page that has more."""
+    limited = run.health_judged is not None and run.health_judged.inconclusive and not run.steps
     found = [
         (each.name, f"{plural(each.count, 'event')}: {each.sentence}", "audit")
         for each in (run.audit.findings if run.audit else [])
@@ -192,7 +203,9 @@ def _broke(run: LoadRun) -> list[tuple[str, str, str]]:
     found += [
         (
             each.judged.value,
-            f"{each.objective} was {each.value}" + (f", {each.detail}" if each.detail else ""),
+            f"{each.objective} was {each.value}"
+            + (f", {each.detail}" if each.detail else "")
+            + (", but it may not be the target" if limited else ""),
             "objectives",
         )
         for each in run.objectives
@@ -215,6 +228,9 @@ def _not_judged(run: LoadRun) -> list[tuple[str, str]]:
         found.append(("the target", f"the generator was the limit: {'; '.join(health.reasons)}"))
     if run.steps and run.decision.headline == INCONCLUSIVE:
         found.append(("the capacity", "the search came to no answer"))
+    unconfirmed = [each for each in run.decision.reasons if each.startswith("not confirmed")]
+    if run.steps and run.decision.headline == FOUND and unconfirmed:
+        found.append(("whether it holds for longer", one_line(unconfirmed[0])))
     void = [step for step in run.steps if step.verdict == "void"]
     if void:
         numbers = ", ".join(str(step.number) for step in void)

@@ -41,11 +41,13 @@ _LINE_LIMIT = 300
 
 @dataclass(frozen=True)
 class Notice:
-    """What a reader must not miss: in bold, the rest of the sentence, and the part of the page that says which."""
+    """What a reader must not miss: in bold, the rest of the sentence, and the part of the page that has more, with the
+    words of the link."""
 
     strong: str
     rest: str = ""
     anchor: str = ""
+    link: str = "Which?"
 
 
 @dataclass(frozen=True)

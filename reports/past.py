@@ -27,10 +27,11 @@ class Night:
 @dataclass(frozen=True)
 class Past:
     """`nights`: earlier runs, the latest last. `since`: of cells that are broken now, by address, the first of the runs
-    without a break in which it was."""
+    without a break in which it was. `moved`: where series of figures moved, each in a few words, the latest last."""
 
     nights: Sequence[Night] = ()
     since: Mapping[str, Night] = field(default_factory=dict)
+    moved: Sequence[str] = ()
 
     def first_of(self, places: Iterable[Result]) -> Night | None:
         """The earliest run in which any of the places was broken as it is now; None when none is known."""

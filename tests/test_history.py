@@ -13,7 +13,7 @@ from rich.console import Console
 from benchmarks.simulated_nights import load_run, nights
 from cdp.comparison.history import History, histories
 from cdp.load_results import LoadRun
-from reports.comparison import print_history
+from reports.comparison import print_endings, print_history
 from tests.sample_runs import broken
 from tests.stored_runs import store_contract, store_load
 from tests.test_command_line import cdp
@@ -85,3 +85,29 @@ def test_history_as_a_command(tmp_path: Path) -> None:
     done = cdp("history", "--target", "staging", *runs)
     assert done.returncode == 0 and "2027-01-04" in done.stdout
     assert "left out" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_narrow_terminal_has_one_line_for_each_run_and_one_for_runs_alike(tmp_path: Path) -> None:
+    run = load_run(np.random.default_rng(1), seconds=1)
+    for number in range(4):
+        store_load(
+            tmp_path / f"202701{number + 4:02d}T020000Z-staging", run, started=(FIRST + timedelta(number)).isoformat()
+        )
+        contract = tmp_path / f"202701{number + 4:02d}T030000Z-staging"
+        failed = [broken("PAGE-01/list_tags")] if number else []
+        store_contract(contract, *failed, started=(FIRST + timedelta(number, hours=1)).isoformat())
+    found, _ = histories(tmp_path, "staging")
+    console = Console(file=io.StringIO(), width=80, markup=False, highlight=False)
+    for each in found:
+        print_history(each, console, 30)
+    print_endings(found, console)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum("T020000Z-staging" in line and "MET" in line for line in lines) == 4
+    assert [line.split()[:2] for line in lines if "T030000Z" in line] == [
+        ["20270104T030000Z-staging", "GO"],
+        ["20270105T030000Z-staging", "NO-GO"],
+    ]
+    assert "3 runs alike" in console.file.getvalue()
+    assert "since 2027-01-05, 3 runs" in next(line for line in lines[-2:] if "contract/release" in line)

@@ -52,14 +52,14 @@ def queue_server(case: Case, upstream: Target, seed: int) -> Iterator[str]:
     command = [sys.executable, "-m", "benchmarks.capacity.queue_server", str(port), upstream.origin, case.model]
     process = subprocess.Popen([*command, *case.settings, f"seed={seed}"], stderr=subprocess.DEVNULL)
     try:
-        _wait_for(port)
+        wait_for(port)
         yield f"http://127.0.0.1:{port}{urlsplit(upstream.base_url).path}"
     finally:
         process.kill()
         process.wait(10)
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
     import socket
 
     deadline = time.monotonic() + 20

@@ -57,7 +57,7 @@ def _rebuild(runs: Path) -> None:
 def _show(runs: Path, target: str, last: int, as_json: bool) -> None:
     from cdp.comparison.history import histories
     from cdp.history import HistoryError
-    from reports.comparison import print_history
+    from reports.comparison import print_endings, print_history
     from reports.console import make_console
 
     try:
@@ -75,6 +75,9 @@ def _show(runs: Path, target: str, last: int, as_json: bool) -> None:
         if number:
             console.print()
         print_history(each, console, last)
+    if len(found) > 1:
+        console.print()
+        print_endings(found, console)
 
 
 def _show_broken(runs: Path, target: str, as_json: bool) -> None:
