@@ -41,7 +41,8 @@ def test_a_shown_command_exists_with_its_options(page: str, line: str) -> None:
     while words and isinstance(command, click.Group):
         if words[0].startswith("-") or words[0] == "COMMAND":
             break
-        assert (below := command.get_command(context, words.pop(0))) is not None, line
+        below = command.get_command(context, words.pop(0))
+        assert below is not None, line
         command = below
         known |= options_of(command)
     for word in words:
