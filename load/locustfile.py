@@ -55,7 +55,7 @@ class OnTerminal:
         if problem := record(results):
             print(f"load: {problem}", file=sys.stderr)
         written = write_reports(results)
-        print_load_run(read_load_results(results), make_console())
+        print_load_run(read_load_results(results), make_console(), whole=False)
         for path in written:
             print(path)
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +31,7 @@ from cdp.load_results import (
     Judged,
     LoadRun,
     Span,
+    Step,
 )
 from reports import audit, capacity, load_summary
 from reports.console import make_console
@@ -52,65 +55,104 @@ _TIMED = [
 ]
 _LEAST_NAME = 14
 _WIDE = 150  # from here on counts and times stand on one line
-_OPERATIONS_SHOWN = 8
-_ERRORS_SHOWN = 4
-_REASONS_SHOWN = 5
 _TEXT_LIMIT = 300
 _PER_E = 100  # buckets for each factor of e
 _BUCKETS = 32 * _PER_E
 _NOW_S = 5.0  # what the progress line calls now
 
 
-def print_load_run(run: LoadRun, console: Console) -> None:
-    """Print a whole run."""
-    for part in _parts(run, console):
-        console.print(part)
+def print_load_run(run: LoadRun, console: Console, whole: bool = True) -> None:
+    """Print a run: the whole of it, or, on a terminal that it does not fit, what matters most, a line each."""
+    parts = list(_parts(run, console, _WHOLE))
+    lines = sum(len(console.render_lines(part, pad=False)) for part in parts)
+    if whole or not console.is_terminal or lines + _BELOW <= console.height:
+        for part in parts:
+            console.print(part)
+        return
+    answer, *rest = _parts(run, console, _BRIEF)
+    console.print(answer)
+    for part in (*rest, Text("Everything: the page, or cdp report RUN --details", style="bright_black")):
+        console.print(part, no_wrap=True, overflow="ellipsis")
 
 
-def _parts(run: LoadRun, console: Console) -> Iterator[RenderableType]:
+@dataclass(frozen=True)
+class _Most:
+    """How much of each kind is shown at most."""
+
+    reasons: int = 5
+    steps: int = 1_000
+    objectives: int = 1_000
+    operations: int = 8
+    errors: int = 4
+    audit: int = 1_000
+    notes: int = 1_000
+
+
+_WHOLE = _Most()
+_BRIEF = _Most(reasons=0, steps=2, objectives=4, operations=0, errors=1, audit=1, notes=1)
+_BELOW = 5  # lines that come after a run: the paths of its reports, and the prompt
+_ANSWERED = ("Confirmed", "Recovery", "Headroom", "Void steps", "Repeat")
+
+
+def _parts(run: LoadRun, console: Console, most: _Most) -> Iterator[RenderableType]:
     decision = run.decision
     yield Text.assemble(
         (decision.headline, HEADLINE_STYLES.get(decision.headline, "bold")), "  ", _line(decision.sentence)
     )
-    for reason in decision.reasons[1 : _REASONS_SHOWN + 1] if len(decision.reasons) > 1 else []:
+    for reason in decision.reasons[1 : most.reasons + 1] if len(decision.reasons) > 1 else []:
         yield Text(f"  {_line(reason)}")
-    if len(decision.reasons) > _REASONS_SHOWN + 1:
-        yield Text(f"  and {plural(len(decision.reasons) - _REASONS_SHOWN - 1, 'more reason')}")
+    if len(decision.reasons) > most.reasons + 1 and most.reasons:
+        yield Text(f"  and {plural(len(decision.reasons) - most.reasons - 1, 'more reason')}")
     if not run.open_loop:
         yield Text(OMISSION, style="yellow")
     if run.steps:
-        yield from _steps(run, console)
+        yield from _steps(run, console, most)
     if run.objectives:
-        yield _objectives(run, console)
-    if run.spans:
-        yield Text()
-        yield from _operations(run, console)
-    yield from _errors(run)
+        yield _objectives(run, console, most)
+    if run.spans and not (run.steps and most is _BRIEF):
+        if most is _WHOLE:
+            yield Text()
+        yield from _operations(run, console, most)
+    yield from _errors(run, most)
     yield Text.assemble(("books      ", "bold"), load_summary.books_in_words(run))
     if run.audit is not None:
-        yield from audit.on_terminal(run.audit)
-    yield from _health(run)
+        yield from islice(audit.on_terminal(run.audit), most.audit)
+    yield from _health(run, most)
     yield _facts(run)
 
 
-def _steps(run: LoadRun, console: Console) -> Iterator[RenderableType]:
+def _nearest(steps: Sequence[Step], most: int) -> list[Step]:
+    """Of the steps that held the highest, of those that failed the lowest, so many of each, in their order."""
+    chosen = []
+    for verdict, highest in (("passed", True), ("failed", False)):
+        found = sorted((step for step in steps if step.verdict == verdict), key=lambda s: s.rate, reverse=highest)
+        chosen += found[:most]
+    return [step for step in steps if step in chosen]
+
+
+def _steps(run: LoadRun, console: Console, most: _Most) -> Iterator[RenderableType]:
     """The steps of a search for capacity, and what stands behind its answer."""
+    steps = run.steps if len(run.steps) <= 2 * most.steps else _nearest(run.steps, most.steps)
     shown = ("step", "for", "rate", "latency", "under way", "by Little", "verdict")
     places = [capacity.HEADS.index(name) for name in shown]
     table = _table()
     for name in shown:
         table.add_column("latency p99" if name == "latency" else name, no_wrap=True)
-    for step in run.steps:
+    for step in steps:
         row = capacity.row_of(step)
         style = {"failed": "bright_red", "void": "bright_black"}.get(step.verdict, "")
         table.add_row(*(Text(row[place]) for place in places), style=style)
     yield Text()
     yield table
+    if len(steps) < len(run.steps):
+        yield Text(f"and {plural(len(run.steps) - len(steps), 'more step')}", style="bright_black")
     for name, text in capacity.facts_of(run):
+        if most is _BRIEF and name not in _ANSWERED:
+            continue
         yield Text.assemble((f"{name:<13}", "bold"), one_line(text))
 
 
-def _objectives(run: LoadRun, console: Console) -> RenderableType:
+def _objectives(run: LoadRun, console: Console, most: _Most) -> RenderableType:
     signs = _ASCII_SIGNS if console.options.ascii_only else _SIGNS
     scenarios = any(each.scenario for each in run.objectives)
     table = _table()
@@ -119,7 +161,9 @@ def _objectives(run: LoadRun, console: Console) -> RenderableType:
         table.add_column("of", no_wrap=True)
     table.add_column("Value", justify="right", no_wrap=True)
     table.add_column("", overflow="fold")
-    for each in run.objectives:
+    # Where there is room for few, those that were missed come first.
+    worst = sorted(run.objectives, key=lambda each: each.judged is Judged.MET) if most is _BRIEF else run.objectives
+    for each in worst[: most.objectives]:
         style = _STYLES[each.judged]
         name = Text(f"{signs[each.judged]} {one_line(each.objective)}", style=style)
         scenario = [one_line(each.scenario or "all")] if scenarios else []
@@ -129,12 +173,12 @@ def _objectives(run: LoadRun, console: Console) -> RenderableType:
     return table
 
 
-def _operations(run: LoadRun, console: Console) -> Iterator[RenderableType]:
+def _operations(run: LoadRun, console: Console, most: _Most) -> Iterator[RenderableType]:
     """Counts and times: one table where there is room for it, else two below each other."""
     rows = load_summary.operations(run)
-    hidden = len(rows) - 1 - _OPERATIONS_SHOWN
+    hidden = len(rows) - 1 - most.operations
     if hidden > 0:  # the last row is all of them together
-        rows = [*rows[:_OPERATIONS_SHOWN], rows[-1]]
+        rows = [*rows[: most.operations], rows[-1]]
     names = [name for name, _ in rows]
     counts = [(_COUNTED, [[*_counts(each), _rate(each, run.lasted_s), _late(each)] for _, each in rows])]
     times = [(_TIMED, [_times(each) for _, each in rows])]
@@ -144,7 +188,7 @@ def _operations(run: LoadRun, console: Console) -> Iterator[RenderableType]:
         yield _figures(names, counts, console.width)
         yield _figures(names, times, console.width)
     note = "times in ms; latency from the intended start, service time from the send"
-    more = f"{plural(hidden, 'more operation')} on the page; " if hidden > 0 else ""
+    more = f"{plural(hidden, 'more operation')} on the page; " if hidden > 0 and most is _WHOLE else ""
     yield Text(more + note, style="bright_black")
 
 
@@ -205,24 +249,24 @@ def _operation(name: str, width: int) -> str:
     return f"{head}…{name[len(name) - (width - len(head) - 1) :]}"
 
 
-def _errors(run: LoadRun) -> Iterator[RenderableType]:
-    for error, count, places, _ in load_summary.violations(run)[:_ERRORS_SHOWN]:
+def _errors(run: LoadRun, most: _Most) -> Iterator[RenderableType]:
+    for error, count, places, _ in load_summary.violations(run)[: most.errors]:
         text = f"{_line(error.text)} ({', '.join(map(one_line, places[:3]))})"
         yield Text.assemble((f"{one_line(error.requirement):<10} ", "bold bright_red"), f"{count:,} × ", _line(text))
     errors = load_summary.errors(run)
-    for error, count in errors[:_ERRORS_SHOWN]:
+    for error, count in errors[: most.errors]:
         yield Text.assemble(("error      ", "bold"), f"{count:,} × {_line(error.text)}")
-    if len(errors) > _ERRORS_SHOWN:
-        yield Text(f"           and {plural(len(errors) - _ERRORS_SHOWN, 'more kind')} of error", style="bright_black")
+    if len(errors) > most.errors:
+        yield Text(f"           and {plural(len(errors) - most.errors, 'more kind')} of error", style="bright_black")
 
 
-def _health(run: LoadRun) -> Iterator[RenderableType]:
+def _health(run: LoadRun, most: _Most) -> Iterator[RenderableType]:
     health = run.health_judged
     if health is None:
         return
     style = "bold yellow" if health.inconclusive else "bold"
     yield Text.assemble(("generator  ", style), one_line(health.line) or "not watched")
-    for note in health.notes:
+    for note in health.notes[: most.notes]:
         yield Text.assemble(("note       ", "bold"), _line(note))
 
 

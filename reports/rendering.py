@@ -27,7 +27,7 @@ def render(stored: Stored, whole: bool = True) -> list[Path]:
         return written
     written = write_reports_of(stored)
     if isinstance(stored.run, LoadRun):
-        print_load_run(stored.run, console)
+        print_load_run(stored.run, console, whole)
     elif whole:
         print_run(stored.run, console, since=stored.since)
     else:

@@ -8,19 +8,21 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.text import Text
 
 from cdp.distribution import Distribution
 from cdp.load_results import OMISSION, ChannelKey, Error, Finding, LoadRun, Span
 from reports import load_summary, write_reports
 from reports.__main__ import main
 from reports.load_page import load_page
-from reports.load_terminal import LoadProgress, milliseconds
+from reports.load_terminal import LoadProgress, milliseconds, print_load_run
 from reports.past import Night, Past
 from reports.plots import Series, line_chart, linear_axis, log_axis
 from tests.sample_load_runs import (
@@ -363,3 +365,23 @@ class TestProgress:
         assert text.startswith("\r1 s of 60 s  offered 10/s")
         assert "the target\\x1b[31m is gone\n" in text
         assert "\n" not in text.partition("the target")[0]
+
+
+@pytest.mark.parametrize("kind", ["capacity", "overload"])
+def test_on_a_terminal_it_fits_one_screen_and_says_where_the_rest_is(kind: str, tmp_path: Path) -> None:
+    run = capacity_run() if kind == "capacity" else overloaded_run(tmp_path)
+    assert len(printed(run, width=80).splitlines()) > 24
+    file = io.StringIO()
+    options: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+    terminal = Console(file=file, width=80, height=24, force_terminal=True, no_color=True, **options)
+    print_load_run(run, terminal, whole=False)
+    lines = [Text.from_ansi(line).plain for line in file.getvalue().splitlines()]
+    assert lines[0].startswith(run.decision.headline)
+    assert len(lines) <= 20, "\n".join(lines)  # the paths of the reports come below
+    assert lines[-1] == "Everything: the page, or cdp report RUN --details"
+
+
+def test_a_file_gets_everything() -> None:
+    file = io.StringIO()
+    print_load_run(capacity_run(), Console(file=file, width=80, height=24), whole=False)
+    assert file.getvalue() == printed(capacity_run(), width=80)
