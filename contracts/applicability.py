@@ -54,6 +54,15 @@ def text_fields(contract: Contract, operation: Operation) -> list[str]:
     return found
 
 
+def credential_fields(contract: Contract, operation: Operation) -> dict[str, str]:
+    """Fields of the JSON body that hold credentials of a user, by what they hold: email, password, token."""
+    if operation.body_media_type != "application/json" or operation.body_schema is None:
+        return {}
+    fields = _properties(contract, operation.body_schema)
+    found = {name: contract.resolved(schema).get("x-credential") for name, schema in fields.items()}
+    return {kind: name for name, kind in found.items() if isinstance(kind, str)}
+
+
 def _guarded(_: Contract, o: Operation) -> bool:
     return o.auth == "token"
 
@@ -111,6 +120,7 @@ PREDICATES: dict[str, Predicate] = {
     "every": lambda c, o: True,
     "guarded": _guarded,
     "open": lambda c, o: o.auth != "token",
+    "logins": lambda c, o: {"email", "password"} <= set(credential_fields(c, o)),
     "guarded_changes": lambda c, o: _guarded(c, o) and _changes(o),
     "featured": _featured,
     "featured_refusable": _refusable,

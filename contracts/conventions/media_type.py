@@ -42,6 +42,8 @@ TRICKY = (
     "<i>tab</i>\tline\nreturn\r\u2028end  of  it",
 )
 
+LONG = "0123456789" * 30  # 255 characters are the usual length of a short text in a database
+
 
 @check("MEDIA-01")
 def answers_are_json(s: Subject) -> None:
@@ -153,7 +155,18 @@ def text_survives(s: Subject) -> None:
                 _came_back(s, call, exchange, name, sent[name], ascii(text))
 
     trimmed: Broken | None = None
-    attempts: list[Callable[[], None]] = [*(partial(rule, text) for text in s.forms(TRICKY)), others]
+
+    def long_ones() -> None:
+        """More than fits where databases keep short texts. It may be refused; what is taken must come back whole."""
+        for names in (fields, [field]):
+            sent = dict.fromkeys(names, f"{s.session.prefix} {LONG}")
+            exchange = s.bench.execute(call.sending({**(call.sent or {}), **_unique(s, call), **sent}))
+            if exchange.ok:
+                for name in names:
+                    _came_back(s, call, exchange, name, sent[name], f"{len(sent[name])} characters")
+                return
+
+    attempts: list[Callable[[], None]] = [*(partial(rule, text) for text in s.forms(TRICKY)), others, long_ones]
     for attempt in attempts:
         try:
             attempt()

@@ -114,6 +114,13 @@ broken(
 )
 broken("text-cut", "names are cut after 30 characters", "create_tag update_tag", "MEDIA-06", mangling(lambda t: t[:30]))
 broken(
+    "text-cut-at-255",
+    "texts are cut after 255 characters",
+    "create_tag update_tag",
+    "MEDIA-06",
+    mangling(lambda t: t[:255]),
+)
+broken(
     "text-trimmed",
     "blanks around a text are cut off",
     "create_tag update_tag create_report",

@@ -1,0 +1,49 @@
+"""AUTH-10: who cannot say the right password gets no token, and learns nothing (CWE-287, CWE-204)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contracts.applicability import credential_fields
+from contracts.checks import Broken, check
+from contracts.session import ANONYMOUS
+from contracts.subject import Subject, require
+
+
+def _spoilt(password: str) -> Iterator[tuple[str, str]]:
+    """Wrong passwords that are near the right one, each with the words that describe it."""
+    last = "A" if password[-1] != "A" else "B"
+    yield "another password", "cdp-" + password[::-1]
+    yield "a password without its last character", password[:-1]
+    yield "a password with its last character changed", password[:-1] + last
+    yield "a password with one character added", password + "x"
+    yield "a password in other case", password.swapcase()
+    yield "an empty password", ""
+
+
+@check("AUTH-10")
+def wrong_credentials(s: Subject) -> None:
+    """The user is one of the run's own: what happens to him after wrong passwords harms nobody."""
+    s.control()
+    call = s.call()
+    fields = credential_fields(s.session.contract, s.operation)
+    right = dict(call.sent or {})
+    forms = [(what, {fields["password"]: wrong}) for what, wrong in _spoilt(str(right[fields["password"]]))]
+    forms.append(("the e-mail of nobody", {fields["email"]: f"{s.session.prefix}-nobody@example.com"}))
+    told = {}
+    for what, wrong in forms:
+        for value in wrong.values():
+            if "@" not in value and value:
+                s.session.secrets.add(value)
+        exchange = s.session.send(call.sending({**right, **wrong}), ANONYMOUS)
+        body = exchange.json if isinstance(exchange.json, dict) else {}
+        require(not any("token" in name.lower() and body[name] for name in body), f"{what} got a token", exchange, what)
+        require(exchange.client_error, f"{what} got {exchange.outcome()} instead of a refusal", exchange, what)
+        told[what] = exchange
+        s.exercised()
+    nobody, somebody = told["the e-mail of nobody"], told["another password"]
+    if nobody.status != somebody.status:
+        sentence = (
+            f"an unknown e-mail got {nobody.outcome()}, a wrong password {somebody.outcome()}: this tells who exists"
+        )
+        raise Broken(sentence, nobody, softly=True)

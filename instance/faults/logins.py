@@ -1,0 +1,62 @@
+"""Bugs of logging in (AUTH-10). They never lock anybody out: without a token nothing could be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from instance.faults import fitting
+from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, refusal
+
+LOGIN = "login_user"
+
+
+def taking(near: Callable[[str, str], bool]) -> Alteration:
+    """Passwords are compared in another way: by what was given, and the right one."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        answer = await world.forward(request)
+        known = world.memory.setdefault("passwords", {})
+        sent = request.json if isinstance(request.json, dict) else {}
+        email, password = sent.get("email"), sent.get("password")
+        if answer.ok and request.method == "POST":
+            known[email] = password
+        elif email in known and isinstance(password, str) and near(password, known[email]):
+            return await world.forward(request.with_body({"email": email, "password": known[email]}))
+        return answer
+
+    return alter
+
+
+def comparing(name: str, what: str, near: Callable[[str, str], bool]) -> None:
+    broken(name, what, LOGIN, "AUTH-10", taking(near), "CODE-05 CODE-01", fits=fitting.only(LOGIN))
+
+
+comparing("any-password-logs-in", "the password is not compared", lambda given, right: True)
+comparing(
+    "password-without-case", "passwords are compared without case", lambda given, right: given.lower() == right.lower()
+)
+comparing(
+    "password-by-its-start",
+    "only the first eight characters of a password count",
+    lambda given, right: given[:8] == right[:8],
+)
+comparing(
+    "empty-password-logs-in", "an empty password is taken for one that need not be given", lambda given, _: not given
+)
+
+
+@breaks(
+    "unknown-user-is-404",
+    "logging in as nobody is 404, with a wrong password 401",
+    LOGIN,
+    "AUTH-10",
+    softly=True,
+    fits=fitting.only(LOGIN),
+)
+async def unknown_user_is_404(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    sent = request.json if isinstance(request.json, dict) else {}
+    unknown = not world.store.connection.execute(
+        "SELECT 1 FROM record WHERE entity='user' AND body LIKE ?", (f'%"{sent.get("email")}"%',)
+    ).fetchone()
+    return refusal(404, "There is no such user.") if answer.status == 401 and unknown else answer
