@@ -61,6 +61,7 @@ class Identities:
         self._logged_out: Identity | None = None
         self._renewed: Identity | None = None
         self.made = 0  # callers, each with a user and a role of its own
+        self.accounts: dict[str, tuple[str, str]] = {}  # e-mail and password of each, by the user's id
         contract = session.contract
         self._features = frozenset(contract.feature_names)
         rng = random.Random(session.seed)
@@ -128,6 +129,7 @@ class Identities:
             raise NotExercised(self._unavailable) from None
         email = user.sent["email"]
         token = self.login(email, password, label)
+        self.accounts[str(user.record["id"])] = (email, password)
         return Identity(label, token, str(user.record["id"]), str(role.record["id"]))
 
     def changeable(self) -> Identity:

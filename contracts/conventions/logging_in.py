@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contracts.applicability import credential_fields
-from contracts.checks import Broken, check
+from contracts.checks import Broken, NotExercised, check
 from contracts.session import ANONYMOUS
 from contracts.subject import Subject, require
 
@@ -19,6 +19,16 @@ def _spoilt(password: str) -> Iterator[tuple[str, str]]:
     yield "a password with one character added", password + "x"
     yield "a password in other case", password.swapcase()
     yield "an empty password", ""
+
+
+def _ended_accounts(s: Subject) -> list[tuple[str, tuple[str, str]]]:
+    """What was done to users of the run's own, and their credentials; none where nothing can be done to users."""
+    identities = s.bench.identities
+    try:
+        ended = identities.ended()
+    except NotExercised:
+        return []
+    return [(what, identities.accounts[user.user_id]) for what, user in ended if user.user_id in identities.accounts]
 
 
 @check("AUTH-10")
@@ -40,6 +50,13 @@ def wrong_credentials(s: Subject) -> None:
         require(not any("token" in name.lower() and body[name] for name in body), f"{what} got a token", exchange, what)
         require(exchange.client_error, f"{what} got {exchange.outcome()} instead of a refusal", exchange, what)
         told[what] = exchange
+        s.exercised()
+    for what, (email, password) in _ended_accounts(s):
+        ended = {**right, fields["email"]: email, fields["password"]: password}
+        exchange = s.session.send(call.sending(ended), ANONYMOUS)
+        require(
+            exchange.client_error, f"a {what} user who logs in got {exchange.outcome()}", exchange, f"a {what} user"
+        )
         s.exercised()
     nobody, somebody = told["the e-mail of nobody"], told["another password"]
     if nobody.status != somebody.status:

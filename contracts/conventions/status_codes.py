@@ -198,7 +198,19 @@ def invalid_bodies(s: Subject, call: Call) -> Iterator[tuple[str, str, Any]]:
             )
     if schema.get("additionalProperties") is False:
         yield "extra", "with a field that does not exist", {**valid, "cdp_no_such_field": 1}
+        for name, value in _kept_by_the_server(s):
+            if name not in schema.get("properties", {}):
+                yield "kept by the server", f"with {name}, which nobody can set", {**valid, name: value}
     yield "array", "an array instead of an object", []
+
+
+def _kept_by_the_server(s: Subject) -> Iterator[tuple[str, Any]]:
+    """Fields of the records that tell who made them and when, with values that a caller might like to set (CWE-915)."""
+    answer = s.bench.control(s.operation)[1].json
+    record = answer.get(s.operation.item_key) if s.operation.item_key and isinstance(answer, dict) else answer
+    for name, value in (("created", "2001-02-03 04:05:06"), ("user_id", 1), ("modified", "2001-02-03 04:05:06")):
+        if isinstance(record, dict) and name in record:
+            yield name, value
 
 
 def _one_of_each(s: Subject, found: list[tuple[str, str, Any]]) -> list[tuple[str, str, Any]]:

@@ -184,3 +184,42 @@ broken(
 async def empty_change_is_500(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
     return refusal(500) if request.json == {} and answer.status not in (401, 403) else answer
+
+
+def setting(*names: str) -> Alteration:
+    """Fields that the server keeps itself are taken from the body where it has them (CWE-915)."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        body = request.json
+        if not isinstance(body, dict) or acting(request) not in ("create", "update") or not set(names) & set(body):
+            return await world.forward(request)
+        answer = await world.forward(request)
+        kept = await world.forward(request.with_body({n: v for n, v in body.items() if n not in names}))
+        if answer.ok or not kept.ok:
+            return answer
+        record = {**item(request, kept), **{n: v for n, v in body.items() if n in names}}
+        key = request.operation.item_key if request.operation else None
+        return kept.showing(record if key is None else {**kept.json, key: record})
+
+    return alter
+
+
+broken(
+    "created-can-be-set",
+    "who writes a record may say when it was made",
+    "create_tag update_report",
+    "CODE-05",
+    setting("created", "modified"),
+    also="LIFE-03 ORDER-02",
+    fits=fitting.every(fitting.acting("create", "update"), fitting.writes, fitting.records_with("created")),
+    profile="release",
+)
+broken(
+    "owner-can-be-set",
+    "who writes a record may say whose it is",
+    "create_tag update_report",
+    "CODE-05",
+    setting("user_id"),
+    fits=fitting.every(fitting.acting("create", "update"), fitting.writes, fitting.records_with("user_id")),
+    profile="release",
+)
