@@ -9,7 +9,7 @@ import pytest
 from tests.load_runs import Ended, account, ended, free_port, start, stored
 from tests.running_instance import RunningInstance
 
-QUICK = ["--settle", "1s", "--step-time", "4s", "--confirm", "4s", "--time", "60s"]
+QUICK = ["--settle", "1s", "--step-time", "2s", "--confirm", "2s", "--time", "60s"]
 
 
 def cdp_capacity(arguments: list[str], environment: dict[str, str]) -> Ended:

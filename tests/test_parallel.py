@@ -38,8 +38,7 @@ CONTRACT = load_contract()
 # What has most to do with each other: parents and children, lists that show what others write, callers and roles.
 SECTIONS = (
     *("user-roles", "users", "segments", "segment-s-notes", "segments-acl", "segments-tags", "tags", "notifications"),
-    *("attributes", "events", "customer-entities", "customers-search", "create-customer-events", "debugger"),
-    *("global-settings", "email-blocking-unblocking", "channels", "trash", "feeds"),
+    *("customers-search", "create-customer-events", "debugger", "trash"),
 )
 FEW = ("tags", "feeds", "images", "reports")
 _MINUTES = 240
@@ -200,7 +199,7 @@ def test_the_same_verdicts_as_one_process(front: Front, alone: dict[str, str], t
     assert process.returncode == 0, process.stdout + process.stderr
     run = results(tmp_path)
     assert verdicts(run) == alone
-    assert len(alone) > 2000 and run.complete and run.planned == len(alone)
+    assert len(alone) > 1200 and run.complete and run.planned == len(alone)
     assert run.footer is not None and run.footer["leftovers"] == []
     assert run.footer["most_requests_per_list_and_role"] > 5 and run.footer["busiest_list"]
 
