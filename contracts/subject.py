@@ -90,6 +90,10 @@ class Workbench:
         """Let go of what was kept for an operation once all its cells are judged."""
         self.session.forget(operation)
         self._controls.pop(operation.id, None)
+        self.ask_anew(operation)
+
+    def ask_anew(self, operation: Operation) -> None:
+        """Forget the answers of an operation that several requirements share, because what it shows was changed."""
         for key in [key for key in self._once if key.endswith(f"/{operation.id}")]:
             del self._once[key]
 
@@ -97,8 +101,7 @@ class Workbench:
         """Forget what was read of an operation, and what drawn requests found, because others have changed it."""
         self.session.forget_reads()
         self.memory.get("explorations", {}).pop((operation.id, self.session.seed), None)
-        for key in [key for key in self._once if key.endswith(f"/{operation.id}")]:
-            del self._once[key]
+        self.ask_anew(operation)
 
     def forget_own_records(self) -> None:
         """Let go of every call about a record that the run made for it: after many examples the record may be gone, or

@@ -129,8 +129,9 @@ def _changed_stays_behind(s: Subject, newest: Any) -> None:
         return
     call = list_call(s)
     same_list = all(change.path.get(p.name) == call.path.get(p.name) for p in s.operation.path_parameters)
-    if not answer.ok or not same_list or not s.session.send(change, s.session.admin, judged=False).ok:
+    if not answer.ok or not same_list or not s.bench.execute(change, judged=False).ok:
         return
+    s.bench.ask_anew(s.operation)
     got = page(s, ("limit", _LEADING)) if collection.paging else page(s)
     rows = [r for r in got.records if isinstance(r, dict)]
     names, field = [identity(r) for r in rows], update.path_parameters[-1]
