@@ -73,6 +73,7 @@ def test_the_same_seed_offers_the_same_whatever_the_number_of_processes(
     assert offered[0] == offered[1]
 
 
+@pytest.mark.slow
 def test_users_are_a_closed_loop_and_say_so(instance: RunningInstance, tmp_path: Path) -> None:
     arguments = ["mixed", "--users", "12", "--time", "4s", "--slo", f"{PATIENT},errors<1%"]
     done = cdp_load([*arguments, "--url", instance.origin, "--runs", str(tmp_path)], account(instance))
@@ -259,6 +260,7 @@ def test_nobody_listens(tmp_path: Path) -> None:
     refused(cdp_load(arguments, environment), "cannot be reached")
 
 
+@pytest.mark.slow
 def test_a_wrong_token(instance: RunningInstance, tmp_path: Path) -> None:
     environment = {**os.environ, "CDP_TOKEN": "wrong-token-of-the-test"}
     arguments = ["search", "--rate", "5", "--time", "3s", "--url", instance.origin, "--runs", str(tmp_path)]
