@@ -13,15 +13,21 @@ from cdp.texts import timestamp
 from contracts.arrangement import OwnRecord
 from contracts.calls import Call
 from contracts.checks import Broken, Moved, NotExercised, Unconfirmed, check
-from contracts.conventions.listing import REFERENCE_PAGE, Page, list_call, needing, page, still, walk
+from contracts.conventions.listing import (
+    REFERENCE_PAGE,
+    Page,
+    list_call,
+    needing,
+    page,
+    still,
+    walk,
+)
 from contracts.exploration import heed
 from contracts.finding import Unavailable
 from contracts.observing import canonical, identity, own_marks
 from contracts.subject import Subject, require
 
 UNKNOWN = ((("order_by", "cdp_no_such_field"),), (("order_dir", "sideways"),))
-
-_LEADING = 3  # records at the head of a list that are looked at after a change
 
 
 def _times(records: list[Any], field: str) -> list[datetime]:
@@ -55,7 +61,6 @@ def newest_first(s: Subject) -> None:
     wrong = _descending(times)
     if wrong is None:
         s.exercised(len(times) - 1)
-        _changed_stays_behind(s, records[0])
         return
     sentence = (
         f"record {wrong} ({collection.timestamp} {times[wrong]:%Y-%m-%d %H:%M:%S}) is newer than the one "
@@ -93,6 +98,7 @@ def created_now_comes_first(s: Subject) -> None:
     collection = s.operation.collection
     assert collection is not None and collection.timestamp is not None
     arrangement = s.bench.arrangement
+    changed = _changed_older(s)
     try:
         own = arrangement.own(s.operation.entity)
         path = {p.name: own.path[p.name] for p in s.operation.path_parameters}
@@ -115,32 +121,37 @@ def created_now_comes_first(s: Subject) -> None:
         _newer_by_others(s, call, got, own)
         sentence = f"a record created now ({wanted!r:.60}) does not come first; {identity(got.records[0])!r:.60} does"
         raise Broken(sentence, got.exchange)
+    if changed is not None:
+        _stays_behind(s, got, changed)
     s.exercised()
 
 
-def _changed_stays_behind(s: Subject, newest: Any) -> None:
-    """An older record of our own that is changed now does not come before the newest one: order is by creation."""
+def _changed_older(s: Subject) -> tuple[str, str] | None:
+    """Change an older record of our own: the field it is known by and its value; None where none can be changed."""
     update, collection = s.session.contract.by_action(s.operation.entity, "update"), s.operation.collection
-    if update is None or collection is None or collection.timestamp != "created" or not isinstance(newest, dict):
-        return
+    if update is None or collection is None or collection.timestamp != "created":
+        return None
     try:
         change, answer = s.bench.control(update)
     except (NotExercised, Unconfirmed):
-        return
-    call = list_call(s)
-    same_list = all(change.path.get(p.name) == call.path.get(p.name) for p in s.operation.path_parameters)
-    if not answer.ok or not same_list or not s.bench.execute(change, judged=False).ok:
-        return
-    s.bench.ask_anew(s.operation)
-    got = page(s, ("limit", _LEADING)) if collection.paging else page(s)
+        return None
+    if not answer.ok or not s.bench.execute(change, judged=False).ok:
+        return None
+    known_by = update.path_parameters[-1]
+    return known_by.field, change.path[known_by.name]
+
+
+def _stays_behind(s: Subject, got: Page, changed: tuple[str, str]) -> None:
+    """Order is by creation: what was only changed does not come before what is newer."""
+    assert s.operation.collection is not None and s.operation.collection.timestamp is not None
+    field, value = changed
     rows = [r for r in got.records if isinstance(r, dict)]
-    names, field = [identity(r) for r in rows], update.path_parameters[-1]
-    changed = next((n for n, r in enumerate(rows) if str(r.get(field.field)) == change.path[field.name]), None)
-    if changed is None or identity(newest) not in names[changed + 1 :]:
+    place = next((n for n, r in enumerate(rows) if str(r.get(field)) == value), None)
+    if place is None:
         return
-    times = [timestamp(r.get(collection.timestamp)) for r in (rows[changed], newest)]
-    if times[0] is not None and times[1] is not None and times[0] < times[1]:
-        raise Broken("an older record comes before the newest one as soon as it is changed", got.exchange)
+    made, *later = _times(rows[place:], s.operation.collection.timestamp)
+    if any(made < time for time in later):
+        raise Broken("an older record comes before newer ones as soon as it is changed", got.exchange)
 
 
 def _leading(s: Subject, call: Call, first: Page, time: datetime | None, wanted: str) -> list[str]:

@@ -97,7 +97,7 @@ broken(
     "sorted-by-change",
     "records come by their last change, not by their creation",
     LISTS,
-    "ORDER-01",
+    "ORDER-02",
     arranging(
         lambda found, r: (
             found
@@ -105,7 +105,7 @@ broken(
             else sorted(found, key=lambda record: str(record.get("modified")), reverse=True)
         )
     ),
-    "ORDER-02 ORDER-03 PAGE-03 PAGE-04 PAGE-06 LIFE-02",
+    "ORDER-01 ORDER-03 PAGE-03 PAGE-04 PAGE-06 LIFE-02",
     fits=fitting.every(fitting.paged, fitting.records_with("modified"), fitting.records_with("created")),
     least=21,
     profile="release",  # a change has to come a second after the newest record was made
