@@ -2,7 +2,7 @@
 
 A target has other users. Records of theirs come and go while a rule is looked at; that is no fault of the target, and
 no proof that the rule was kept either. What tells it from a fault: records that stayed are as they were and in the
-order in which they were, and none that came or went is the run's own.
+order in which they were, none that came is older than they are, and none that came or went is the run's own.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import orjson
 from cdp.contract import Contract, Operation
 from cdp.http import Exchange
 from cdp.prefixes import letters_of
+from cdp.texts import timestamp
 
 Record = Any
 State = tuple[int, Any]
+_CREATED = "created"
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
@@ -93,4 +95,12 @@ def by_others(before: Any, after: Any, is_own: Callable[[Record], bool]) -> bool
         return False
     if len(earlier) == len(later) == len(stayed):
         return False  # nothing is different
-    return not any(map(is_own, (*came(before, after), *came(after, before))))
+    new = came(before, after)
+    return all(_is_newest(r, before) for r in new) and not any(map(is_own, (*new, *came(after, before))))
+
+
+def _is_newest(record: Record, others: list[Record]) -> bool:
+    """Whether a record may have been created just now: one that is older than what was there came back."""
+    times = [timestamp(r.get(_CREATED)) for r in (record, *others) if isinstance(r, dict)]
+    made, *known = times or [None]
+    return made is None or all(time is None or time <= made for time in known)

@@ -26,7 +26,7 @@ from contracts.drawing import Draw, look_for, try_again
 from contracts.examples import Examples
 from contracts.finding import Unavailable
 from contracts.identities import Identities
-from contracts.observing import State, by_others, came, own_marks, rows_of, shown
+from contracts.observing import State, by_others, came, canonical, identity, own_marks, rows_of, shown
 from contracts.response_checks import ResponseChecks
 from contracts.session import Identity, Obstacle, Session
 from contracts.unknown_inputs import UnknownInputs
@@ -208,12 +208,15 @@ class Workbench:
             if look.operation.collection and look.operation.collection.paging:
                 look = look.asking(("limit", 100))
             before = rows_of(look.operation, self.session.read_again(look, self.session.admin))
+            seen: set[str] = set()  # what comes back was not created
             for _ in range(looks):
                 after = rows_of(look.operation, self.session.read_again(look, self.session.admin))
                 if before is None or after is None:
                     break
                 quiet += before == after
-                new = max(new, len(came(before, after)) if self.may_be_others(before, after) else 0)
+                seen |= {canonical(identity(r)) for r in before}
+                fresh = [r for r in came(before, after) if canonical(identity(r)) not in seen]
+                new = max(new, len(fresh) if self.may_be_others(before, after) else 0)
                 if new > 1 or (new and quiet >= _QUIET):
                     self.memory["others"] = self.arrangement.finder.steady = True
                     break

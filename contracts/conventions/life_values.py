@@ -34,9 +34,10 @@ class Values:
 
     def of_a_create(self, create: Operation) -> Iterator[Fields]:
         """What may be sent beside what must: all of it, then without the texts, whose meaning is not known."""
-        may = {n: s for n, s in self.fields(create).items() if n != MARK and n not in self._required(create)}
+        fields, required = self.fields(create), self._required(create)
+        may = {n: schema for n, schema in fields.items() if n != MARK and n not in required}
         texts = {name: self._other(name, schema, None) for name, schema in may.items() if "enum" not in schema}
-        plain = {name: self._plain(name, schema) for name, schema in may.items()}
+        plain = {name: self._plain(name, schema) for name, schema in fields.items() if name != MARK}
         texts, plain = ({n: value for n, value in some.items() if value is not None} for some in (texts, plain))
         if texts:
             yield {**texts, **plain}

@@ -64,7 +64,7 @@ def whole_life(rng: random.Random) -> list[Step]:
         # Once more all: what has a value by now may become null.
         *(Step(UPDATE, one, 1), Step(READ, one)),
         *(Step(DELETE, one), *rng.sample([Step(READ, one), Step(LIST, one), Step(TRASH, one)], 3), Step(DELETE, one)),
-        Step(UPDATE, one),
+        *(Step(READ, other), Step(UPDATE, one)),
         *(Step(RESTORE, one), *rng.sample([Step(READ, one), Step(LIST, one), Step(TRASH, one)], 3)),
     ]
 

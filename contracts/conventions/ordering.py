@@ -98,7 +98,6 @@ def created_now_comes_first(s: Subject) -> None:
     collection = s.operation.collection
     assert collection is not None and collection.timestamp is not None
     arrangement = s.bench.arrangement
-    changed = _changed_older(s)
     try:
         own = arrangement.own(s.operation.entity)
         path = {p.name: own.path[p.name] for p in s.operation.path_parameters}
@@ -107,6 +106,7 @@ def created_now_comes_first(s: Subject) -> None:
     except Unavailable as error:
         raise NotExercised(f"no record could be created: {error}") from None
     call = Call(s.operation, path, list_call(s).query)
+    changed = _changed_older(s)
     got = page(s, base=call)
     if collection.paging and not got.records:
         raise Broken("a record created now is not in the list", got.exchange)

@@ -201,7 +201,7 @@ def cached(seconds: float) -> Alteration:
 
 WALKS = "PAGE-01 PAGE-02 PAGE-03 PAGE-04 PAGE-05 PAGE-06 "
 WRITING = "create update delete restore share unshare"
-CACHED = WALKS + "ORDER-01 PAGE-08 LIFE-02 LIFE-03 LIFE-04 LIFE-06 SHAPE-03 AUTH-05 ROLE-05"
+CACHED = WALKS + "ORDER-01 PAGE-08 LIFE-02 LIFE-03 LIFE-04 LIFE-06 SHAPE-03 AUTH-05 ROLE-05 ROLE-06"
 broken(
     "list-cached",
     "the list comes from a cache of two seconds",

@@ -12,6 +12,7 @@ from instance.faults.life import acting, alone, item
 from instance.faults.model import Alteration, Answer, Fitting, Request, World, breaks, broken, json_answer, refusal
 
 Fields = dict[str, Any]
+_FREE = {"type", "description", "x-provenance"}
 # The places where such values can be sent differ by section: what has them is told by the schemas.
 
 
@@ -48,7 +49,7 @@ def several_texts(o: Operation, c: Contract) -> bool:
     """A change of a record that can be read takes several texts."""
     if o.action != "update" or o.body_schema is None or not fitting.seen_alone(o, c):
         return False
-    texts = [s for s in c.book.properties(o.body_schema).values() if s.get("type") == "string" and len(s) < 3]
+    texts = [s for s in c.book.properties(o.body_schema).values() if s.get("type") == "string" and set(s) <= _FREE]
     return len(texts) > 1
 
 
@@ -186,6 +187,11 @@ async def empty_change_is_500(request: Request, world: World) -> Answer:
     return refusal(500) if request.json == {} and answer.status not in (401, 403) else answer
 
 
+def owned(o: Operation, c: Contract) -> bool:
+    """Its records have an owner, whom nobody names."""
+    return fitting.records_with("user_id")(o, c) and not fitting.body_with("user_id")(o, c)
+
+
 def setting(*names: str) -> Alteration:
     """Fields that the server keeps itself are taken from the body where it has them (CWE-915)."""
 
@@ -220,6 +226,6 @@ broken(
     "create_tag update_report",
     "CODE-05",
     setting("user_id"),
-    fits=fitting.every(fitting.acting("create", "update"), fitting.writes, fitting.records_with("user_id")),
+    fits=fitting.every(fitting.acting("create", "update"), fitting.writes, owned),
     profile="release",
 )
