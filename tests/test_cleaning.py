@@ -28,7 +28,7 @@ from reports.terminal import print_run
 from tests.running_instance import ROOT, RunningInstance, start_instance, stop_instance
 from tests.target_state import state
 
-KILLS, FEW_KILLS, WORKERS = 20, 6, 4
+KILLS, FEW_KILLS, WORKERS = 20, 4, 4
 SEED = 20240517
 SECTIONS = ("tags", "users", "segments", "segments-acl", "segments-tags", "segment-s-notes", "stitching-categories")
 MOST_LINES = 200  # a run of the sections writes some more
@@ -104,7 +104,7 @@ def started(seeded: Path, directory: Path) -> RunningInstance:
 
 @pytest.mark.parametrize("kills", [FEW_KILLS, pytest.param(KILLS, marks=pytest.mark.slow)])
 def test_what_a_killed_run_leaves_is_removed(kills: int, seeded: Path, tmp_path: Path) -> None:
-    """Twenty runs (in short: six), each killed at another point, each on data that the one before left clean."""
+    """Twenty runs (in short: four), each killed at another point, each on data that the one before left clean."""
     rng = random.Random(SEED)
     early = kills // 5
     points = [rng.randint(*span) for span in [(1, 40)] * early + [(20, MOST_LINES)] * (kills - early)]

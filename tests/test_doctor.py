@@ -138,6 +138,7 @@ def test_the_requests_are_bounded(instance: RunningInstance, contract: Contract)
     assert "time limit" in line(late, "limits").text
 
 
+@pytest.mark.slow
 def test_what_is_not_usable_says_why_and_what_to_do(instance: RunningInstance) -> None:
     environment = {"CDP_TOKEN": "abcdefghijk"}
     refused = cdp("doctor", "--url", instance.base_url, environment=environment)

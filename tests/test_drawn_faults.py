@@ -24,6 +24,8 @@ from tests.test_faults import cells_of, reported, results_of, shown
 CATALOGUE = load_catalogue()
 TABLE = load_table()
 SEEDS = 5
+# Half of the kinds in `make test`, the others in `make test-all`.
+KINDS = [pytest.param(name, marks=pytest.mark.slow if n % 2 else ()) for n, name in enumerate(DRAWN)]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def judge(
     return results_of(server, plan, directory, fault)
 
 
-@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("name", KINDS)
 def test_release_reports_it(server: BrokenServer, contract: Contract, name: str, tmp_path: Path) -> None:
     """Within five runs with other seeds at most: a run draws only some of what there is."""
     fault, check = DRAWN[name]
@@ -74,7 +76,7 @@ def test_release_reports_it(server: BrokenServer, contract: Contract, name: str,
     assert not strangers, f"{fault.what}: blamed on {shown(strangers)}"
 
 
-@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("name", KINDS)
 def test_quick_does_not_meet_it(server: BrokenServer, contract: Contract, name: str, tmp_path: Path) -> None:
     fault, _ = DRAWN[name]
     results = judge(server, contract, fault, tmp_path, "quick")

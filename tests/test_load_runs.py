@@ -84,6 +84,7 @@ def test_users_are_a_closed_loop_and_say_so(instance: RunningInstance, tmp_path:
     assert "coordinated omission" in next(tmp_path.glob("*Z-*")).joinpath("report.html").read_text()
 
 
+@pytest.mark.slow
 def test_locust_by_itself_runs_the_file(instance: RunningInstance, tmp_path: Path) -> None:
     arguments = locust("-H", instance.origin, "--scenario", "search", "--rate", "30", "--run-time", "3s")
     done = ended(start([*arguments, "--slo", PATIENT, "--runs", str(tmp_path)], account(instance)))
@@ -176,6 +177,7 @@ def test_a_run_ends_when_the_command_that_started_it_is_killed(instance: Running
     assert any("is gone" in reason for reason in stored(tmp_path).decision.reasons)
 
 
+@pytest.mark.slow
 def test_a_target_that_dies_is_told_and_not_asked_for_ever(tmp_path: Path) -> None:
     mortal = start_instance()
     try:

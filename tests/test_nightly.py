@@ -295,6 +295,7 @@ def test_what_rounds_remove_is_not_relied_upon_afterwards(
     assert run.rounds == 4
 
 
+@pytest.mark.slow
 def test_the_budget_ends_the_rounds_and_not_the_verdicts(
     server: BrokenServer, contract: Contract, tmp_path: Path
 ) -> None:

@@ -204,6 +204,7 @@ def test_the_same_verdicts_as_one_process(front: Front, alone: dict[str, str], t
     assert 5 < run.footer["most_requests_per_list_and_role"] <= 15 and run.footer["busiest_list"]
 
 
+@pytest.mark.slow
 @both
 def test_figures_are_those_of_all_processes(front: Front, own_instance: RunningInstance, tmp_path: Path) -> None:
     with serving(forwarding(own_instance.origin)) as proxy:
@@ -307,6 +308,7 @@ def test_processes_that_all_die_lose_no_cell(own_instance: RunningInstance, tmp_
     assert names_left(own_instance) == []
 
 
+@pytest.mark.slow
 @both
 def test_an_obstacle_for_one_stops_all(front: Front, own_instance: RunningInstance, tmp_path: Path) -> None:
     forward = forwarding(own_instance.origin)

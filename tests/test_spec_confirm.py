@@ -103,6 +103,7 @@ def test_the_command_writes_and_counts(instance: RunningInstance, tmp_path: Path
     assert load_contract(overlay=path).operations["get_identity"].provenance == "observed"
 
 
+@pytest.mark.slow
 def test_a_target_that_is_not_usable_is_told_in_one_line(instance: RunningInstance, tmp_path: Path) -> None:
     common = ("spec", "confirm", "-o", str(tmp_path / "o.yaml"), "--url")
     with answering(200, "text/html", b"<p>Welcome</p>") as url:

@@ -124,6 +124,7 @@ def test_an_authority_of_ones_own_is_trusted(instance: RunningInstance, tmp_path
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_a_client_certificate_is_shown(instance: RunningInstance, tmp_path: Path, authority: Authority) -> None:
     authority.client()
     more = "ca_file = 'authority.pem'\nclient_cert = 'suite.pem'\nclient_key = 'suite.key'"
@@ -157,6 +158,7 @@ def test_what_is_wrong_with_tls_is_one_line(
     assert ("cannot be reached: TLS: " if words else "cannot be reached: ") in line and words in line
 
 
+@pytest.mark.slow
 def test_http_spoken_to_a_tls_target(instance: RunningInstance, tmp_path: Path) -> None:
     with serving(forwarding(instance.origin)) as server:
         file = written(tmp_path, f"base_url = '{server.url.replace('http', 'https')}'\ntoken_env = 'T'")
@@ -182,6 +184,7 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked(tmp_path: Path, authori
 # --- proxies ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_proxy_is_used(instance: RunningInstance, tmp_path: Path) -> None:
     with proxying() as proxy, foreign(instance, tmp_path, f"proxy = '{proxy.url}'") as (file, asked):
         result = run(file, instance, "--operation", "list_tags", "--requirement", "CODE-02")
@@ -189,6 +192,7 @@ def test_a_proxy_is_used(instance: RunningInstance, tmp_path: Path) -> None:
         assert asked and len(proxy.asked) == len(asked)
 
 
+@pytest.mark.slow
 def test_a_proxy_tunnels_tls(instance: RunningInstance, tmp_path: Path, authority: Authority) -> None:
     with proxying() as proxy:
         more = f"ca_file = 'authority.pem'\nproxy = '{proxy.url}'"
@@ -211,6 +215,7 @@ def test_a_proxy_with_credentials(instance: RunningInstance, tmp_path: Path) -> 
     assert "pass-of-proxy" not in everything + result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_a_tunnel_that_is_refused(instance: RunningInstance, tmp_path: Path, authority: Authority) -> None:
     with proxying("Basic never") as proxy:
         more = f"ca_file = 'authority.pem'\nproxy = '{proxy.url}'"
@@ -219,6 +224,7 @@ def test_a_tunnel_that_is_refused(instance: RunningInstance, tmp_path: Path, aut
     assert f"the proxy {proxy.url}: " in told(result) and "407" in told(result)
 
 
+@pytest.mark.slow
 def test_a_proxy_that_is_down(instance: RunningInstance, tmp_path: Path) -> None:
     with foreign(instance, tmp_path, "proxy = 'http://127.0.0.1:1'") as (file, asked):
         result = run(file, instance, "--operation", "list_tags")

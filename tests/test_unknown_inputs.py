@@ -336,6 +336,7 @@ def test_the_short_profile_does_without_schemathesis(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 
+@pytest.mark.slow
 def test_pytest_tells_the_operations_of_a_schema_apart(tmp_path: Path) -> None:
     """With some versions of pytest and Schemathesis all operations got one test id; constraints.txt names good ones."""
     (tmp_path / "test_it.py").write_text(
