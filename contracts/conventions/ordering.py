@@ -98,6 +98,7 @@ def created_now_comes_first(s: Subject) -> None:
     collection = s.operation.collection
     assert collection is not None and collection.timestamp is not None
     arrangement = s.bench.arrangement
+    older = _older(s)  # before the newest one is created
     try:
         own = arrangement.own(s.operation.entity)
         path = {p.name: own.path[p.name] for p in s.operation.path_parameters}
@@ -106,7 +107,7 @@ def created_now_comes_first(s: Subject) -> None:
     except Unavailable as error:
         raise NotExercised(f"no record could be created: {error}") from None
     call = Call(s.operation, path, list_call(s).query)
-    changed = _changed_older(s)
+    changed = older is not None and s.bench.execute(older, judged=False).ok
     got = page(s, base=call)
     if collection.paging and not got.records:
         raise Broken("a record created now is not in the list", got.exchange)
@@ -121,13 +122,13 @@ def created_now_comes_first(s: Subject) -> None:
         _newer_by_others(s, call, got, own)
         sentence = f"a record created now ({wanted!r:.60}) does not come first; {identity(got.records[0])!r:.60} does"
         raise Broken(sentence, got.exchange)
-    if changed is not None:
-        _stays_behind(s, got, changed)
+    if older is not None and changed:
+        _stays_behind(s, got, older)
     s.exercised()
 
 
-def _changed_older(s: Subject) -> tuple[str, str] | None:
-    """Change an older record of our own: the field it is known by and its value; None where none can be changed."""
+def _older(s: Subject) -> Call | None:
+    """The change of a record of our own, which is created here if it is not there yet; None where none is known."""
     update, collection = s.session.contract.by_action(s.operation.entity, "update"), s.operation.collection
     if update is None or collection is None or collection.timestamp != "created":
         return None
@@ -135,22 +136,21 @@ def _changed_older(s: Subject) -> tuple[str, str] | None:
         change, answer = s.bench.control(update)
     except (NotExercised, Unconfirmed):
         return None
-    if not answer.ok or not s.bench.execute(change, judged=False).ok:
-        return None
-    known_by = update.path_parameters[-1]
-    return known_by.field, change.path[known_by.name]
+    return change if answer.ok else None
 
 
-def _stays_behind(s: Subject, got: Page, changed: tuple[str, str]) -> None:
+def _stays_behind(s: Subject, got: Page, change: Call) -> None:
     """Order is by creation: what was only changed does not come before what is newer."""
     assert s.operation.collection is not None and s.operation.collection.timestamp is not None
-    field, value = changed
+    known_by = change.operation.path_parameters[-1]
+    field, value = known_by.field, change.path[known_by.name]
     rows = [r for r in got.records if isinstance(r, dict)]
     place = next((n for n, r in enumerate(rows) if str(r.get(field)) == value), None)
     if place is None:
         return
-    made, *later = _times(rows[place:], s.operation.collection.timestamp)
-    if any(made < time for time in later):
+    made = timestamp(rows[place].get(s.operation.collection.timestamp))
+    later = _times(rows[place + 1 :], s.operation.collection.timestamp)
+    if made is not None and any(made < time for time in later):
         raise Broken("an older record comes before newer ones as soon as it is changed", got.exchange)
 
 
