@@ -16,7 +16,7 @@ import gevent
 import orjson
 from gevent.event import AsyncResult
 
-from cdp.addresses import url_of
+from cdp.addresses import path_of
 from cdp.contract import Contract, Operation
 from cdp.http import TOKEN_HEADER
 from cdp.pacing import retry_after
@@ -145,7 +145,7 @@ class Access:
     def _refused(self, encode: Callable[[str, str], bytes]) -> bool:
         """Whether a list that every caller may read answers 401. Raises WireError when the pool is closed."""
         assert self.pool is not None and self._plain is not None
-        return self.pool.perform(encode("GET", self._path(self._plain))).status == 401
+        return self.pool.perform(encode("GET", path_of(self.target, self._plain))).status == 401
 
     def _other_token(self) -> str:
         """Log in again. Raises Lost; WireError when the pool is closed."""
@@ -174,13 +174,9 @@ class Access:
         headers = {name: value for name, value in self.headers.items() if name != TOKEN_HEADER}
         template = RequestTemplate(urlsplit(self.target.origin).netloc, headers)
         body = orjson.dumps({"email": email, "password": password})
-        answer = self.pool.perform(template.encode(self._login.method, self._path(self._login), body, _JSON))
+        answer = self.pool.perform(template.encode(self._login.method, path_of(self.target, self._login), body, _JSON))
         self._secrets.add(_token_in(answer))
         return answer
-
-    def _path(self, operation: Operation) -> str:
-        parts = urlsplit(self.target.origin)
-        return url_of(self.target, operation, None)[len(f"{parts.scheme}://{parts.netloc}") :]
 
 
 def _line_of(token: str) -> bytes:

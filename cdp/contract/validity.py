@@ -89,7 +89,7 @@ def raw_operations(document: Mapping[str, Any]) -> Iterator[tuple[Location, dict
 
 
 def operation_ids(document: Mapping[str, Any]) -> set[str]:
-    return {raw["operationId"] for _, raw in raw_operations(document) if isinstance(raw.get("operationId"), str)}
+    return {name for _, name in _named(document)}
 
 
 def at(document: Any, location: Location) -> Any:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import gevent
 import orjson
 from gevent.pool import Group
 
-from cdp.addresses import url_of
+from cdp.addresses import path_of
 from cdp.contract import Contract, Operation
 from cdp.pacing import FIRST_PAUSE_S, LONGEST_PAUSE_S, Limiter, Time, retry_after
 from cdp.targets import Target
@@ -77,8 +76,7 @@ class Reading:
         Blocks the calling greenlet. What is refused for the moment is asked again, for half a minute; what met a token
         that has run out, once with another one. Raises ReadError, and Stopped.
         """
-        parts = urlsplit(self.target.origin)
-        where = url_of(self.target, operation, path, query)[len(f"{parts.scheme}://{parts.netloc}") :]
+        where = path_of(self.target, operation, path, query)
         request, renewed = self._access.encode("GET", where), False
         deadline_s = time.monotonic() + self._patience_s
         tries = 0

@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from msgspec import UNSET
 
-from cdp.addresses import url_of
+from cdp.addresses import path_of
 from cdp.contract import Contract, Operation, Parameter
 from cdp.contract.model import Searches
 from cdp.targets import Target
@@ -49,8 +48,7 @@ class Context:
 
     def path(self, operation: Operation, path: Mapping[str, Any] | None = None) -> str:
         """Where an operation stands, from the origin on; what is left open in braces stays open."""
-        parts = urlsplit(self.target.origin)
-        return url_of(self.target, operation, path)[len(f"{parts.scheme}://{parts.netloc}") :]
+        return path_of(self.target, operation, path)
 
 
 def yesterday() -> date:
