@@ -10,7 +10,7 @@ from typing import Any
 from instance import records
 from instance.faults import fitting
 from instance.faults.life import acting as act
-from instance.faults.life import alone, item, own
+from instance.faults.life import alone, item, own, with_item
 from instance.faults.listing import misreading, offset, valid
 from instance.faults.model import (
     Alteration,
@@ -75,12 +75,7 @@ async def change_moves_created(request: Request, world: World) -> Answer:
 
     if request.operation is not None and request.operation.collection is not None:
         return with_records(request, answer, [shown(r) for r in records_of(request, answer)])
-    key = request.operation.item_key if request.operation else None
-    return (
-        answer.showing(shown(answer.json))
-        if key is None
-        else answer.showing({**answer.json, key: shown(answer.json[key])})
-    )
+    return with_item(request, answer, shown(item(request, answer)))
 
 
 @breaks(

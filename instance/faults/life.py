@@ -38,6 +38,12 @@ def item(request: Request, answer: Answer) -> dict[str, Any]:
     return found
 
 
+def with_item(request: Request, answer: Answer, record: Any) -> Answer:
+    """An answer with another record."""
+    key = request.operation.item_key if request.operation else None
+    return answer.showing(record if key is None else {**answer.json, key: record})
+
+
 def acting(request: Request) -> str:
     return (request.operation.action or "") if request.operation else ""
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
+from instance.contract import Contract, Operation
 from instance.faults import fitting
-from instance.faults.life import acting
+from instance.faults.life import acting, with_item
 from instance.faults.listing import arranging, given, limit, misreading, offset
-from instance.faults.model import Answer, Fitting, Request, World, breaks, broken
+from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, json_answer
+from instance.faults.ordering import by_default
 from instance.faults.roles import FEATURED
 
 LISTS = "list_tags list_feeds"
 KEPT_S = 2.0
 
 
-def reading(o: Any, c: Any) -> bool:
+def reading(o: Operation, c: Contract) -> bool:
     """It is read with GET and needs a feature."""
-    return fitting.featured(o, c) and o.method.upper() == "GET"
+    return fitting.featured(o, c) and o.method == "GET"
 
 
 @breaks(
@@ -31,13 +34,13 @@ def reading(o: Any, c: Any) -> bool:
 async def cache_forgets_the_caller(request: Request, world: World) -> Answer:
     kept = world.memory.setdefault("kept", {})
     key = (request.path, request.query)
-    told, until = kept.get(key, (None, 0.0))
-    if told is not None and time.monotonic() < until:
-        await world.forward(request)
-        return told if isinstance(told, Answer) else await world.forward(request)
     answer = await world.forward(request)
+    until, told = kept.get(key, (0.0, answer))
+    if time.monotonic() < until:
+        assert isinstance(told, Answer)
+        return told
     if answer.ok and request.method == "GET":
-        kept[key] = (answer, time.monotonic() + KEPT_S)
+        kept[key] = time.monotonic() + KEPT_S, answer
     return answer
 
 
@@ -60,7 +63,7 @@ async def permission_kept_by_address(request: Request, world: World) -> Answer:
     return answer
 
 
-def unchecked(when: Any) -> Any:
+def unchecked(when: Callable[[Request], bool]) -> Alteration:
     """The role is not checked where a request has something."""
 
     async def alter(request: Request, world: World) -> Answer:
@@ -68,11 +71,6 @@ def unchecked(when: Any) -> Any:
         return await world.forward(world.as_admin(request)) if answer.status == 403 and when(request) else answer
 
     return alter
-
-
-def asking(*names: str) -> Fitting:
-    """A list that needs a feature and has one of the parameters."""
-    return lambda o, c: fitting.featured(o, c) and any(name in o.query_parameters for name in names)
 
 
 broken(
@@ -91,7 +89,7 @@ broken(
     "ROLE-01",
     unchecked(lambda r: r.get("load_full_structure") == "1"),
     "ROLE-03 ROLE-04 ROLE-06",
-    fits=asking("load_full_structure"),
+    fits=fitting.every(fitting.featured, fitting.asks("load_full_structure")),
 )
 broken(
     "sorted-by-change",
@@ -99,11 +97,7 @@ broken(
     LISTS,
     "ORDER-02",
     arranging(
-        lambda found, r: (
-            found
-            if given(r, "order_by", "order_dir")
-            else sorted(found, key=lambda record: str(record.get("modified")), reverse=True)
-        )
+        lambda found, r: sorted(found, key=lambda x: str(x.get("modified")), reverse=True) if by_default(r) else found
     ),
     "ORDER-01 ORDER-03 PAGE-03 PAGE-04 PAGE-06 LIFE-02",
     fits=fitting.every(fitting.paged, fitting.records_with("modified"), fitting.records_with("created")),
@@ -125,7 +119,7 @@ broken(
     "records come by the day of their creation, those of a day oldest first",
     LISTS,
     "ORDER-01",
-    arranging(lambda found, r: found if given(r, "order_by", "order_dir") else by_day(found)),
+    arranging(lambda found, r: by_day(found) if by_default(r) else found),
     "ORDER-02 ORDER-03 PAGE-03 PAGE-04 PAGE-06 LIFE-02",
     fits=fitting.every(fitting.paged, fitting.records_with("created"), fitting.at_the_top),
     least=5,
@@ -165,6 +159,5 @@ async def unknown_is_made(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
     if answer.status != 404 or acting(request) != "update" or not isinstance(request.json, dict):
         return answer
-    key = request.operation.item_key if request.operation else None
     record = {"id": request.ids[-1] if request.ids else None, **request.json}
-    return Answer(200, (("content-type", "application/json"),)).showing(record if key is None else {key: record})
+    return with_item(request, json_answer(200, {}), record)

@@ -8,56 +8,42 @@ from typing import Any
 
 from instance.contract import Contract, Operation
 from instance.faults import fitting
-from instance.faults.life import acting, alone, item
+from instance.faults.life import acting, alone, item, with_item
 from instance.faults.model import Alteration, Answer, Fitting, Request, World, breaks, broken, json_answer, refusal
+from instance.schemas import Schema
 
 Fields = dict[str, Any]
 _FREE = {"type", "description", "x-provenance"}
 # The places where such values can be sent differ by section: what has them is told by the schemas.
 
 
-def takes(kind: str, *actions: str) -> Fitting:
-    """A record's create or change has a field of this type, beside the mark of what is in the trash."""
-
-    def fits(o: Operation, c: Contract) -> bool:
-        if o.action not in (actions or ("create", "update")) or not fitting.writes(o, c) or o.body_schema is None:
-            return False
-        return any(
-            c.book.kind(schema) == kind
-            for name, schema in c.book.properties(o.body_schema).items()
-            if name != "deleted"
-        )
-
-    return fits
-
-
-def takes_texts(*actions: str) -> Fitting:
-    """A field is a list of texts that are no references."""
+def takes(suits: Callable[[str, Schema, Contract], bool], *actions: str, least: int = 1) -> Fitting:
+    """The body of a create or a change has so many fields that suit, by name and schema."""
 
     def fits(o: Operation, c: Contract) -> bool:
         if o.action not in actions or not fitting.writes(o, c) or o.body_schema is None:
             return False
-        found = c.book.properties(o.body_schema).values()
-        return any(
-            c.book.kind(s) == "array" and "x-entity" not in s and c.book.kind(s["items"]) == "string" for s in found
-        )
+        return sum(suits(name, schema, c) for name, schema in c.book.properties(o.body_schema).items()) >= least
 
     return fits
 
 
-def several_texts(o: Operation, c: Contract) -> bool:
-    """A change of a record that can be read takes several texts."""
-    if o.action != "update" or o.body_schema is None or not fitting.seen_alone(o, c):
-        return False
-    texts = [s for s in c.book.properties(o.body_schema).values() if s.get("type") == "string" and set(s) <= _FREE]
-    return len(texts) > 1
+def a_flag(name: str, schema: Schema, c: Contract) -> bool:
+    """A switch, but not the mark of what is in the trash."""
+    return c.book.kind(schema) == "boolean" and name != "deleted"
 
 
-def takes_null(o: Operation, c: Contract) -> bool:
-    """A field of the change may be null."""
-    if o.action != "update" or not fitting.writes(o, c) or o.body_schema is None:
-        return False
-    return any(c.book.nullable(schema) for schema in c.book.properties(o.body_schema).values())
+def a_list_of_texts(name: str, schema: Schema, c: Contract) -> bool:
+    """A list of texts that are no references."""
+    return c.book.kind(schema) == "array" and "x-entity" not in schema and c.book.kind(schema["items"]) == "string"
+
+
+def a_text(name: str, schema: Schema, c: Contract) -> bool:
+    """A text without any form."""
+    return schema.get("type") == "string" and set(schema) <= _FREE
+
+
+several_texts = fitting.every(takes(a_text, "update", least=2), fitting.seen_alone)
 
 
 def stored(change: Callable[[Fields], Fields]) -> Alteration:
@@ -83,7 +69,7 @@ broken(
     "LIFE-01",
     stored(lambda body: {name: True if value is False else value for name, value in body.items()}),
     also="LIFE-03 MEDIA-06",
-    fits=takes("boolean"),
+    fits=takes(a_flag, "create", "update"),
 )
 broken(
     "lists-keep-their-first",
@@ -92,7 +78,7 @@ broken(
     "LIFE-01",
     stored(lambda body: {name: value[:1] if isinstance(value, list) else value for name, value in body.items()}),
     also="LIFE-03 MEDIA-06",
-    fits=takes_texts("create", "update"),
+    fits=takes(a_list_of_texts, "create", "update"),
 )
 
 
@@ -102,7 +88,7 @@ broken(
     "update_attribute",
     "LIFE-03",
     also="MEDIA-06",
-    fits=fitting.every(takes_texts("update"), fitting.seen_alone),
+    fits=fitting.every(takes(a_list_of_texts, "update"), fitting.seen_alone),
 )
 async def lists_are_joined(request: Request, world: World) -> Answer:
     body = request.json
@@ -125,7 +111,7 @@ broken(
     "LIFE-03",
     stored(lambda body: {name: value for name, value in body.items() if value is not None}),
     also="LIFE-01 MEDIA-06 CODE-05",
-    fits=takes_null,
+    fits=takes(lambda name, schema, c: c.book.nullable(schema), "update"),
 )
 broken(
     "empty-text-is-left-out",
@@ -203,9 +189,7 @@ def setting(*names: str) -> Alteration:
         kept = await world.forward(request.with_body({n: v for n, v in body.items() if n not in names}))
         if answer.ok or not kept.ok:
             return answer
-        record = {**item(request, kept), **{n: v for n, v in body.items() if n in names}}
-        key = request.operation.item_key if request.operation else None
-        return kept.showing(record if key is None else {**kept.json, key: record})
+        return with_item(request, kept, {**item(request, kept), **{n: v for n, v in body.items() if n in names}})
 
     return alter
 
