@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.peers.contest import PeerError
+from benchmarks.peers.program import finished
 from cdp.embedded import ROOT
 
 
@@ -43,21 +42,10 @@ def installed(*packages: str) -> None:
 
 
 def run(program: str, arguments: Sequence[str], directory: Path, environment: Mapping[str, str] | None = None) -> str:
-    """Run a program of an installed package and answer the last line that it wrote. Its exit code says whether anything
-    was found, so its report has to be looked at instead. Raises PeerError when it does not end."""
+    """Run a program of an installed package and answer the last line that it wrote. Raises PeerError when it does not
+    end."""
     command = [str(DIRECTORY / "node_modules" / ".bin" / program), *arguments]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-            env={**os.environ, "NODE_NO_WARNINGS": "1", "NO_COLOR": "1", **(environment or {})},
-            cwd=directory,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise PeerError(f"{program} was not over after {DEADLINE_S:.0f} s") from None
+    done = finished(program, command, directory, DEADLINE_S, {"NODE_NO_WARNINGS": "1", **(environment or {})})
     lines = [line for line in (done.stdout + "\n" + done.stderr).splitlines() if line.strip()]
     return lines[-1].strip() if lines else "it said nothing"
 

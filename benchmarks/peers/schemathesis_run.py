@@ -7,7 +7,6 @@ accounts: every operation is first called by one without any feature, and where 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -18,6 +17,7 @@ from typing import Any
 
 from benchmarks.peers.accounts import Account, administrator, nobody, token
 from benchmarks.peers.contest import Alarm, PeerError, labels
+from benchmarks.peers.program import finished
 from cdp.contract import Contract
 from cdp.targets import Target
 
@@ -70,19 +70,7 @@ class Schemathesis:
         command += ["--generation-database", "none", "--report", "ndjson", "--report-ndjson-path", str(report)]
         for name in operations:
             command += ["--include-operation-id", name]
-        environment = {**os.environ, "NO_COLOR": "1"}
-        try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                timeout=DEADLINE_S,
-                env=environment,
-                cwd=self.directory,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise PeerError(f"Schemathesis was not over after {DEADLINE_S:.0f} s") from None
+        done = finished("Schemathesis", command, self.directory, DEADLINE_S, {})
         if not report.exists():
             raise PeerError(f"Schemathesis ended with {done.returncode} and no report: {_last_line(done)}")
         with report.open(encoding="utf-8") as events:
