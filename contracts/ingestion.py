@@ -19,6 +19,7 @@ from contracts.books import recognise, value_at
 from contracts.calls import Call
 from contracts.checks import NotExercised
 from contracts.finding import Unavailable
+from contracts.observing import record_of
 from contracts.subject import Workbench
 
 Row = dict[str, Any]
@@ -98,8 +99,7 @@ class Events:
         deadline = time.monotonic() + self.session.target.timeout_s
         while True:
             exchange = self.session.send(call, self.session.admin, judged=False)
-            body = exchange.json
-            record = body.get(read.item_key) if read.item_key and isinstance(body, dict) else body
+            record = record_of(read, exchange)
             record = record if exchange.ok and isinstance(record, dict) else {}
             if record.get(state.field) in (*state.done, *state.failed) or time.monotonic() > deadline:
                 return record, exchange

@@ -72,6 +72,12 @@ def own_marks(prefix: str) -> Callable[[Record], bool]:
     return lambda record: any(mark in canonical(record) for mark in marks)
 
 
+def record_of(operation: Operation, exchange: Exchange) -> Any:
+    """The record of an answer, out of its key where it stands under one; whatever came where it does not."""
+    body = exchange.json
+    return body.get(operation.item_key) if operation.item_key and isinstance(body, dict) else body
+
+
 def came(before: list[Record], after: list[Record]) -> list[Record]:
     """Records that are new, those aside that moved up into the page at its end."""
     known = {canonical(identity(r)) for r in before}

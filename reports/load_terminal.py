@@ -64,8 +64,11 @@ _NOW_S = 5.0  # what the progress line calls now
 def print_load_run(run: LoadRun, console: Console, whole: bool = True) -> None:
     """Print a run: the whole of it, or, on a terminal that it does not fit, what matters most, a line each."""
     parts = list(_parts(run, console, _WHOLE))
-    lines = sum(len(console.render_lines(part, pad=False)) for part in parts)
-    if whole or not console.is_terminal or lines + _BELOW <= console.height:
+
+    def fits() -> bool:
+        return sum(len(console.render_lines(part, pad=False)) for part in parts) + _BELOW <= console.height
+
+    if whole or not console.is_terminal or fits():
         for part in parts:
             console.print(part)
         return

@@ -13,7 +13,8 @@ from contracts.applicability import text_fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.disclosure import internals
-from contracts.conventions.harmless import asked_otherwise, described, harmless
+from contracts.conventions.harmless import harmless
+from contracts.conventions.listing import asked_otherwise, describe
 from contracts.observing import State
 from contracts.session import ANONYMOUS
 from contracts.subject import Subject, require
@@ -39,7 +40,7 @@ def no_token(s: Subject) -> None:
     _refused(_try(s), "a request without a token")
     call = s.bench.untouched_call(s.operation)
     if (asked := asked_otherwise(s, call)) != call:
-        _refused(_try(s, call=asked), f"a request without a token for {described(asked)}")
+        _refused(_try(s, call=asked), f"a request without a token for {describe(*asked.query)}")
     s.exercised()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from typing import Any
 
 from contracts.calls import Call
 from contracts.subject import Subject
@@ -49,21 +48,3 @@ def harmless(s: Subject) -> Call:
         return call
     changed = unknown_id(s, call)
     return changed if changed.path != call.path else invalid_body(call)
-
-
-def asked_otherwise(s: Subject, call: Call) -> Call:
-    """The same call with other parameters than usual: another page, the full structure, the last choice of each."""
-    told: list[tuple[str, Any]] = []
-    for parameter in s.operation.query_parameters:
-        values = {"limit": 2, "offset": 1, "load_full_structure": 1}
-        choices = s.session.contract.resolved(parameter.schema).get("enum")
-        if parameter.name in values:
-            told.append((parameter.name, values[parameter.name]))
-        elif choices and not parameter.required:
-            told.append((parameter.name, choices[-1]))
-    return call.asking(*told)
-
-
-def described(call: Call) -> str:
-    """The parameters of a call in words."""
-    return "&".join(f"{name}={value}" for name, value in call.query) or "no parameters"

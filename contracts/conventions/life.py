@@ -40,7 +40,7 @@ from contracts.conventions.life_model import (
 from contracts.conventions.life_values import FEW, MANY, Values
 from contracts.conventions.listing import REFERENCE_PAGE
 from contracts.finding import Unavailable
-from contracts.observing import identity
+from contracts.observing import identity, record_of
 from contracts.subject import Subject, Workbench
 
 
@@ -152,13 +152,13 @@ class Life:
         if not kept.alive:
             self._change_what_is_gone(kept)
             return
-        body = self.values.of_a_change(self.entity[UPDATE], self._now(kept), pick, MANY if pick % 2 else 1)
+        body = self.values.of_a_change(operation, self._now(kept), pick, MANY if pick % 2 else 1)
         if not body:
             self.outcome.refused.setdefault(UPDATE, f"{operation.id} takes no field that can be changed without harm")
             return
         exchange = self._send(operation, kept, body)
         if exchange.client_error and len(body) > FEW:  # one field that means more than its schema says spoils all
-            body = self.values.of_a_change(self.entity[UPDATE], self._now(kept), pick - 1, FEW)
+            body = self.values.of_a_change(operation, self._now(kept), pick - 1, FEW)
             exchange = self._send(operation, kept, body)
         self.told[-1] += f" ({', '.join(body)})"
         if not exchange.ok:
@@ -179,9 +179,9 @@ class Life:
     def _change_what_is_gone(self, kept: Kept) -> None:
         operation = self.entity[UPDATE]
         body = self.values.of_a_change(operation, self._now(kept), 0, 1)
-        exchange = self._send(operation, kept, body) if body else None
-        if exchange is None:
+        if not body:
             return
+        exchange = self._send(operation, kept, body)
         self._kept("LIFE-04", DELETE)
         if exchange.ok and not self._never_there(operation, kept, body).ok:
             sentence = (
@@ -241,8 +241,7 @@ class Life:
         """The record of an answer; how it is wrapped is the matter of other families."""
         if not operation.answers_item:
             return None
-        body = exchange.json
-        found = body.get(operation.item_key) if operation.item_key and isinstance(body, dict) else body
+        found = record_of(operation, exchange)
         return found if isinstance(found, dict) else None
 
     def _blamed(self, kept: Kept, way: str) -> Key | None:

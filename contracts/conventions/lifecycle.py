@@ -21,7 +21,6 @@ from cdp.verdicts import Cell
 from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import Broken, Moved, NotExercised, TargetLost, Unconfirmed, check
-from contracts.conventions.harmless import asked_otherwise
 from contracts.conventions.life import Life
 from contracts.conventions.life_model import (
     ACTIONS,
@@ -41,7 +40,7 @@ from contracts.conventions.life_model import (
     Step,
     usable,
 )
-from contracts.conventions.listing import REFERENCE_PAGE, asked_again
+from contracts.conventions.listing import REFERENCE_PAGE, asked_again, asked_otherwise, describe
 from contracts.examples import Kept
 from contracts.exploration import heed
 from contracts.observing import canonical, identity, rows_of, shown
@@ -262,7 +261,6 @@ def _confirmed(s: Subject, look: Call, before: Any, after: Any, what: str, asked
             raise Moved(f"what {look.operation.id} shows")
     if by_itself:
         raise NotExercised(f"what {look.operation.id} answers changes by itself from one call to the next")
-    example = "&".join(f"{name}={value}" for name, value in asked.query) or "without parameters"
-    error = Broken(f"reading changed what {look.operation.id} shows: {what}", exchange, example)
+    error = Broken(f"reading changed what {look.operation.id} shows: {what}", exchange, describe(*asked.query))
     error.doubtful = s.bench.others_known  # a record of theirs may be gone
     raise error

@@ -13,6 +13,7 @@ from contracts.observing import canonical, identity, rows_of
 from contracts.subject import Subject
 
 REFERENCE_PAGE = 100
+_OTHERWISE = {"limit": 2, "offset": 1, "load_full_structure": 1}
 # What a browser, an old client or a spreadsheet asks for; and all of them in one.
 ANY_BUT_JSON = "text/html, application/xml;q=0.9, text/csv;q=0.8"
 ACCEPTS = ("text/html", "application/xml", "text/csv", "image/png, text/html;q=0.9")
@@ -59,7 +60,20 @@ def asked_again(s: Subject) -> Exchange:
     return s.bench.once(f"again/{s.operation.id}", lambda: s.session.send(list_call(s), s.session.admin, headers))
 
 
+def asked_otherwise(s: Subject, call: Call) -> Call:
+    """The same call with other parameters than usual: another page, the full structure, the last choice of each."""
+    told: list[tuple[str, Any]] = []
+    for parameter in s.operation.query_parameters:
+        choices = s.session.contract.resolved(parameter.schema).get("enum")
+        if parameter.name in _OTHERWISE:
+            told.append((parameter.name, _OTHERWISE[parameter.name]))
+        elif choices and not parameter.required:
+            told.append((parameter.name, choices[-1]))
+    return call.asking(*told)
+
+
 def describe(*query: tuple[str, Any]) -> str:
+    """Parameters in words."""
     return "&".join(f"{name}={value}" for name, value in query) or "without parameters"
 
 

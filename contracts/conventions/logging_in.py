@@ -38,13 +38,11 @@ def wrong_credentials(s: Subject) -> None:
     call = s.call()
     fields = credential_fields(s.session.contract, s.operation)
     right = dict(call.sent or {})
-    forms = [(what, {fields["password"]: wrong}) for what, wrong in _spoilt(str(right[fields["password"]]))]
+    passwords = _spoilt(str(right[fields["password"]]))
+    forms = [(what, {fields["password"]: s.session.secrets.add(wrong)}) for what, wrong in passwords]
     forms.append(("the e-mail of nobody", {fields["email"]: f"{s.session.prefix}-nobody@example.com"}))
     told = {}
     for what, wrong in forms:
-        for value in wrong.values():
-            if "@" not in value and value:
-                s.session.secrets.add(value)
         exchange = s.session.send(call.sending({**right, **wrong}), ANONYMOUS)
         body = exchange.json if isinstance(exchange.json, dict) else {}
         require(not any("token" in name.lower() and body[name] for name in body), f"{what} got a token", exchange, what)

@@ -18,6 +18,7 @@ from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.listing import ACCEPTS, ANY_BUT_JSON, asked_again
 from contracts.exploration import heed
 from contracts.finding import Unavailable
+from contracts.observing import record_of
 from contracts.subject import Subject, require
 
 JSON = "application/json"
@@ -134,9 +135,12 @@ def text_survives(s: Subject) -> None:
             "the API cannot create a record of this kind, and texts of other people's records stay as they are"
         )
 
+    def written(values: dict[str, str]) -> Exchange:
+        return s.bench.execute(call.sending({**(call.sent or {}), **_unique(s, call), **values}))
+
     def rule(text: str) -> None:
         sent = f"{s.session.prefix} {text}"
-        exchange = s.bench.execute(call.sending({**(call.sent or {}), **_unique(s, call), field: sent}))
+        exchange = written({field: sent})
         example = ascii(text)
         if exchange.client_error and not text.isprintable():
             return  # control characters may be refused; what is taken must come back
@@ -146,26 +150,24 @@ def text_survives(s: Subject) -> None:
     def others() -> None:
         """The other texts of the record, all at once: one of them may have a form that its schema does not tell."""
         more = [name for name in fields if name != field]
-        for text in (TRICKY[0], "")[: 1 if s.session.profile.name == "quick" else 2]:
-            sent = dict.fromkeys(more, f"{s.session.prefix} {text}" if text else "")
-            if not sent:
-                return
-            exchange = s.bench.execute(call.sending({**(call.sent or {}), **_unique(s, call), **sent}))
+        texts = (TRICKY[0],) if s.session.profile.name == "quick" else (TRICKY[0], "")
+        for text in texts if more else ():
+            sent = f"{s.session.prefix} {text}" if text else ""
+            exchange = written(dict.fromkeys(more, sent))
             for name in more if exchange.ok else ():
-                _came_back(s, call, exchange, name, sent[name], ascii(text))
-
-    trimmed: Broken | None = None
+                _came_back(s, call, exchange, name, sent, ascii(text))
 
     def long_ones() -> None:
         """More than fits where databases keep short texts. It may be refused; what is taken must come back whole."""
+        sent = f"{s.session.prefix} {LONG}"
         for names in (fields, [field]):
-            sent = dict.fromkeys(names, f"{s.session.prefix} {LONG}")
-            exchange = s.bench.execute(call.sending({**(call.sent or {}), **_unique(s, call), **sent}))
+            exchange = written(dict.fromkeys(names, sent))
             if exchange.ok:
                 for name in names:
-                    _came_back(s, call, exchange, name, sent[name], f"{len(sent[name])} characters")
+                    _came_back(s, call, exchange, name, sent, f"{len(sent)} characters")
                 return
 
+    trimmed: Broken | None = None
     attempts: list[Callable[[], None]] = [*(partial(rule, text) for text in s.forms(TRICKY)), others, long_ones]
     for attempt in attempts:
         try:
@@ -207,13 +209,13 @@ def _came_back(s: Subject, call: Call, exchange: Exchange, field: str, sent: str
     again = s.session.send(
         Call(read, {p.name: own[p.name] for p in read.path_parameters}), s.session.admin, judged=False
     )
-    stored = again.json.get(read.item_key) if read.item_key and isinstance(again.json, dict) else again.json
+    stored = record_of(read, again)
     if again.ok and isinstance(stored, dict) and field in stored:
         _unchanged(s, field, sent, stored[field], "was stored", again, example)
 
 
 def _unchanged(s: Subject, field: str, sent: str, got: Any, how: str, exchange: Exchange, example: str) -> None:
     """Blanks cut off at the ends are worth a WARN: many forms do that on purpose. So is null for an empty text."""
-    trimmed = (got or "").strip() == sent.strip() if isinstance(got, str | None) else False
+    trimmed = isinstance(got, str | None) and (got or "").strip() == sent.strip()
     require(got == sent, f"{field} {how} as {got!r:.160}", exchange, example, softly=trimmed)
     s.exercised()

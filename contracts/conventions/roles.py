@@ -11,7 +11,8 @@ from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.authentication import refused_in_vain, tells_nothing
 from contracts.conventions.feature_sets import explore
-from contracts.conventions.harmless import asked_otherwise, described, harmless, invalid_body, unknown_id
+from contracts.conventions.harmless import harmless, invalid_body, unknown_id
+from contracts.conventions.listing import asked_otherwise, describe
 from contracts.identities import gives_access
 from contracts.session import Identity
 from contracts.subject import Subject, require
@@ -41,9 +42,10 @@ def _telling(s: Subject, call: Call) -> None:
 def without_features(s: Subject) -> None:
     s.control()
     call = s.bench.untouched_call(s.operation)
-    for asked in (call, asked_otherwise(s, call))[: 1 if asked_otherwise(s, call) == call else 2]:
+    otherwise = asked_otherwise(s, call)
+    for asked in [call] if otherwise == call else [call, otherwise]:
         exchange = s.session.send(asked, _no_features(s))
-        beside = "" if asked == call else f" for {described(asked)}"
+        beside = "" if asked == call else f" for {describe(*asked.query)}"
         require(
             exchange.status == 403,
             f"a role without any feature got {exchange.outcome()} instead of 403{beside}",

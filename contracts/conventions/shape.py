@@ -9,6 +9,7 @@ from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.status_codes import NOWHERE
 from contracts.exploration import heed
 from contracts.finding import Unavailable
+from contracts.observing import record_of
 from contracts.subject import Subject, require
 
 
@@ -67,8 +68,7 @@ def wrapped_under_its_key(s: Subject) -> None:
 def listed_and_read_agree(s: Subject) -> None:
     s.control()
     exchange = s.session.read(s.call(), s.session.admin)
-    body = exchange.json
-    record = body.get(s.operation.item_key) if s.operation.item_key and isinstance(body, dict) else body
+    record = record_of(s.operation, exchange)
     require(isinstance(record, dict), "the answer holds no record", exchange)
     listing = s.session.contract.by_action(s.operation.entity, "list")
     assert listing is not None

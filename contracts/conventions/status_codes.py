@@ -16,6 +16,7 @@ from contracts.checks import NotExercised, check
 from contracts.conventions.disclosure import internals
 from contracts.conventions.harmless import unknown_id
 from contracts.exploration import heed, judge_method
+from contracts.observing import record_of
 from contracts.subject import Subject, require
 
 # {id} is the id of the call's own record. Nothing here reaches another one on a server that takes an id apart.
@@ -206,8 +207,7 @@ def invalid_bodies(s: Subject, call: Call) -> Iterator[tuple[str, str, Any]]:
 
 def _kept_by_the_server(s: Subject) -> Iterator[tuple[str, Any]]:
     """Fields of the records that tell who made them and when, with values that a caller might like to set (CWE-915)."""
-    answer = s.bench.control(s.operation)[1].json
-    record = answer.get(s.operation.item_key) if s.operation.item_key and isinstance(answer, dict) else answer
+    record = record_of(s.operation, s.bench.control(s.operation)[1])
     for name, value in (("created", "2001-02-03 04:05:06"), ("user_id", 1), ("modified", "2001-02-03 04:05:06")):
         if isinstance(record, dict) and name in record:
             yield name, value
