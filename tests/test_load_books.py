@@ -193,3 +193,12 @@ def test_a_search_for_capacity_balances_without_a_schedule() -> None:
     books = close_books([Figures(good=20)], [sender("one", 13, 13), sender("two", 7, 7)], None, 3)
     assert (books.offered, books.sent, books.balanced) == (20, 20, True)
     assert not close_books([Figures(good=20)], [sender("one", 14, 13), sender("two", 7, 7)], None, 3).balanced
+
+
+def test_what_is_withdrawn_at_a_cut_is_taken_off_what_becomes_due_next() -> None:
+    worker = Worker("a", 0)
+    told = []
+    for offered in (5, 4, 4, 7):
+        worker.offered = offered
+        told.append(worker.newly_offered())
+    assert told == [5, 0, 0, 2]

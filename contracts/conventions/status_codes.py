@@ -42,6 +42,9 @@ def never_a_server_error(s: Subject) -> None:
         call = _touching_call(s)
         examples = max(_FEWEST, s.session.profile.examples)
         s.for_all(_strange_calls(s, call), lambda strange: _alive(s.session.send(strange, s.session.admin)), examples)
+    if s.operation.method == "PATCH" and s.operation.body_media_type == "application/json":
+        # A change of nothing: no draw meets it, and it leaves everything as it is.
+        _alive(s.session.send(_touching_call(s).sending({}), s.session.admin))
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
         s.exercised()

@@ -152,7 +152,7 @@ broken(
     "a change of an unknown record is answered as if it had been made",
     "update_tag",
     "CODE-03",
-    also="LIFE-04 LIFE-06 CODE-02",
+    also="LIFE-04 LIFE-06 CODE-02 SHAPE-01",
     fits=fitting.every(fitting.acting("update"), fitting.seen_alone, fitting.item),
 )
 async def unknown_is_made(request: Request, world: World) -> Answer:
