@@ -65,9 +65,9 @@ class Worker:
     def newly_offered(self) -> int:
         """How many arrivals became due since this was asked last.
 
-        Where a step of a search is cut short, an arrival that was due and only waited for its turn is withdrawn, so that
-        `offered` goes back by it: what was told of it already is taken off what becomes due next, never told as less
-        than none.
+        Where a step of a search is cut short, an arrival that was due and only waited for its turn is withdrawn, so
+        that `offered` goes back by it: what was told of it already is taken off what becomes due next, never told as
+        less than none.
         """
         new = max(0, self.offered - self._told)
         self._told += new
