@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdp.distribution import Distribution
-from cdp.load_results import ChannelKey, Figures, LoadRun, Span
+from cdp.load_figures import ChannelKey, Figures, Span
+from cdp.load_results import LoadRun
 
 WEEK = (0.0, 0.01, 0.01, 0.0, -0.01, -0.05, -0.04)
 """By how much each day of the week lies above the mean, as a logarithm: weekends are quieter."""

@@ -16,18 +16,8 @@ import numpy as np
 from gevent.event import Event
 
 from cdp.audit_results import Audit
-from cdp.load_results import (
-    Books,
-    ChannelKey,
-    Decision,
-    Figures,
-    Finding,
-    HealthJudged,
-    ObjectiveJudged,
-    Span,
-    Step,
-    read_load_results,
-)
+from cdp.load_figures import ChannelKey, Figures, Span
+from cdp.load_results import Books, Decision, Finding, HealthJudged, ObjectiveJudged, Step, read_load_results
 from cdp.records import RESULTS_FILE, ResultsError, run_directory
 from cdp.targets import Target
 from load.audit.auditing import Auditing

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from cdp.distribution import Distribution, in_words
-from cdp.load_results import Figures, Judged, ObjectiveJudged, Span
+from cdp.load_figures import Figures, Span
+from cdp.load_results import Judged, ObjectiveJudged
 from cdp.statistics.intervals import chance_of, percentile_interval, wilson
 from load.objectives import Kind, Objective
 from load.recording.histogram import counted, uncounted

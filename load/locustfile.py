@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run from its che
 sys.path.append(sys.path.pop(1))  # Locust has put this directory first, where a module may hide one of Python's own
 
 from cdp.history import record
-from cdp.load_results import Span, Step, read_load_results
+from cdp.load_figures import Span
+from cdp.load_results import Step, read_load_results
 from cdp.records import RESULTS_FILE
 from load.node import install
 from load.options import QUIET_VARIABLE

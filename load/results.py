@@ -13,18 +13,8 @@ from typing import Any
 
 from cdp import __version__
 from cdp.audit_results import Audit
-from cdp.load_results import (
-    Books,
-    ChannelKey,
-    Decision,
-    Finding,
-    HealthJudged,
-    ObjectiveJudged,
-    Span,
-    Step,
-    read_load_results,
-    summarised,
-)
+from cdp.load_figures import ChannelKey, Span, summarised
+from cdp.load_results import Books, Decision, Finding, HealthJudged, ObjectiveJudged, Step, read_load_results
 from cdp.records import RecordWriter
 from load.health.sample import HealthSample
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from cdp.load_results import ChannelKey, Figures
+from cdp.load_figures import ChannelKey, Figures
 from load.generator import Report
 
 

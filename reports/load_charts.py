@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup
 
 from cdp.distribution import Distribution
-from cdp.load_results import LoadRun, Span, Step
+from cdp.load_figures import Span
+from cdp.load_results import LoadRun, Step
 from cdp.statistics.intervals import percentile_interval
 from reports import load_summary
 from reports.plots import Axis, Series, line_chart, linear_axis, log_axis

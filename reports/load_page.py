@@ -9,7 +9,8 @@ from cdp.audit_results import CLEAN
 from cdp.audit_results import ERROR as AUDIT_ERROR
 from cdp.audit_results import FOUND as AUDIT_FOUND
 from cdp.distribution import in_words
-from cdp.load_results import FOUND, INCONCLUSIVE, PERCENTILES, SUSTAINED, Judged, LoadRun
+from cdp.load_figures import PERCENTILES
+from cdp.load_results import FOUND, INCONCLUSIVE, SUSTAINED, Judged, LoadRun
 from reports import audit, capacity, load_summary
 from reports.load_charts import charts
 from reports.page import Link, Notice, Top, moment, render

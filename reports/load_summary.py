@@ -10,16 +10,8 @@ from typing import Any
 
 import orjson
 
-from cdp.load_results import (
-    OMISSION,
-    ChannelKey,
-    Error,
-    Figures,
-    Finding,
-    LoadRun,
-    Span,
-    summarised,
-)
+from cdp.load_figures import ChannelKey, Error, Figures, Span, summarised
+from cdp.load_results import OMISSION, Finding, LoadRun
 from reports import audit
 from reports.wording import duration, plural, write_whole
 

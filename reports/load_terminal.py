@@ -19,20 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cdp.distribution import Numbers, in_words, rank
-from cdp.load_results import (
-    FOUND,
-    INCONCLUSIVE,
-    MET,
-    MISSED,
-    OMISSION,
-    PERCENTILES,
-    SUSTAINED,
-    Figures,
-    Judged,
-    LoadRun,
-    Span,
-    Step,
-)
+from cdp.load_figures import PERCENTILES, Figures, Span
+from cdp.load_results import FOUND, INCONCLUSIVE, MET, MISSED, OMISSION, SUSTAINED, Judged, LoadRun, Step
 from reports import audit, capacity, load_summary
 from reports.console import make_console
 from reports.wording import one_line, plural, shortened

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cdp.load_results import ChannelKey, Figures, HealthJudged, Span, Step
+from cdp.load_figures import ChannelKey, Figures, Span
+from cdp.load_results import HealthJudged, Step
 from load.capacity.course import Course
 from load.capacity.search import Order, Search
 from load.capacity.steps import PASSED, beyond_doubt, is_over, judged

@@ -15,7 +15,8 @@ from typing import Any
 from rich.console import Console
 
 from cdp.distribution import Distribution
-from cdp.load_results import Books, ChannelKey, Error, Figures, HealthJudged, LoadRun, Span, read_load_results
+from cdp.load_figures import ChannelKey, Error, Figures, Span
+from cdp.load_results import Books, HealthJudged, LoadRun, read_load_results
 from load.evaluation import Evaluator
 from load.health.judge import judge
 from load.health.sample import HealthSample

@@ -15,7 +15,8 @@ from cdp.audit_results import FOUND, PRESENT, Audit, AuditFinding
 from cdp.comparison.model import Comparison, Row, Told
 from cdp.distribution import Distribution
 from cdp.gate.record import NOTE, Gate, Part
-from cdp.load_results import Capacity, Decision, Error, Finding, LoadRun, Span, Step
+from cdp.load_figures import Error, Span
+from cdp.load_results import Capacity, Decision, Finding, LoadRun, Step
 from cdp.results import Run
 from cdp.verdicts import CANNOT_TELL, GO, NO_GO, Verdict
 from reports.gate import gate_page

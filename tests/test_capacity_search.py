@@ -9,18 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.capacity.theory import beyond_md1, beyond_mm1, beyond_mmc, breaking_rate
-from cdp.load_results import (
-    FOUND,
-    INCONCLUSIVE,
-    MISSED,
-    SUSTAINED,
-    Capacity,
-    Decision,
-    Figures,
-    HealthJudged,
-    Span,
-    Step,
-)
+from cdp.load_figures import Figures, Span
+from cdp.load_results import FOUND, INCONCLUSIVE, MISSED, SUSTAINED, Capacity, Decision, HealthJudged, Step
 from load.capacity.answer import answered, bracket, estimates
 from load.capacity.search import Kind, Order, Search
 from load.capacity.shares import Share, check_objectives, design_effect

@@ -17,7 +17,8 @@ from cdp.comparison.capacity import compare_capacities
 from cdp.comparison.cells import compare_contract_runs
 from cdp.comparison.load import compare_load_runs
 from cdp.comparison.model import Comparison, Row, Told
-from cdp.load_results import Error, LoadRun
+from cdp.load_figures import Error
+from cdp.load_results import LoadRun
 from cdp.results import Run
 from cdp.targets import TargetError
 from cdp.verdicts import Result, Verdict

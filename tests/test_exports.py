@@ -21,7 +21,8 @@ from markdown_it import MarkdownIt
 from cdp.audit_results import FOUND, Audit, AuditFinding
 from cdp.gate.record import Gate, Part, write_gate
 from cdp.history import Since, record
-from cdp.load_results import Error, Finding, LoadRun
+from cdp.load_figures import Error
+from cdp.load_results import Finding, LoadRun
 from cdp.records import ResultsError
 from cdp.results import Run, read_results
 from cdp.verdicts import Verdict

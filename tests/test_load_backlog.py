@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import gevent
 from locust.env import Environment
 
-from cdp.load_results import Figures
+from cdp.load_figures import Figures
 from cdp.secrets import Secrets
 from load.answer import Answer, Done, Failure
 from load.arrivals.dispatcher import Dispatcher

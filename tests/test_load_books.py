@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdp.load_results import Books, Figures
+from cdp.load_figures import Figures
+from cdp.load_results import Books
 from load.arrivals.dispatcher import Dispatcher
 from load.arrivals.schedule import Schedule, steady
 from load.recording.books import close_books

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdp.distribution import Distribution, in_words, rank
-from cdp.load_results import ChannelKey, Error, Figures, Judged, ObjectiveJudged, Span
+from cdp.load_figures import ChannelKey, Error, Figures, Span
+from cdp.load_results import Judged, ObjectiveJudged
 from cdp.statistics.intervals import chance_of, percentile_interval, wilson
 from load.evaluation import Evaluator, share_in_words
 from load.objectives import parse_objectives

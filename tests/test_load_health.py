@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from cdp.distribution import Distribution
-from cdp.load_results import Error, Figures, HealthJudged
+from cdp.load_figures import Error, Figures
+from cdp.load_results import HealthJudged
 from load.answer import Answer
 from load.health.judge import judge
 from load.health.machine import Machine, Reading

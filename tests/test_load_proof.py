@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cdp.audit_results import Audit, AuditFinding
-from cdp.load_results import ChannelKey, Error, Figures, Finding, LoadRun, Span
+from cdp.load_figures import ChannelKey, Error, Figures, Span
+from cdp.load_results import Finding, LoadRun
 from cdp.proof_results import FOUND, PROOF_FILE, read_proof
 from load.proof import prove_load, told
 

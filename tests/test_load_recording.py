@@ -19,7 +19,8 @@ from locust.env import Environment
 from locust.stats import PERCENTILES_TO_REPORT, RequestStats, StatsCSV
 
 from cdp.distribution import Distribution
-from cdp.load_results import ChannelKey, Error, Figures, LoadRun, Span
+from cdp.load_figures import ChannelKey, Error, Figures, Span
+from cdp.load_results import LoadRun
 from load.answer import Failure
 from load.recording.hdr_log import write_hdr_log
 from load.recording.histogram import DIGITS, HIGHEST_UNITS, bucket_of, distribution_of, hdr_histogram, value_of

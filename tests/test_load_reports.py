@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.text import Text
 
 from cdp.distribution import Distribution
-from cdp.load_results import OMISSION, ChannelKey, Error, Finding, LoadRun, Span
+from cdp.load_figures import ChannelKey, Error, Span
+from cdp.load_results import OMISSION, Finding, LoadRun
 from reports import load_summary, write_reports
 from reports.__main__ import main
 from reports.load_page import load_page

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cdp.distribution import Distribution
-from cdp.load_results import ChannelKey, Error, Figures, Finding, Span, read_load_results
+from cdp.load_figures import ChannelKey, Error, Figures, Span
+from cdp.load_results import Finding, read_load_results
 from cdp.records import ResultsError
 from cdp.results import ResultsWriter, read_results
 from load.results import MOST_FINDINGS, LoadResultsWriter, machine, versions

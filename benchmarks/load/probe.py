@@ -17,7 +17,7 @@ from locust.env import Environment
 
 from benchmarks.load.one_request import OneRequest
 from benchmarks.load.works import SMALL
-from cdp.load_results import Figures
+from cdp.load_figures import Figures
 from cdp.secrets import Secrets
 from load.arrivals.dispatcher import Dispatcher
 from load.arrivals.schedule import Schedule, steady

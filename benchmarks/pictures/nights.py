@@ -16,7 +16,8 @@ import numpy as np
 
 from benchmarks.simulated_nights import Build, load_run
 from cdp.history import rebuild
-from cdp.load_results import Books, Figures, HealthJudged, LoadRun, read_load_results
+from cdp.load_figures import Figures
+from cdp.load_results import Books, HealthJudged, LoadRun, read_load_results
 from cdp.records import RESULTS_FILE
 from cdp.results import ResultsWriter, Run, read_results
 from cdp.verdicts import Result, Verdict

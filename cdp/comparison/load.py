@@ -20,7 +20,8 @@ from cdp.comparison.model import Comparison, Row, Told, counted, per_cent, unkno
 from cdp.comparison.noise import Noise, noise_of
 from cdp.comparison.windows import LEAST_WINDOWS, Window, Windows, window_s
 from cdp.distribution import in_words
-from cdp.load_results import ChannelKey, LoadRun
+from cdp.load_figures import ChannelKey
+from cdp.load_results import LoadRun
 from cdp.statistics.ranks import RankTest, Shift, hodges_lehmann, holm, mann_whitney
 from cdp.statistics.series import inflation
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from cdp.distribution import Distribution
-from cdp.load_results import ChannelKey, Figures, LoadRun, Span
+from cdp.load_figures import ChannelKey, Figures, Span
+from cdp.load_results import LoadRun
 
 LEAST_WINDOWS = 8  # of each run: with fewer no difference is sure enough
 _WINDOW_S = 5.0

@@ -8,7 +8,8 @@ from typing import Any
 
 from cdp.comparison.stored import kind_of, target_of
 from cdp.history.model import CAPACITY, P50, P99, RATE, RunSummary
-from cdp.load_results import INCONCLUSIVE, ChannelKey, LoadRun
+from cdp.load_figures import ChannelKey
+from cdp.load_results import INCONCLUSIVE, LoadRun
 from cdp.records import Records, ResultsError
 from cdp.results import read_results
 from cdp.verdicts import Verdict, decide

@@ -8,7 +8,8 @@ from collections import deque
 from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
-from cdp.load_results import Capacity, Decision, Judged, ObjectiveJudged, Span, Step
+from cdp.load_figures import Span
+from cdp.load_results import Capacity, Decision, Judged, ObjectiveJudged, Step
 from cdp.records import ResultsError
 from load.capacity.answer import answered
 from load.capacity.course import Course

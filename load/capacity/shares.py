@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cdp.distribution import Distribution
-from cdp.load_results import ChannelKey, Figures
+from cdp.load_figures import ChannelKey, Figures
 from cdp.statistics.intervals import Z_95, wilson
 from load.objectives import Kind, Objective, ObjectiveError
 

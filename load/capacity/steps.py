@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from cdp.distribution import Distribution
-from cdp.load_results import Figures, HealthJudged, Step
+from cdp.load_figures import Figures
+from cdp.load_results import HealthJudged, Step
 from cdp.statistics.intervals import percentile_interval
 from load.capacity.search import Kind, Order
 from load.capacity.shares import allowed_share, beyond

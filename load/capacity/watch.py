@@ -15,7 +15,7 @@ from enum import StrEnum
 import numpy as np
 
 from cdp.distribution import in_words
-from cdp.load_results import Figures, Span
+from cdp.load_figures import Figures, Span
 from cdp.statistics.intervals import percentile_interval
 from load.capacity.estimate import BLOCK_S, FRACTIONS, Tail
 from load.capacity.shares import LEAST_BATCHES, Share, allowed_share, beyond, design_effect, part_of, times_of

@@ -24,7 +24,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from cdp.distribution import Distribution, in_words
-from cdp.load_results import Figures, HealthJudged
+from cdp.load_figures import Figures
+from cdp.load_results import HealthJudged
 from load.answer import Failure
 from load.evaluation import share_in_words
 from load.health.sample import HealthSample

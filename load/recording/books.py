@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from cdp.load_results import Books, Figures
+from cdp.load_figures import Figures
+from cdp.load_results import Books
 from load.arrivals.schedule import Schedule
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TextIO
 
 from cdp.distribution import Distribution
-from cdp.load_results import ChannelKey, LoadRun, Span
+from cdp.load_figures import ChannelKey, Span
+from cdp.load_results import LoadRun
 from cdp.records import ResultsError
 from load.recording.histogram import hdr_histogram
 

@@ -14,7 +14,7 @@ import numpy as np
 from locust.stats import RequestStats, StatsError
 
 from cdp.distribution import Distribution, Numbers, rank
-from cdp.load_results import ChannelKey
+from cdp.load_figures import ChannelKey
 from load.recording.histogram import BUCKETS, bucket_of, value_of
 from load.recording.recorder import NEVER_SENT, Untold
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cdp.distribution import Distribution, Numbers
-from cdp.load_results import ChannelKey, Error, Figures
+from cdp.load_figures import ChannelKey, Error, Figures
 from load.answer import Failure
 from load.recording.histogram import Counters
 

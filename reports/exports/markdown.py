@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from cdp.history import Since
-from cdp.load_results import FOUND, MET, MISSED, SUSTAINED, Figures, LoadRun
+from cdp.load_figures import Figures
+from cdp.load_results import FOUND, MET, MISSED, SUSTAINED, LoadRun
 from cdp.results import Run
 from cdp.verdicts import GO, NO_GO, Verdict, decide
 from reports import audit, capacity, load_summary, summary
