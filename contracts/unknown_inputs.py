@@ -169,8 +169,12 @@ class UnknownInputs:
         return GenerationMode.POSITIVE if valid else GenerationMode.NEGATIVE
 
     def _wanted(self, drawn: Drawn, valid: bool) -> bool:
-        """What was to break the contract and no longer does is sent only where a valid request may be drawn."""
-        may_be_valid = not drawn.request.sure or self.drawable(drawn.call.operation, valid=True)
+        """What was to break the contract and no longer does is sent only where a valid request may be drawn, and where
+        it refers to what there is: nobody knows what a reference to nothing gets."""
+        operation = drawn.call.operation
+        may_be_valid = not drawn.request.sure or self.drawable(operation, valid=True)
+        broken = drawn.as_drawn.broken
+        may_be_valid &= not any(self._refers(operation, p) for p in operation.query_parameters if p.name in broken)
         return drawn.request.valid is valid or (drawn.request.valid and may_be_valid)
 
     # --- from what is drawn to what is sent --------------------------------------------------------------------------

@@ -130,6 +130,14 @@ def test_references_stay_those_of_the_call(contract: Contract, inputs: UnknownIn
     assert set(kept) == {4711}
 
 
+def test_a_parameter_drawn_to_be_wrong_never_refers_to_nothing_rightly(
+    contract: Contract, inputs: UnknownInputs
+) -> None:
+    call = Call(contract.operations["get_email_subscription_status"]).asking(("email_address", "a@example.com"))
+    found = drawn(inputs, call, False, 100)
+    assert found and {each.call.query for each in found if each.request.valid} <= {call.query}
+
+
 def test_no_drawn_change_puts_the_record_into_the_trash(contract: Contract, inputs: UnknownInputs) -> None:
     call = Call(contract.operations["update_email"], {"email_id": "x"}).sending({"name": "n"})
     bodies = [each.call.sent for valid in (True, False) for each in drawn(inputs, call, valid)]
