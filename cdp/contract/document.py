@@ -47,6 +47,7 @@ class _Bundler:
         self.files: dict[Path, Any] = {}
         self.components: dict[str, dict[str, Any]] = {"schemas": {}, "responses": {}}
         self.origin: dict[tuple[str, str], str] = {}
+        self.places: dict[tuple[Path, str], Path] = {}  # of files, as references name them: asking the disk takes long
 
     def document(self, path: Path) -> Any:
         if path not in self.files:
@@ -63,7 +64,11 @@ class _Bundler:
 
     def resolve(self, here: Path, reference: str) -> tuple[Path, str]:
         name, _, pointer = reference.partition("#")
-        return ((here.parent / name).resolve() if name else here), pointer
+        if not name:
+            return here, pointer
+        if (here, name) not in self.places:
+            self.places[here, name] = (here.parent / name).resolve()
+        return self.places[here, name], pointer
 
     def component(self, here: Path, reference: str) -> str:
         """Place the component that a reference points to and return its reference in the bundle."""
