@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import jsonschema_rs
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from cdp.contract import CONTRACT_ROOT, Contract, ContractError, bundle, load_contract
+from cdp.contract import CONTRACT_ROOT, Contract, ContractError, bundle, document, load_contract
 from cdp.contract.document import METHODS, read_yaml
 
 FACTS = read_yaml(CONTRACT_ROOT.parents[1] / "facts.yaml")
@@ -266,3 +267,34 @@ def test_broken_contract_is_told_in_one_line(tmp_path: Path, name: str, fault: A
 def test_missing_contract_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="cannot be read"):
         bundle(tmp_path / "openapi.yaml")
+
+
+def test_the_kept_bundle_is_used_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = copy_of_the_contract(tmp_path)
+    monkeypatch.setattr(document, "CONTRACT_ROOT", root)
+    first = bundle(root)
+    (kept,) = tmp_path.glob(".*.bundle.json*")
+    with monkeypatch.context() as unread:
+        unread.setattr(document, "read_yaml", None)
+        assert bundle(root) == first
+    tags = tmp_path / "sections" / "tags.yaml"
+    tags.write_text(tags.read_text(encoding="utf-8").replace("summary: ", "summary: Changed "), encoding="utf-8")
+    changed = bundle(root)
+    assert changed != first and changed == bundle(root)
+    kept.write_text("[1, {")
+    assert bundle(root) == changed
+    tags.unlink()
+    with pytest.raises(ContractError, match="cannot be read"):
+        bundle(root)
+
+
+def test_a_bundle_that_cannot_be_kept_is_made_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = copy_of_the_contract(tmp_path)
+    monkeypatch.setattr(document, "CONTRACT_ROOT", root)
+    monkeypatch.setattr("tempfile.mkstemp", failing)
+    assert bundle(root) == bundle(root)
+    assert not list(tmp_path.glob(".*.bundle.json*"))
+
+
+def failing(**_: Any) -> Any:
+    raise OSError(errno.ENOSPC, "No space left on device")

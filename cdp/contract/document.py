@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from cdp.contract.kept_bundle import keep, read_kept
+
 CONTRACT_ROOT = Path(__file__).resolve().parents[2] / "contracts" / "openapi" / "openapi.yaml"
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head", "trace")
 KINDS = {"schemas.yaml": "schemas", "responses.yaml": "responses"}
@@ -100,9 +102,21 @@ class _Bundler:
 def bundle(root: Path = CONTRACT_ROOT) -> dict[str, Any]:
     """Return the whole contract as one OpenAPI 3.1 document without references to files.
 
-    Raises ContractError when a file is missing, is not YAML, or refers to something that is not there.
+    That of the suite's own contract is kept for the next time. Raises ContractError when a file is missing, is not
+    YAML, or refers to something that is not there.
     """
-    bundler = _Bundler(root)
+    if root != CONTRACT_ROOT:
+        return _bundled(_Bundler(root))
+    document = read_kept(root)
+    if document is None:
+        bundler = _Bundler(root)
+        document = _bundled(bundler)
+        keep(root, [Path(__file__), *bundler.files], document)
+    return document
+
+
+def _bundled(bundler: _Bundler) -> dict[str, Any]:
+    root = bundler.root
     source = bundler.document(root)
     if not isinstance(source, dict) or not isinstance(source.get("paths"), dict):
         raise ContractError(f"contract file {root}: not an OpenAPI document (no paths)")
