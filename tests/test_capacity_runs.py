@@ -44,6 +44,7 @@ def test_every_event_of_every_step_has_a_number_of_its_own(instance: RunningInst
     assert run.all.events > 50 and run.all.violations == 0 and run.all.failed == 0, run.all.errors
 
 
+@pytest.mark.slow
 def test_nobody_listens(tmp_path: Path, instance: RunningInstance) -> None:
     url = f"http://127.0.0.1:{free_port()}/api"
     done = cdp_capacity(["search", "--slo", "p99<1s", "--url", url, "--runs", str(tmp_path)], account(instance))

@@ -233,6 +233,7 @@ def test_usage_and_reach(own_instance: RunningInstance, tmp_path: Path) -> None:
     assert code == 3 and "refused the token" in told
 
 
+@pytest.mark.slow
 def test_the_ledger_comes_before_the_request(own_instance: RunningInstance, tmp_path: Path) -> None:
     """What is in the ledger when a creating request is on its way names the record that it will make."""
     from cdp.http import Client, Exchange

@@ -304,6 +304,7 @@ def admitted(instance: RunningInstance) -> Iterator[dict[str, str]]:
     yield {"CDP_EMAIL": instance.email, "CDP_PASSWORD": instance.password}
 
 
+@pytest.mark.slow
 def test_a_run_with_a_budget_looks_deeper_and_says_so(instance: RunningInstance, tmp_path: Path) -> None:
     with admitted(instance) as environment:
         result = cdp(

@@ -25,7 +25,7 @@ CATALOGUE = load_catalogue()
 TABLE = load_table()
 SEEDS = 5
 # Half of the kinds in `make test`, the others in `make test-all`.
-KINDS = [pytest.param(name, marks=pytest.mark.slow if n % 2 else ()) for n, name in enumerate(DRAWN)]
+KINDS = [pytest.param(name, marks=pytest.mark.slow if n % 3 else ()) for n, name in enumerate(DRAWN)]
 
 
 @pytest.fixture(scope="module")

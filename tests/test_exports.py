@@ -407,6 +407,7 @@ def test_a_format_of_another_kind_is_refused(load_run: LoadRun) -> None:
         exported(stored(load_run), FORMATS["sarif"])
 
 
+@pytest.mark.slow
 def test_the_command_writes_formats_where_it_is_told(tmp_path: Path) -> None:
     store_contract(tmp_path / "runs" / "n", broken("PAGE-02/a"), started=str(STARTED))
     runs: Callable[..., tuple[str, ...]] = lambda *more: ("report", "n", "--runs", str(tmp_path / "runs"), *more)  # noqa: E731

@@ -104,7 +104,9 @@ def outcome(
 
 
 def of(*kinds: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("outcome", kinds, indirect=True)
+    often = ("read-only", "ready-made roles")  # the others run in `make test-all`
+    params = [kind if kind in often else pytest.param(kind, marks=pytest.mark.slow) for kind in kinds]
+    return pytest.mark.parametrize("outcome", params, indirect=True)
 
 
 @of("read-only", "no users", "ready-made roles", "full")

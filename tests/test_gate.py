@@ -261,6 +261,7 @@ def _targets(choice: Choice) -> Any:
         yield target
 
 
+@pytest.mark.slow
 def test_an_interrupted_gate_keeps_what_it_had(instance: RunningInstance, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "cdp", "gate", "--runs", str(tmp_path), "--without", "load", "--profile", "quick"]
     command += ["--url", instance.base_url, "--allow", "writes,destructive"]

@@ -133,6 +133,7 @@ def dump(path: Path, seed: int) -> list[tuple[object, ...]]:
     return rows
 
 
+@pytest.mark.slow
 def test_data_depend_on_the_seed_alone(tmp_path: Path) -> None:
     """The same seed gives the same data, another seed gives others; nothing lies in the future."""
     import instance.services

@@ -214,6 +214,7 @@ def test_a_run_outlives_its_tokens(short_lived: RunningInstance, tmp_path: Path,
     assert run.audit is not None and run.audit.verdict == "clean", run.audit
 
 
+@pytest.mark.slow
 def test_a_ready_made_token_that_is_over_ends_the_run_with_one_line(instance: RunningInstance, tmp_path: Path) -> None:
     token = instance.login(instance.email, PASSWORD)
     environment = {**account(instance), "CDP_TOKEN": token, "CDP_EMAIL": "", "CDP_PASSWORD": ""}

@@ -36,9 +36,9 @@ def _run(instance: RunningInstance, *options: str, origin: str = "", scenario: s
     ("options", "scenario", "expected"),
     [
         ((), "mixed", SEARCHES | OPENED | {"search_customers page"} | INGESTED | LISTS),
-        (("--tags", "ingest"), "mixed", INGESTED),
-        (("Searcher",), "search", SEARCHES | OPENED | {"search_customers page"}),
-        (("EventLoader",), "ingest", INGESTED),
+        pytest.param(("--tags", "ingest"), "mixed", INGESTED, marks=pytest.mark.slow),
+        pytest.param(("Searcher",), "search", SEARCHES | OPENED | {"search_customers page"}, marks=pytest.mark.slow),
+        pytest.param(("EventLoader",), "ingest", INGESTED, marks=pytest.mark.slow),
     ],
 )
 def test_everything_they_do_is_good(

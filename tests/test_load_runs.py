@@ -38,7 +38,9 @@ def balanced(run: LoadRun) -> None:
     assert whole.latency.count == whole.offered
 
 
-@pytest.mark.parametrize("scenario", ["search", "ingest", "mixed"])
+@pytest.mark.parametrize(
+    "scenario", ["mixed", *(pytest.param(s, marks=pytest.mark.slow) for s in ("search", "ingest"))]
+)
 def test_each_scenario_runs_on_a_faithful_instance(scenario: str, instance: RunningInstance, tmp_path: Path) -> None:
     arguments = [scenario, "--rate", "25", "--time", "3s", "--slo", PATIENT, "--batch", "1-20", "--uploads", "10%"]
     done = cdp_load([*arguments, "--url", instance.origin, "--runs", str(tmp_path)], account(instance))
@@ -109,6 +111,7 @@ def cluster(instance: RunningInstance, tmp_path: Path) -> Iterator[tuple]:
         process.communicate()
 
 
+@pytest.mark.slow
 def test_a_master_and_three_workers_are_one_run(cluster: tuple, tmp_path: Path) -> None:
     master, workers = cluster
     done = ended(master)
@@ -165,6 +168,7 @@ def test_what_a_killed_run_had_is_kept(instance: RunningInstance, tmp_path: Path
     assert run.decision.exit_code == 3
 
 
+@pytest.mark.slow
 def test_a_run_ends_when_the_command_that_started_it_is_killed(instance: RunningInstance, tmp_path: Path) -> None:
     arguments = ["search", "--rate", "30", "--time", "60s", "--url", instance.origin, "--runs", str(tmp_path)]
     process = start(["-m", "cdp", "load", *arguments], account(instance))

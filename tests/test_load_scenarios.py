@@ -44,6 +44,7 @@ def _all_good(scenario: Any, instance: RunningInstance, arrivals: int) -> Counte
     return Counter(shot.name for shot, _ in played)
 
 
+@pytest.mark.slow
 def test_every_search_of_a_faithful_target_is_good(instance: RunningInstance, known: Known) -> None:
     search = SearchScenario(context_of(instance))
     search.prepare(known)
@@ -53,6 +54,7 @@ def test_every_search_of_a_faithful_target_is_good(instance: RunningInstance, kn
     assert 350 < names["search_customers miss"] + names["search_customers long"] < 650  # a fifth of them
 
 
+@pytest.mark.slow
 def test_every_batch_and_upload_of_a_faithful_target_is_good(instance: RunningInstance, known: Known) -> None:
     ingest = IngestScenario(context_of(instance), sizes="zipf:40", uploads=0.1)
     ingest.prepare(known)

@@ -196,6 +196,7 @@ def test_what_is_drawn_depends_on_the_seed_and_not_on_what_is_kept(
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_a_kept_life_is_lived_first(server: BrokenServer, contract: Contract, tmp_path: Path) -> None:
     """A tag that is changed twice in a row loses its last change: the life that every profile takes reads between."""
     steps: list[str] = []

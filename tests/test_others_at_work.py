@@ -100,6 +100,7 @@ def operations_of(contract: Contract, *sections: str) -> list[str]:
     return [o.id for o in contract.operations.values() if o.section in sections]
 
 
+@pytest.mark.slow
 def test_no_false_alarm_with_every_kind_at_once(servers: AwkwardServers, contract: Contract, tmp_path: Path) -> None:
     operations = operations_of(contract, "Feeds", "Email Blocking/Unblocking", "Customers Search")
     with servers.serving("latency_ms=0,busy_every=900,big=2000") as served:

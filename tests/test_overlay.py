@@ -190,6 +190,7 @@ def test_commands_take_an_overlay(tmp_path: Path) -> None:
     assert broken.returncode == 2 and "cannot be read" in told(broken)
 
 
+@pytest.mark.slow
 def test_a_target_names_its_overlay(tmp_path: Path) -> None:
     written(tmp_path, {"target": "$.paths['/feeds'].*", "remove": True})
     targets = tmp_path / "targets.toml"

@@ -346,6 +346,7 @@ def test_ctrl_c_removes_what_all_processes_created(front: Front, own_instance: R
     assert names_left(own_instance) == []
 
 
+@pytest.mark.slow
 def test_no_process_outlives_a_killed_run(own_instance: RunningInstance, tmp_path: Path) -> None:
     """Who would clean up is gone: nothing more is created, and `cdp clean` finds nobody at work."""
     command = CDP.run(own_instance.base_url, tmp_path, *CDP.allowing("writes,destructive"))

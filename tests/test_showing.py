@@ -164,6 +164,7 @@ def test_shells_complete_commands_and_formats(shell: str) -> None:
 # --- GitHub Actions ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_in_github_a_run_is_summed_up_and_annotated(instance: RunningInstance, tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     summary.write_text("what was there\n")

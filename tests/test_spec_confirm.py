@@ -93,6 +93,7 @@ def test_the_overlay_confirms_and_removes(server: BrokenServer, contract: Contra
             assert overlaid.operations[finding.operation.id].provenance == finding.operation.provenance
 
 
+@pytest.mark.slow
 def test_the_command_writes_and_counts(instance: RunningInstance, tmp_path: Path) -> None:
     path = tmp_path / "overlay.yaml"
     environment = {"CDP_TOKEN": instance.token}

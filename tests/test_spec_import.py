@@ -170,6 +170,7 @@ def test_what_the_file_does_not_show_is_listed_and_kept(
     assert not any("list_tags" in text for text in found.unshown)
 
 
+@pytest.mark.slow
 def test_the_contract_itself_brings_nothing_but_its_provenance(contract: Contract, tmp_path: Path) -> None:
     path = tmp_path / "own.json"
     path.write_text(json.dumps(contract.document), encoding="utf-8")

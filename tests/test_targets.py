@@ -308,6 +308,7 @@ def test_wrong_targets_end_with_2_and_one_line(tmp_path: Path, arguments: tuple[
     assert words in told(result) and len(result.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_production_is_run_against_when_it_is_meant(tmp_path: Path) -> None:
     file = written(tmp_path, "base_url = 'http://127.0.0.1:1'\ntoken_env = 'T'\nproduction = true")
     arguments = ("contract", "--target", "staging", "--targets", str(file), "--runs", str(tmp_path / "runs"))
