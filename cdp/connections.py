@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import threading
 import time
@@ -16,10 +17,22 @@ _IDLE_S = 0.5
 _GRACE_S = 0.05  # the timeout of a single read comes first, because it says more
 
 
+class _Final(http.client.HTTPResponse):
+    """The final answer to a request: interim ones before it (102, 103; RFC 9110 section 15.2) are passed over, which
+    http.client does for 100 alone."""
+
+    def begin(self) -> None:
+        super().begin()
+        while self.status < 200 and self.status != http.client.SWITCHING_PROTOCOLS:
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
+
+
 class _Watched:
     """A connection that tells the watch which socket it reads from."""
 
     watch: Watch
+    response_class = _Final
 
     def getresponse(self) -> Any:
         self.watch.reading(self.sock)  # type: ignore[attr-defined]

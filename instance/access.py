@@ -16,6 +16,7 @@ from instance.calls import Caller, Refusal
 from instance.contract import Operation
 from instance.store import Store
 
+MOST_TOKEN = 4096  # bytes
 TOKEN_LIFE = 8 * 3600.0
 RENEWABLE = 4 * 3600.0
 # Cheap on purpose (about 5 ms): the instance holds test data, and a suite logs in hundreds of times.
@@ -31,7 +32,7 @@ def authenticate(store: Store, headers: list[tuple[bytes, bytes]]) -> Caller:
             if found is not None:
                 raise unauthorized()
             found = value
-    if not found or len(found) > 512:
+    if not found or len(found) > MOST_TOKEN:
         raise unauthorized()
     caller = caller_of(store, hashlib.sha256(found).digest())
     if caller is None:

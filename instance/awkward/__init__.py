@@ -13,29 +13,44 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from instance.app import Application
+from instance.awkward.absent import Absent
 from instance.awkward.big import Big
+from instance.awkward.browsers import Browsers
 from instance.awkward.busy import Busy
 from instance.awkward.charset import Charset
 from instance.awkward.chunked import Chunked
 from instance.awkward.close import Close
+from instance.awkward.codes import Codes
+from instance.awkward.cold import Cold
+from instance.awkward.companions import Companions
+from instance.awkward.deflate import Deflate
 from instance.awkward.empty import Empty
 from instance.awkward.error_texts import ErrorTexts
 from instance.awkward.escapes import Escapes
 from instance.awkward.extra_headers import ExtraHeaders
+from instance.awkward.few import Bare, Single
 from instance.awkward.fields import Fields
 from instance.awkward.fractions import Fractions
 from instance.awkward.gzip_answers import GzipAnswers
+from instance.awkward.jwt import Jwt
 from instance.awkward.key_order import KeyOrder
 from instance.awkward.kind import Kind, Settings, World
 from instance.awkward.large_ids import FIRST, LargeIds
 from instance.awkward.latency import Latency
 from instance.awkward.limit_cap import LimitCap
+from instance.awkward.many_headers import ManyHeaders
 from instance.awkward.middleware import Middleware
+from instance.awkward.not_acceptable import NotAcceptable
 from instance.awkward.others import Others
+from instance.awkward.problems import Problems
+from instance.awkward.random_ids import RandomIds
+from instance.awkward.roles import Roles
+from instance.awkward.skew import Skew
+from instance.awkward.texts import Texts
 from instance.awkward.ties import Ties
 from instance.awkward.tokens import Tokens
 from instance.awkward.whitespace import Whitespace
-from instance.awkward.wire import HeaderCase, Idle, recased
+from instance.awkward.wire import ON_THE_WIRE, Fragments, HeaderCase, Idle, Interim, StatusLine, rewritten
 from instance.routing import Router
 from instance.store import Store
 
@@ -45,10 +60,11 @@ LIST = "list"
 KINDS: dict[str, type[Kind]] = {
     kind.name: kind
     for kind in (
-        *(LargeIds, Empty, Big, Ties),
-        *(Latency, Busy, LimitCap, Others, Tokens),
-        *(Fields, ErrorTexts, Fractions, KeyOrder, Whitespace, Escapes),
-        *(Charset, ExtraHeaders, GzipAnswers, Chunked, Close, HeaderCase, Idle),
+        *(LargeIds, RandomIds, Bare, Single, Empty, Texts, Roles, Big, Skew, Ties),
+        *(Latency, Cold, Busy, NotAcceptable, Browsers, Codes, LimitCap, Others, Tokens, Jwt),
+        *(Companions, Fields, Problems, ErrorTexts, Absent, Fractions, KeyOrder, Whitespace, Escapes),
+        *(Charset, ExtraHeaders, ManyHeaders, Deflate, GzipAnswers, Chunked, Close),
+        *(HeaderCase, StatusLine, Interim, Fragments, Idle),
     )
 }
 _TOGETHER = {"close_every": 4}  # where connections live long enough for the other kinds
@@ -79,7 +95,8 @@ class Awkwardness:
 
     def protocol(self, protocol: type[Any]) -> type[Any]:
         """The server's protocol with what works on the wire."""
-        return recased(protocol) if HeaderCase.name in self.names else protocol
+        kinds = ON_THE_WIRE & set(self.names)
+        return rewritten(protocol, kinds) if kinds else protocol
 
     def put_around(self, app: Application, store: Store, *, new: bool) -> Application:
         """The application with the kinds around it; a new store gets their data."""
@@ -108,12 +125,14 @@ def chosen(text: str, seed: int) -> Awkwardness:
         if name not in known:
             every = ", ".join(sorted(known))
             raise UnknownKind(f"there is no setting {name!r}{_close_to(name, known)}; they are {every}")
-        least = 0 if name == "latency_ms" else 1
+        least = 0 if name.endswith("_ms") else 1
         if not value.isascii() or not value.isdigit() or int(value) < least:
             raise UnknownKind(f"{name} takes a whole number from {least}, not {value!r}")
         values[name] = int(value)
     settings = replace(Settings(), **{**(_TOGETHER if together else {}), **values})
-    return Awkwardness(tuple(name for name in KINDS if together or name in named), settings, seed)
+    return Awkwardness(
+        tuple(name for name, kind in KINDS.items() if name in named or (together and not kind.alone)), settings, seed
+    )
 
 
 def _close_to(name: str, known: Any) -> str:

@@ -6,6 +6,7 @@ import zlib
 
 from instance.awkward.kind import Answer, Kind, Request, records_of
 from instance.contract import Operation
+from instance.store import Store
 
 
 class Fields(Kind):
@@ -25,7 +26,8 @@ class Fields(Kind):
             mark = zlib.crc32(str(record.get("id")).encode())
             record.setdefault("revision_hash", f"{mark:08x}")
             record.setdefault("extra_labels", [] if mark % 2 else None)
-        if isinstance(value, dict) and not any(record is value for record in records) and self._open(request, answer):
+        free = answer.status >= 400 or is_open(self.world.store, request)
+        if isinstance(value, dict) and not any(record is value for record in records) and free:
             self.count += 1
             value.setdefault("served", {"number": self.count, "by": f"node-{self.rng.randrange(4)}"})
             settings = value.get("selection_settings")
@@ -38,11 +40,11 @@ class Fields(Kind):
         schema = operation.item_schema if operation is not None else None
         return schema is None or "additionalProperties" not in self.world.store.contract.book.resolve(schema)
 
-    def _open(self, request: Request, answer: Answer) -> bool:
-        """Whether the answer is an object of known fields; one that maps names to values would get a wrong one."""
-        operation = request.operation
-        if answer.status >= 400 or operation is None or operation.answer is None:
-            return True
-        book = self.world.store.contract.book
-        schema = book.resolve(operation.answer)
-        return "additionalProperties" not in schema and bool(book.properties(operation.answer))
+
+def is_open(store: Store, request: Request) -> bool:
+    """Whether a success answer is an object of known fields; one that maps names to values would get a wrong one."""
+    operation = request.operation
+    if operation is None or operation.answer is None:
+        return True
+    book = store.contract.book
+    return "additionalProperties" not in book.resolve(operation.answer) and bool(book.properties(operation.answer))

@@ -17,7 +17,7 @@ class GzipAnswers(Kind):
 
     def after(self, request: Request, answer: Answer) -> None:
         accepted = request.header(b"accept-encoding").lower()
-        if not answer.body or b"gzip" not in accepted or _REFUSED.search(accepted):
+        if not answer.body or answer.get(b"content-encoding") or b"gzip" not in accepted or _REFUSED.search(accepted):
             return
         answer.write()
         answer.body = gzip.compress(answer.body, compresslevel=1, mtime=0)

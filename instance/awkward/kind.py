@@ -32,6 +32,7 @@ class Settings:
     others_every: int = 4
     token_s: int = 300
     big: int = 100_000
+    cold_ms: int = 3000
 
 
 @dataclass
@@ -85,7 +86,7 @@ class Answer:
 
     @property
     def is_json(self) -> bool:
-        return bool(self.body) and self.get(b"content-type").startswith(JSON_TYPE)
+        return bool(self.body) and self.get(b"content-type").lower().startswith(JSON_TYPE)
 
     @property
     def value(self) -> Any:
@@ -131,6 +132,7 @@ class Kind:
     name: ClassVar[str]
     sentence: ClassVar[str]
     allowed: ClassVar[str]
+    alone: ClassVar[bool] = False  # whether it stays out where all kinds are asked for
 
     def __init__(self, world: World) -> None:
         self.world = world

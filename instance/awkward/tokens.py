@@ -6,7 +6,7 @@ import hashlib
 
 from instance.awkward.kind import Answer, Kind, Request
 
-_HANDED_OUT = ("login_user", "refresh_token")
+HANDED_OUT = ("login_user", "refresh_token")
 
 
 class Tokens(Kind):
@@ -18,7 +18,7 @@ class Tokens(Kind):
     )
 
     def after(self, request: Request, answer: Answer) -> None:
-        handed_out = request.operation is not None and request.operation.id in _HANDED_OUT
+        handed_out = request.operation is not None and request.operation.id in HANDED_OUT
         if not handed_out or not isinstance(answer.value, dict) or "token" not in answer.value:
             return
         store = self.world.store

@@ -1,4 +1,4 @@
-"""What lies below the application: names of headers in other case, and connections that are closed while idle."""
+"""What lies below the application: how heads of answers are written, and connections that are closed while idle."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from instance.awkward.kind import Kind
 
-_HEAD = re.compile(rb"HTTP/1\.1 \d{3} ")
+_HEAD = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 _NAME = re.compile(rb"(?m)^([A-Za-z0-9-]+)(?=: )")
 
 
@@ -23,31 +23,75 @@ class Idle(Kind):
     allowed = "RFC 9112 section 9.5: a server may close an idle connection at any time"
 
 
-class RecasedTransport:
-    """A transport that writes the names of headers in other case; all else goes to the real one."""
+class StatusLine(Kind):
+    name = "status_line"
+    sentence = "the status line has no reason or another one, and HTTP/1.0 where the connection is closed"
+    allowed = "RFC 9112 sections 2.3 and 4: the reason may be empty and has no meaning; a proxy may speak HTTP/1.0"
 
-    def __init__(self, transport: Any) -> None:
+
+class Interim(Kind):
+    name = "interim"
+    sentence = "before one in three answers come 102 Processing or 103 Early Hints"
+    allowed = "RFC 9110 section 15.2: every client has to be able to read interim answers that it did not ask for"
+
+
+class Fragments(Kind):
+    name = "fragments"
+    sentence = "heads of answers come in pieces, cut in the middle of a line"
+    allowed = "RFC 9112 section 2: a message is a stream of bytes; TCP knows no borders in it"
+
+
+INTERIM = (b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n")
+
+
+class AwkwardTransport:
+    """A transport that writes heads of answers in other ways; all else goes to the real one."""
+
+    def __init__(self, transport: Any, kinds: frozenset[str]) -> None:
         self._transport = transport
+        self._kinds = kinds
         self._heads = 0
 
     def write(self, data: bytes) -> None:
-        if _HEAD.match(data):
-            self._heads += 1
-            head, blank, body = data.partition(b"\r\n\r\n")
+        found = _HEAD.match(data)
+        if found is None:
+            self._transport.write(data)
+            return
+        self._heads += 1
+        head, blank, body = data.partition(b"\r\n\r\n")
+        if HeaderCase.name in self._kinds:
             how = bytes.upper if self._heads % 2 else bytes.title
-            data = _NAME.sub(lambda found: how(found[1]), head) + blank + body
+            head = _NAME.sub(lambda found: how(found[1]), head)
+        if StatusLine.name in self._kinds:
+            head = self._status_line(head, found[1])
+        if Interim.name in self._kinds and self._heads % 3 == 0:
+            self._transport.write(INTERIM[self._heads // 3 % 2])
+        data = head + blank + body
+        for cut in (7, len(head) // 2) if Fragments.name in self._kinds else ():
+            self._transport.write(data[:cut])
+            data = data[cut:]
         self._transport.write(data)
+
+    def _status_line(self, head: bytes, status: bytes) -> bytes:
+        _, line, rest = head.partition(b"\r\n")
+        low = rest.lower()
+        old = b"connection: close" in low and b"transfer-encoding" not in low
+        reason = (b"", b"Alles in Ordnung", b"OK")[self._heads % 3]
+        return (b"HTTP/1.0 " if old else b"HTTP/1.1 ") + status + b" " + reason + line + rest
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
 
-def recased(protocol: Any) -> Any:
-    """The protocol with names of headers in other case."""
+def rewritten(protocol: Any, kinds: frozenset[str]) -> Any:
+    """The protocol with heads of answers that are written as these kinds do."""
 
-    class Recased(protocol):
+    class Rewritten(protocol):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self.transport = RecasedTransport(transport)
+            self.transport = AwkwardTransport(transport, kinds)
 
-    return Recased
+    return Rewritten
+
+
+ON_THE_WIRE = frozenset({HeaderCase.name, StatusLine.name, Interim.name, Fragments.name})
