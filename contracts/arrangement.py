@@ -220,6 +220,8 @@ class Arrangement:
             try:
                 return self.finder.value_from(schema["x-value-from"], {})
             except Unavailable:
+                if "field" in schema["x-value-from"]:
+                    raise  # it names something that is there; made up, it would name nothing
                 return None
         entity = schema["x-entity"]
         field = schema.get("x-field", "id")

@@ -57,10 +57,13 @@ class Events:
         return f"{self.session.prefix}-{share}{self.operation.order}-{what}-{next(self._numbers)}"
 
     def row(self, identifier: str, payload: Any = None, **fields: Any) -> Row:
-        """A valid event; each has a time of its own."""
+        """A valid event; each has a time of its own. Raises NotExercised where nothing tells what it may be of."""
         if not self._template:
             schema = self.session.contract.document["components"]["schemas"][self.ingestion.rows]
-            self._template = self.bench.arrangement.sampler.body(schema)
+            try:
+                self._template = self.bench.arrangement.sampler.body(schema)
+            except Unavailable as error:
+                raise NotExercised(str(error)) from None
         number = next(self._numbers)
         moment = _FIRST_EVENT + timedelta(seconds=number)
         own = {

@@ -55,8 +55,8 @@ def unknown_token(s: Subject) -> None:
     s.exercised()
 
 
-# A server or proxy may refuse what it cannot read as a header before a token is looked at (RFC 9110 sections 5.4 and 5.5,
-# RFC 6585 section 5).
+# What cannot be read as a header may be refused before a token is looked at (RFC 9110 sections 5.4, 5.5; RFC 6585
+# section 5).
 NO_HEADER = {OVERLONG: (400, 431), OTHER_BYTES: (400,)}
 
 

@@ -22,16 +22,13 @@ class Codes(Kind):
     )
 
     async def before(self, request: Request) -> Answer | None:
-        token = request.header(b"x-access-token")
-        if len(token) > MOST_BYTES:
-            return _refusal(431, b'{"message":"A header is too large."}')
-        if not token.isascii():
-            return _refusal(400, b'{"message":"A header holds what no header may hold."}')
-        return None
+        status = _unreadable(request)
+        said = b'{"message":"A header is too large, or holds what no header may hold."}'
+        return Answer(status, [(b"content-type", JSON_TYPE)], said) if status else None
 
     def after(self, request: Request, answer: Answer) -> None:
         operation = request.operation
-        if operation is None or request.scope["raw_path"].startswith(_AUDIENCE):
+        if operation is None or _unreadable(request) or request.scope["raw_path"].startswith(_AUDIENCE):
             return
         if zlib.crc32(f"{operation.id} {self.world.seed}".encode()) % 2:
             return
@@ -46,5 +43,7 @@ class Codes(Kind):
         return any(book.kind(known.schema) == "integer" and not value.isdigit() for known, value in pairs)
 
 
-def _refusal(status: int, body: bytes) -> Answer:
-    return Answer(status, [(b"content-type", JSON_TYPE)], body)
+def _unreadable(request: Request) -> int:
+    """The status of a refusal for the token's header as such; 0 where it can be read."""
+    token = request.header(b"x-access-token")
+    return 431 if len(token) > MOST_BYTES else 0 if token.isascii() else 400
