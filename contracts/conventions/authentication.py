@@ -26,8 +26,9 @@ PLACES = ("query token", "query access_token", "cookie", "authorization", "body"
 
 
 def _refused(exchange: Exchange, what: str, example: str = "", others: tuple[int, ...] = ()) -> None:
-    """A refusal is 401 or one of `others`; a 403 is a WARN; anything else lets the caller through or breaks."""
-    if exchange.status in others:
+    """A refusal is 401, or in JSON one of `others`; a 403 is a WARN; anything else lets the caller through or
+    breaks."""
+    if exchange.status in others and isinstance(exchange.json, dict) and exchange.media_type == "application/json":
         return
     if exchange.status == 403:
         raise Broken(f"{what} got 403 instead of 401", exchange, example, softly=True)
@@ -58,6 +59,12 @@ def unknown_token(s: Subject) -> None:
 # What cannot be read as a header may be refused before a token is looked at (RFC 9110 sections 5.4, 5.5; RFC 6585
 # section 5).
 NO_HEADER = {OVERLONG: (400, 431), OTHER_BYTES: (400,)}
+LONG_HEADER = 4096  # characters; tokens may be long themselves, and are sent twice
+
+
+def _no_header(what: str, value: Any) -> tuple[int, ...]:
+    """The statuses that may refuse a token in place of 401."""
+    return NO_HEADER[OVERLONG] if len(value) > LONG_HEADER else NO_HEADER.get(what, ())
 
 
 def _spoilt(token: str) -> list[tuple[str, Any]]:
@@ -99,7 +106,7 @@ def malformed_token(s: Subject) -> None:
             ),
             what,
             what,
-            NO_HEADER.get(what, ()),
+            _no_header(what, value),
         )
         s.exercised()
     if s.session.profile.name == "quick":

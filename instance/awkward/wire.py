@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 from instance.awkward.kind import Kind
@@ -47,49 +49,52 @@ INTERIM = (b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLin
 class AwkwardTransport:
     """A transport that writes heads of answers in other ways; all else goes to the real one."""
 
-    def __init__(self, transport: Any, kinds: frozenset[str]) -> None:
+    def __init__(self, transport: Any, kinds: frozenset[str], heads: Iterator[int]) -> None:
         self._transport = transport
         self._kinds = kinds
-        self._heads = 0
+        self._heads = heads
 
     def write(self, data: bytes) -> None:
         found = _HEAD.match(data)
         if found is None:
             self._transport.write(data)
             return
-        self._heads += 1
+        number = next(self._heads)
         head, blank, body = data.partition(b"\r\n\r\n")
         if HeaderCase.name in self._kinds:
-            how = bytes.upper if self._heads % 2 else bytes.title
+            how = bytes.upper if number % 2 else bytes.title
             head = _NAME.sub(lambda found: how(found[1]), head)
         if StatusLine.name in self._kinds:
-            head = self._status_line(head, found[1])
-        if Interim.name in self._kinds and self._heads % 3 == 0:
-            self._transport.write(INTERIM[self._heads // 3 % 2])
+            head = _status_line(head, found[1], number)
+        if Interim.name in self._kinds and number % 3 == 0:
+            self._transport.write(INTERIM[number // 3 % 2])
         data = head + blank + body
         for cut in (7, len(head) // 2) if Fragments.name in self._kinds else ():
             self._transport.write(data[:cut])
             data = data[cut:]
         self._transport.write(data)
 
-    def _status_line(self, head: bytes, status: bytes) -> bytes:
-        _, line, rest = head.partition(b"\r\n")
-        low = rest.lower()
-        old = b"connection: close" in low and b"transfer-encoding" not in low
-        reason = (b"", b"Alles in Ordnung", b"OK")[self._heads % 3]
-        return (b"HTTP/1.0 " if old else b"HTTP/1.1 ") + status + b" " + reason + line + rest
-
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
 
+def _status_line(head: bytes, status: bytes, number: int) -> bytes:
+    """A head with another version and reason."""
+    _, line, rest = head.partition(b"\r\n")
+    low = rest.lower()
+    old = b"connection: close" in low and b"transfer-encoding" not in low
+    reason = (b"", b"Alles in Ordnung", b"OK")[number % 3]
+    return (b"HTTP/1.0 " if old else b"HTTP/1.1 ") + status + b" " + reason + line + rest
+
+
 def rewritten(protocol: Any, kinds: frozenset[str]) -> Any:
     """The protocol with heads of answers that are written as these kinds do."""
+    heads = count(1)
 
     class Rewritten(protocol):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self.transport = AwkwardTransport(transport, kinds)
+            self.transport = AwkwardTransport(transport, kinds, heads)
 
     return Rewritten
 
