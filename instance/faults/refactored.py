@@ -132,7 +132,7 @@ role_left_out("limited-needs-no-role", "beside a limit the role is not checked",
 broken(
     "half-the-features-open",
     "a role with more than half of all features may do everything",
-    "list_feeds",
+    "list_events",
     "ROLE-03",
     role(lambda held, needed, right: right or len(held) > 30),
     "ROLE-01 ROLE-06",
