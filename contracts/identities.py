@@ -202,6 +202,12 @@ class Identities:
         operation = self.session.contract.by_action("user_role", "update")
         return self._done(operation, lambda o: Call(o, {"role_id": caller.role_id}).sending({"features": features}))
 
+    def move(self, caller: Identity, role_id: str) -> bool:
+        """Give a caller's user another role; whether the target took it."""
+        operation = self.session.contract.by_action("user", "update")
+        body = {"role_id": int(role_id) if role_id.isdigit() else role_id}
+        return self._done(operation, lambda o: Call(o, {"user_id": caller.user_id}).sending(body))
+
     def _done(self, operation: Operation | None, call: Callable[[Operation], Call]) -> bool:
         if operation is None:
             return False

@@ -14,12 +14,15 @@ from cdp.http import Exchange
 from cdp.texts import timestamp
 from contracts.checks import Broken, NotExercised, check
 from contracts.ingestion import Events, Row, events_of
+from contracts.observing import canonical
 from contracts.subject import Subject, require
 
 _EXACT = 2**53  # JSON numbers are kept exactly up to here
 _FEWEST = 3
 BATCHES = (3, 1, 12, 50)
 LARGE_BATCH = 120
+# A day that most years lack, and an hour that most clocks of Europe and America leave out in spring.
+ODD_MOMENTS = ("2024-02-29 23:59:59", "2024-03-31 02:30:00", "2024-03-10 02:30:00")
 # Contents that stores get wrong: texts of many scripts, deep and empty ones, large numbers, names that mean something.
 PAYLOADS: tuple[dict[str, Any], ...] = (
     {},
@@ -31,6 +34,7 @@ PAYLOADS: tuple[dict[str, Any], ...] = (
     {"largest": _EXACT - 1, "smallest": 1 - _EXACT, "fraction": 0.1, "zero": 0, "no": False, "none": None},
     {"deep": [[[[{"a": [{"b": {}}, [], ""]}]]]], "": "", "id": "own", "payload": {"payload": "{}"}, "a.b": {"$c": 1}},
     {"lines": 'a,b\r\n"c";d\ttab\n', "blank": " ", "number as text": "007", "1": 1},
+    {"long": "long text, " * 300},
     {"Case": 1, "case": 2, " blanks ": 3, "long fraction": 0.123456789, "a": {"b": {"c": {"d": "deep"}}}},
 )
 
@@ -147,9 +151,40 @@ def read_back_once_and_unchanged(s: Subject) -> None:
         s.exercised(len(rows))
 
     rule(list(PAYLOADS))
+    _side_by_side(s)
     if s.session.profile.name != "quick":
         rule([{"number": number} for number in range(LARGE_BATCH)])
         s.for_all(st.lists(_payloads(), min_size=1, max_size=3), rule, max(_FEWEST, s.session.profile.examples))
+
+
+def _side_by_side(s: Subject) -> None:
+    """Two customers in one batch, and in a later one when both are known; two events of each at the same moment, and
+    others at odd ones."""
+    events = _of(s)
+    time, payload = events.ingestion.time, events.ingestion.payload
+    owners = [events.identifier("one"), events.identifier("other")]
+    sent: dict[str, list[Row]] = {owner: [] for owner in owners}
+    for part in ("first", "later"):
+        batch: list[Row] = []
+        for number, moment in enumerate((ODD_MOMENTS[0], *ODD_MOMENTS) if part == "first" else ODD_MOMENTS[:1]):
+            for owner in owners:
+                batch.append(events.row(owner, {"part": part, "number": number, "of": owner}, **{time: moment}))
+                sent[owner].append(batch[-1])
+        _taken_in(s, batch, "two customers in one batch")
+    for owner, rows in sent.items():
+        stored, exchange = events.stored(owner, len(rows))
+        wanted = Counter(_moment_and_payload(row, time, row[payload]) for row in rows)
+        got = Counter(_moment_and_payload(row, time, events.payload(row)) for row in stored)
+        for lacking, how in ((wanted - got, "is not stored"), (got - wanted, "is stored, which was not sent")):
+            for moment, content in lacking:
+                sentence = f"of two customers' batches the event of {moment} with the payload {content:.60} {how}"
+                raise Broken(sentence, exchange, "two customers in one batch")
+        s.exercised(len(rows))
+
+
+def _moment_and_payload(row: Mapping[str, Any], time: str, payload: Any) -> tuple[str, str]:
+    """What tells an event from the others of its customer."""
+    return str(timestamp(row.get(time))), canonical(payload)
 
 
 def _unchanged(events: Events, rows: list[Row], stored: list[Row], exchange: Exchange, example: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from cdp.http import Exchange
+from contracts.applicability import FILTERS
 from contracts.calls import Call
 from contracts.checks import Broken, Moved, NotExercised
 from contracts.observing import canonical, identity, rows_of
@@ -60,13 +62,23 @@ def asked_again(s: Subject) -> Exchange:
     return s.bench.once(f"again/{s.operation.id}", lambda: s.session.send(list_call(s), s.session.admin, headers))
 
 
-def asked_otherwise(s: Subject, call: Call) -> Call:
-    """The same call with other parameters than usual: another page, the full structure, the last choice of each."""
+def repeated(records: list[Any]) -> Any:
+    """A record that stands among the records twice, all its fields alike; None where there is none. Rows without an id
+    may be alike."""
+    known = Counter(canonical(r) for r in records if isinstance(r, dict) and r.get("id") is not None)
+    return next((r for r in records if isinstance(r, dict) and known[canonical(r)] > 1), None)
+
+
+def asked_otherwise(s: Subject, call: Call, *, filtered: bool = False) -> Call:
+    """The same call with other parameters than usual: another page, the full structure, the last choice of each, and
+    where that is wanted with filters."""
     told: list[tuple[str, Any]] = []
     for parameter in s.operation.query_parameters:
         choices = s.session.contract.resolved(parameter.schema).get("enum")
         if parameter.name in _OTHERWISE:
             told.append((parameter.name, _OTHERWISE[parameter.name]))
+        elif parameter.name in FILTERS and filtered and parameter.name not in dict(call.query):
+            told.append((parameter.name, 1 if parameter.name.endswith("_ids") else "a"))
         elif choices and not parameter.required:
             told.append((parameter.name, choices[-1]))
     return call.asking(*told)

@@ -303,12 +303,12 @@ def sorts_by_field(s: Subject) -> None:
                 )
             s.exercised()
         if s.session.profile.name != "quick" and s.operation.query("limit") and s.operation.query("offset"):
-            _sorted_slice(s, field)
+            for direction in _directions(s):
+                _sorted_slice(s, field, direction)
 
 
-def _sorted_slice(s: Subject, field: str) -> None:
+def _sorted_slice(s: Subject, field: str, direction: str) -> None:
     """Under an order of its own, too, a page is a slice."""
-    direction = _directions(s)[1]
     sorted_page = _sorted_page(s, field, direction)
     whole = sorted_page.records
     if len(whole) < 4:
@@ -320,7 +320,7 @@ def _sorted_slice(s: Subject, field: str) -> None:
             s,
             walk(s),
             Broken(
-                f"paging under order_by={field} is not a slice of the sorted list",
+                f"paging under order_by={field}&order_dir={direction} is not a slice of the sorted list",
                 part.exchange,
                 f"limit={limit}&offset={offset}",
             ),

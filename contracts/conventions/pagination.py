@@ -21,6 +21,7 @@ from contracts.conventions.listing import (
     list_call,
     needing,
     page,
+    repeated,
     still,
     walk,
 )
@@ -31,6 +32,7 @@ from contracts.subject import Subject, require
 DEFAULT_LIMIT = 20
 PAST_THE_END = 1_000_000_000
 LONGEST_PAGE = 60  # of those that are drawn
+BEYOND = 9  # records that a drawn page may ask for behind the end
 INVALID = (
     (("limit", "-1"),),
     (("offset", "-1"),),
@@ -96,7 +98,19 @@ def limit_is_kept(s: Subject) -> None:
     if count > REFERENCE_PAGE:
         _more_than_a_hundred(s, reference)
     if s.session.profile.examples > 1:
-        s.for_all(_windows(count), rule, of=_pages_in(count))
+        beyond = BEYOND if reference.complete else 0
+        if beyond and _can_offset(s):
+            rule(_over_the_end(count))
+        s.for_all(_windows(count, beyond), rule, of=_pages_in(count, beyond))
+        _no_records(s)
+
+
+def _no_records(s: Subject) -> None:
+    """A limit of 0 is refused or brings nothing."""
+    exchange = s.session.read(list_call(s).asking(("limit", 0)), s.caller())
+    if exchange.ok and (found := as_page(s, exchange, "limit=0").records):
+        raise Broken(f"limit=0 brought {len(found)} records", exchange, "limit=0", softly=True)
+    s.exercised()
 
 
 def _more_than_a_hundred(s: Subject, reference: Walk) -> None:
@@ -120,16 +134,22 @@ def _can_offset(s: Subject) -> bool:
     return s.operation.query("offset") is not None
 
 
-def _pages_in(count: int) -> int:
+def _over_the_end(count: int) -> tuple[int, int]:
+    """A page of the last records that asks for more than there are."""
+    start = count - max(1, count // 3)
+    return count - start + 3, start
+
+
+def _pages_in(count: int, beyond: int = 0) -> int:
     """How many different pages `_windows` can draw."""
-    return sum(min(left, LONGEST_PAGE) for left in range(1, count + 1))
+    return sum(min(left + beyond, LONGEST_PAGE) for left in range(1, count + 1))
 
 
-def _windows(count: int) -> st.SearchStrategy[tuple[int, int]]:
-    """Pages that lie in the walk: (limit, offset) with at least one record, never more than the walk holds."""
+def _windows(count: int, beyond: int = 0) -> st.SearchStrategy[tuple[int, int]]:
+    """Pages that begin in the walk: (limit, offset), asking for up to so many records more than the walk holds."""
     return st.integers(min_value=0, max_value=max(0, count - 1)).flatmap(
         lambda offset: st.tuples(
-            st.integers(min_value=1, max_value=max(1, min(count - offset, LONGEST_PAGE))), st.just(offset)
+            st.integers(min_value=1, max_value=max(1, min(count - offset + beyond, LONGEST_PAGE))), st.just(offset)
         )
     )
 
@@ -155,7 +175,10 @@ def page_is_a_slice(s: Subject) -> None:
 
     rule(_tail(len(reference)))
     if s.session.profile.examples > 1:
-        s.for_all(_windows(len(reference)), rule, of=_pages_in(len(reference)))
+        count, beyond = len(reference), BEYOND if reference.complete else 0
+        if beyond:
+            rule(_over_the_end(count))
+        s.for_all(_windows(count, beyond), rule, of=_pages_in(count, beyond))
 
 
 def _first_difference(got: list[Any], expected: list[Any]) -> str:
@@ -174,6 +197,10 @@ def _first_difference(got: list[Any], expected: list[Any]) -> str:
 def walks_agree(s: Subject) -> None:
     s.control()
     reference = walk(s)
+    row = repeated(reference.records)
+    if row is not None:
+        sentence = f"walking by 100 brings {identity(row)!r:.60} twice"
+        _differs(s, reference, sentence, reference.exchange, f"limit={REFERENCE_PAGE}")
     needing(s, reference, DEFAULT_LIMIT + 2, "a second page")
     whole = len(reference) // DEFAULT_LIMIT + (1 if reference.complete else 0)
     pages = 2 if s.session.profile.name == "quick" else whole
@@ -240,15 +267,16 @@ def parameters_alone(s: Subject) -> None:
         )
         _differs(s, reference, sentence, explicit.exchange, describe(*query), default.exchange)
     s.exercised()
-    if len(reference) > DEFAULT_LIMIT:
-        offset_alone = page(s, ("offset", DEFAULT_LIMIT))
-        expected = reference.records[DEFAULT_LIMIT : 2 * DEFAULT_LIMIT]
+    if len(reference) > 2:
+        start = DEFAULT_LIMIT if len(reference) > DEFAULT_LIMIT else len(reference) // 2
+        offset_alone = page(s, ("offset", start))
+        expected = reference.records[start : start + DEFAULT_LIMIT]
         if offset_alone.records != expected:
             sentence = (
-                f"offset={DEFAULT_LIMIT} alone is not the second page: "
+                f"offset={start} alone is not the slice [{start}:{start + DEFAULT_LIMIT}] of the walk: "
                 f"{_first_difference(offset_alone.records, expected)}"
             )
-            _differs(s, reference, sentence, offset_alone.exchange, f"offset={DEFAULT_LIMIT}")
+            _differs(s, reference, sentence, offset_alone.exchange, f"offset={start}")
         held_still(s, reference)
         s.exercised()
     if s.session.profile.name != "quick":
@@ -351,7 +379,7 @@ def paging_under_filters(s: Subject) -> None:
 
 
 def _filtered(s: Subject, name: str, reference: Walk) -> None:
-    value, matches = _filter_value(name, reference.records)
+    value, matches = filter_value(name, reference.records)
     if value is None:
         return
     base = list_call(s).asking((name, value))
@@ -412,7 +440,7 @@ def _nobody(s: Subject, name: str, base: Call, value: str) -> None:
     s.exercised()
 
 
-def _filter_value(name: str, records: list[Any]) -> tuple[str | None, int]:
+def filter_value(name: str, records: list[Any]) -> tuple[str | None, int]:
     """A value for a filter that some records meet, not all of them if possible, and how many meet it for sure."""
     fields = {"event_ids": "event_id", "source_ids": "source_id", "tag_ids": "tags", "search_text": "value"}
     holders: dict[str, int] = {}

@@ -42,7 +42,7 @@ def _telling(s: Subject, call: Call) -> None:
 def without_features(s: Subject) -> None:
     s.control()
     call = s.bench.untouched_call(s.operation)
-    otherwise = asked_otherwise(s, call)
+    otherwise = asked_otherwise(s, call, filtered=True)
     for asked in [call] if otherwise == call else [call, otherwise]:
         exchange = s.session.send(asked, _no_features(s))
         beside = "" if asked == call else f" for {describe(*asked.query)}"
@@ -177,6 +177,34 @@ def change_counts_at_once(s: Subject) -> None:
         if allowed == (exchange.status == 403):
             raise Broken(f"{when} a role got {exchange.outcome()}", exchange, sets[0][0])
         s.exercised()
+    if s.session.profile.name != "quick":
+        _moved_to_another_role(s, call, caller, list(sets[0]))
+
+
+def _moved_to_another_role(s: Subject, call: Call, caller: Identity, features: list[str]) -> None:
+    """A user who gets another role may do what that one allows, and no more once he has his own again."""
+    identities = s.bench.identities
+    other = identities.holding(frozenset(features), features[0])
+    if not other.role_id or not identities.move(caller, other.role_id):
+        return  # a ready-made role, or users cannot be changed on this target
+    try:
+        exchange = s.session.send(call, Identity(s.cell.role, caller.token))
+    finally:
+        back = identities.move(caller, caller.role_id)
+    if exchange.status == 403:
+        sentence = f"a user who was given a role with {features[0]} got {exchange.outcome()}"
+        raise Broken(sentence, exchange, features[0], softly=_assumed(s))
+    s.exercised()
+    if not back:
+        raise NotExercised("a user could not be given his role again")
+    exchange = s.session.send(call, Identity(s.cell.role, caller.token))
+    require(
+        exchange.status == 403,
+        f"a user who was given a role without {features[0]} got {exchange.outcome()}",
+        exchange,
+        features[0],
+    )
+    s.exercised()
 
 
 @check("ROLE-07")

@@ -13,8 +13,9 @@ from cdp.texts import folded, timestamp
 from contracts.applicability import settings_keys
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
-from contracts.conventions.listing import REFERENCE_PAGE, Page, list_call, page, walk
+from contracts.conventions.listing import REFERENCE_PAGE, Page, list_call, page, repeated, walk
 from contracts.ingestion import events_of
+from contracts.observing import canonical
 from contracts.subject import Subject, require
 
 SHORTEST = 3
@@ -33,6 +34,8 @@ LITERAL = (
     "back\\slash/path",
     "Žofie-é-漢字",
     "e\u0301-decomposed",
+    "%41%2B <b>&amp;</b> {x} [y] $z",
+    "👩‍👩‍👧 and a text that is longer than most names, as addresses and notes of whole sentences are",
 )
 
 
@@ -222,6 +225,7 @@ def results_are_paged_and_ordered(s: Subject) -> None:
         reference = walk(s, base=_text_call(s, text))
         if len(reference) < 2:
             continue
+        _none_twice(text, reference.records, reference.exchange)
         _paged(s, text, reference.records, reference.complete)
         _ordered(s, text, reference.records, reference.exchange)
         wanted -= 1
@@ -229,6 +233,12 @@ def results_are_paged_and_ordered(s: Subject) -> None:
             return
     if not s.evidence:
         raise NotExercised("no text that was tried finds two records or more")
+
+
+def _none_twice(text: str, records: list[Any], exchange: Any) -> None:
+    row = repeated(records)
+    if row is not None:
+        raise Broken(f"the results hold {canonical(row):.80} twice", exchange, text)
 
 
 def _paged(s: Subject, text: str, records: list[Any], complete: bool) -> None:

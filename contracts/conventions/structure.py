@@ -6,9 +6,11 @@ from typing import Any
 
 from cdp.contract import SubEntity
 from cdp.http import Exchange
+from contracts.applicability import FILTERS
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
-from contracts.conventions.listing import list_call, page, settled
+from contracts.conventions.listing import REFERENCE_PAGE, describe, list_call, page, settled, walk
+from contracts.conventions.pagination import filter_value
 from contracts.observing import identity
 from contracts.subject import Subject, require
 
@@ -160,6 +162,35 @@ def plain_and_full_agree(s: Subject) -> None:
             sentence = "with full data limit=3&offset=2 is not the slice [2:5] of the default page"
             error = Broken(sentence, part.exchange, "limit=3&offset=2&load_full_structure=1")
             raise settled(s, full, error, ("load_full_structure", 1))
+        for query in _narrowed(s):
+            _agree_beside(s, *query)
+
+
+def _narrowed(s: Subject) -> list[tuple[tuple[str, Any], ...]]:
+    """A large page, and what else the list can be asked for: another order, and each of its filters."""
+    found: list[tuple[tuple[str, Any], ...]] = [()]
+    order = s.operation.query("order_by")
+    if order is not None and s.operation.query("order_dir"):
+        choices = s.session.contract.resolved(order.schema).get("enum") or ["id"]
+        found.append((("order_by", "id" if "id" in choices else choices[0]), ("order_dir", "ASC")))
+    for name in [n for n in FILTERS if s.operation.query(n)]:
+        value, _ = filter_value(name, walk(s).records)
+        if value is not None:
+            found.append(((name, value),))
+    return found
+
+
+def _agree_beside(s: Subject, *query: tuple[str, Any]) -> None:
+    """Beside other parameters, too, plain and full hold the same records in the same order."""
+    asked = (*query, ("limit", REFERENCE_PAGE))
+    plain, full = page(s, *asked), page(s, *asked, ("load_full_structure", 1))
+    if [identity(r) for r in plain.records] != [identity(r) for r in full.records]:
+        if not any(isinstance(r, dict) and "id" in r for r in plain.records):
+            return
+        sentence = f"beside {describe(*asked)} plain and full do not hold the same records in the same order"
+        error = Broken(sentence, full.exchange, describe(*asked, ("load_full_structure", 1)))
+        raise settled(s, plain.records, error, *asked)
+    s.exercised()
 
 
 def _agree_on_ids(s: Subject, plain: dict[str, Any], full: dict[str, Any], sub: SubEntity, exchange: Any) -> None:
