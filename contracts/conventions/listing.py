@@ -62,10 +62,10 @@ def asked_again(s: Subject) -> Exchange:
     return s.bench.once(f"again/{s.operation.id}", lambda: s.session.send(list_call(s), s.session.admin, headers))
 
 
-def repeated(records: list[Any]) -> Any:
-    """A record that stands among the records twice, all its fields alike; None where there is none. Rows without an id
-    may be alike."""
-    known = Counter(canonical(r) for r in records if isinstance(r, dict) and r.get("id") is not None)
+def repeated(records: list[Any], key: str = "id") -> Any:
+    """A record that stands among the records twice, all its fields alike; None where there is none. Rows without the
+    key, which says what they are about, may be alike."""
+    known = Counter(canonical(r) for r in records if isinstance(r, dict) and r.get(key) is not None)
     return next((r for r in records if isinstance(r, dict) and known[canonical(r)] > 1), None)
 
 

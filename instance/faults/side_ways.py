@@ -177,14 +177,14 @@ struct(
 def role_left_out(name: str, what: str, asked: str) -> None:
     fits = fitting.every(fitting.paged, fitting.featured, fitting.asks(asked))
     alter = unchecked(lambda r: r.get(asked) is not None)
-    broken(name, what, "list_attributes list_segments", "ROLE-01", alter, "ROLE-03 ROLE-04 ROLE-06", fits=fits)
+    broken(name, what, "list_attributes list_reports", "ROLE-01", alter, "ROLE-03 ROLE-04 ROLE-06", fits=fits)
 
 
 role_left_out("sorted-needs-no-role", "beside order_by the role is not checked", "order_by")
 broken(
     "filtered-needs-no-role",
     "beside a filter the role is not checked",
-    "list_attributes list_segments",
+    "list_attributes",
     "ROLE-01",
     unchecked(lambda r: given(r, *FILTERS)),
     "ROLE-03 ROLE-04 ROLE-06",
