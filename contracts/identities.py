@@ -236,6 +236,10 @@ class Identities:
         }
         return frozenset(close - self._features)
 
+    def all_but_one(self) -> frozenset[str]:
+        """Nearly all features: what counts them or keeps them in too small a place breaks on it."""
+        return self._features - {min(self._features, default="")}
+
     def prepare(self, operations: list[Operation], roles_wanted: bool, processes: int = 1) -> None:
         """Make every caller that the cells will need before anything is read, so that lists of users and roles hold
         still meanwhile. `processes`: how many of them judge, each with a changeable caller of its own."""
@@ -244,6 +248,7 @@ class Identities:
         sets = {
             frozenset[str](): "no-features",
             self.lookalikes(): "feature-sets",
+            self.all_but_one(): "feature-sets",
             **dict.fromkeys(self.random_sets, "feature-sets"),
         }
         for operation in operations:

@@ -13,7 +13,7 @@ from contracts.applicability import text_fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.disclosure import internals
-from contracts.conventions.harmless import harmless, unknown_id
+from contracts.conventions.harmless import harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
 from contracts.observing import State
 from contracts.session import ANONYMOUS
@@ -46,12 +46,14 @@ def no_token(s: Subject) -> None:
     call = s.bench.untouched_call(s.operation)
     if (asked := asked_otherwise(s, call, filtered=True)) != call:
         _refused(_try(s, call=asked), f"a request without a token for {describe(*asked.query)}")
-    if (unknown := unknown_id(s, call)) != call:
-        exchange = _try(s, call=unknown)
-        what = "a request without a token for an unknown id"
-        if exchange.status in (400, 404, 422):  # refused, but it tells which ids there are
-            raise Broken(f"{what} got {exchange.outcome()} instead of 401", exchange, "an unknown id", softly=True)
-        _refused(exchange, what, "an unknown id")
+    for what, wrong in (("an unknown id", unknown_id(s, call)), ("an invalid body", invalid_body(call))):
+        if wrong == call:
+            continue
+        exchange = _try(s, call=wrong)
+        said = f"a request without a token with {what}"
+        if exchange.status in (400, 404, 415, 422):  # refused, but it tells which ids there are, and what is valid
+            raise Broken(f"{said} got {exchange.outcome()} instead of 401", exchange, what, softly=True)
+        _refused(exchange, said, what)
     s.exercised()
 
 

@@ -38,9 +38,9 @@ from contracts.conventions.life_model import (
     same,
 )
 from contracts.conventions.life_values import FEW, MANY, Values
-from contracts.conventions.listing import REFERENCE_PAGE
+from contracts.conventions.listing import REFERENCE_PAGE, asked_about, describe
 from contracts.finding import Unavailable
-from contracts.observing import identity, record_of
+from contracts.observing import identity, record_of, rows_of
 from contracts.subject import Subject, Workbench
 
 
@@ -365,6 +365,20 @@ class Life:
                 self._broken(("LIFE-04", DELETE), f"a deleted {self.entity.words} is still in the list", exchange)
             elif whole or peer.listed:
                 self._kept("LIFE-04", DELETE)
+        gone = [k for k in peers if not k.alive]
+        if gone and ("LIFE-04", DELETE) not in self.found:
+            self._gone_otherwise(operation, gone)
+
+    def _gone_otherwise(self, operation: Operation, gone: list[Kept]) -> None:
+        """What was deleted is not in the list either when that is asked for in other ways."""
+        for query in asked_about(self.session.contract, operation, gone[-1].values.get("name")):
+            exchange = self._send(operation, gone[-1], query=query)
+            rows = [r for r in rows_of(operation, exchange) or [] if isinstance(r, dict)]
+            for peer in gone:
+                row = next((r for r in rows if self._name(r) == self._name(peer.own.record)), None)
+                if row is not None and not (TRASH in self.entity and row.get(MARK)):
+                    sentence = f"a deleted {self.entity.words} is in the list for {describe(*query)}"
+                    self._broken(("LIFE-04", DELETE), sentence, exchange)
 
     def _alone(self, peer: Kept, pages: list[list[Any]], exchange: Exchange) -> None:
         """No other record may hold a text that was sent for this one alone: it would have been stored twice."""

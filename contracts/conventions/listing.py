@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from cdp.contract import Contract, Operation
 from cdp.http import Exchange
 from contracts.applicability import FILTERS
 from contracts.calls import Call
@@ -82,6 +83,27 @@ def asked_otherwise(s: Subject, call: Call, *, filtered: bool = False) -> Call:
         elif choices and not parameter.required:
             told.append((parameter.name, choices[-1]))
     return call.asking(*told)
+
+
+def asked_about(contract: Contract, operation: Operation, name: Any) -> list[tuple[tuple[str, Any], ...]]:
+    """Other ways to ask for a list in which a record that was made lately would stand: sorted and full, and by its
+    name."""
+    found: list[tuple[tuple[str, Any], ...]] = []
+    beside: list[tuple[str, Any]] = []
+    order = operation.query("order_by")
+    choices = contract.resolved(order.schema).get("enum", ()) if order is not None else ()
+    newest = next((n for n in ("created", "id") if n in choices), None)
+    if newest is not None:
+        beside.append(("order_by", newest))
+        beside += [("order_dir", "DESC")] if operation.query("order_dir") else []
+    beside += [("load_full_structure", 1)] if operation.query("load_full_structure") else []
+    paging = [("limit", REFERENCE_PAGE)] if operation.query("limit") else []
+    if beside:
+        found.append((*paging, *beside))
+    by_name = next((n for n in ("name_filter", "name_search", "searched_text") if operation.query(n)), None)
+    if by_name is not None and isinstance(name, str) and name:
+        found.append((*paging, (by_name, name)))
+    return found
 
 
 def describe(*query: tuple[str, Any]) -> str:

@@ -43,6 +43,8 @@ TRICKY = (
     "<i>tab</i>\tline\nreturn\r\u2028end  of  it",
 )
 
+# What programs take for something else than a text when it is all that there is.
+WORDS = ("null", "007", "false")
 LONG = "0123456789" * 30  # 255 characters are the usual length of a short text in a database
 
 
@@ -150,9 +152,9 @@ def text_survives(s: Subject) -> None:
     def others() -> None:
         """The other texts of the record, all at once: one of them may have a form that its schema does not tell."""
         more = [name for name in fields if name != field]
-        texts = (TRICKY[0],) if s.session.profile.name == "quick" else (TRICKY[0], "")
+        texts = (TRICKY[0],) if s.session.profile.name == "quick" else (TRICKY[0], "", *WORDS)
         for text in texts if more else ():
-            sent = f"{s.session.prefix} {text}" if text else ""
+            sent = text if text in ("", *WORDS) else f"{s.session.prefix} {text}"
             exchange = written(dict.fromkeys(more, sent))
             for name in more if exchange.ok else ():
                 _came_back(s, call, exchange, name, sent, ascii(text))

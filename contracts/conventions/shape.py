@@ -7,7 +7,7 @@ from typing import Any
 from cdp.http import Exchange
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
-from contracts.conventions.status_codes import NOWHERE
+from contracts.conventions.status_codes import NOWHERE, STEP
 from contracts.exploration import heed
 from contracts.finding import Unavailable
 from contracts.observing import record_of
@@ -22,7 +22,7 @@ def conforms_to_schema(s: Subject) -> None:
     heed(s, counted=False)
     for exchange in s.session.seen(s.operation):
         # What comes as no JSON is the matter of MEDIA, what was asked at other paths and by other methods of CODE-04.
-        about = exchange.method == s.operation.method and NOWHERE not in exchange.url
+        about = exchange.method == s.operation.method and not any(path in exchange.url for path in (NOWHERE, STEP))
         judged = about and exchange.ok and exchange.body and exchange.media_type in ("application/json", "")
         validator = s.bench.validator(s.operation, exchange.status) if judged else None
         if validator is not None:

@@ -24,6 +24,7 @@ MALFORMED_IDS = ("not-an-id", "0.5", "-1", "%", "{id} OR 1=0")
 # With fewer examples Hypothesis hardly gets beyond the simplest one.
 _FEWEST = 4
 NOWHERE = "/cdp/no/such/path"
+STEP = "/cdp-no-such-path"
 _METHODS = ("PUT", "PATCH", "DELETE", "POST")
 
 
@@ -150,6 +151,8 @@ def unknown_routes(s: Subject) -> None:
     )
     _json_refusal(exchange, 404, "an unknown path")
     s.exercised()
+    if s.session.profile.name != "quick":
+        _one_step_further(s, call)
     if s.operation.safety == "read" and not s.session.target.allows("write"):
         return
     supported = {o.method for o in s.session.contract.operations.values() if _same_route(o.path, s.operation.path)}
@@ -159,6 +162,16 @@ def unknown_routes(s: Subject) -> None:
     s.exercised()
     if s.session.profile.drawn:
         judge_method(s, exchange)
+
+
+def _one_step_further(s: Subject, call: Call) -> None:
+    """A path that goes on behind a record's by one step leads nowhere, unless some route might take it."""
+    further = call.operation.path.rstrip("/") + STEP
+    if any(_same_route(o.path, further) for o in s.session.contract.operations.values()):
+        return
+    asked = replace(call, operation=replace(call.operation, path=further), body=None, media_type=None, query=())
+    _json_refusal(s.session.send(asked, s.session.admin, method="GET"), 404, "a path one step further")
+    s.exercised()
 
 
 def _same_route(one: str, other: str) -> bool:
