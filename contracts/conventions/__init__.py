@@ -3,6 +3,7 @@
 from contracts.conventions import (
     authentication,
     events,
+    filtering,
     lifecycle,
     logging_in,
     media_type,
@@ -18,6 +19,7 @@ from contracts.conventions import (
 __all__ = [
     "authentication",
     "events",
+    "filtering",
     "lifecycle",
     "logging_in",
     "media_type",

@@ -184,6 +184,11 @@ def still(s: Subject, reference: Walk, error: Broken, *beside: Exchange) -> Exce
     return _doubted(s, error, beside)
 
 
+def differs(s: Subject, reference: Walk, sentence: str, exchange: Exchange, example: str, *beside: Exchange) -> None:
+    """Raise the verdict on an answer that is another than the walk says."""
+    raise still(s, reference, Broken(sentence, exchange, example), *beside)
+
+
 def _doubted(s: Subject, error: Broken, beside: tuple[Exchange, ...] = ()) -> Exception:
     """An error that others could have caused, where they are at work: what they created and deleted again is gone by
     the time the start of the list is looked at, but then the answers that the error rests on do not come again."""

@@ -7,8 +7,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from cdp.http import Exchange
-from contracts.applicability import FILTERS
-from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import Broken, Moved, NotExercised, check
 from contracts.conventions.listing import (
@@ -17,12 +15,12 @@ from contracts.conventions.listing import (
     as_page,
     asked_again,
     describe,
+    differs,
     held_still,
     list_call,
     needing,
     page,
     repeated,
-    still,
     walk,
 )
 from contracts.exploration import heed
@@ -47,10 +45,6 @@ INVALID = (
 MOST_AT_ONCE = 300
 
 
-def _differs(s: Subject, reference: Walk, sentence: str, exchange: Exchange, example: str, *beside: Exchange) -> None:
-    raise still(s, reference, Broken(sentence, exchange, example), *beside)
-
-
 @check("PAGE-01")
 def default_limit(s: Subject) -> None:
     s.control()
@@ -62,7 +56,7 @@ def default_limit(s: Subject) -> None:
             f"without limit {len(first.records)} records came instead of {DEFAULT_LIMIT} (there are at "
             f"least {len(reference)})"
         )
-        _differs(s, reference, sentence, first.exchange, "without parameters")
+        differs(s, reference, sentence, first.exchange, "without parameters")
     s.exercised()
 
 
@@ -74,7 +68,7 @@ def limit_is_kept(s: Subject) -> None:
     count = len(reference)
     if reference.short is not None:
         sentence = f"limit={REFERENCE_PAGE} brought {len(reference.short.records)} records although more are left"
-        _differs(s, reference, sentence, reference.short.exchange, f"limit={REFERENCE_PAGE}")
+        differs(s, reference, sentence, reference.short.exchange, f"limit={REFERENCE_PAGE}")
     if reference.complete and _can_offset(s):
         s.exercised()  # the walk has asked for what comes behind its end
 
@@ -85,7 +79,7 @@ def limit_is_kept(s: Subject) -> None:
         got = page(s, *query)
         expected = min(limit, left)
         if len(got.records) != expected:
-            _differs(
+            differs(
                 s,
                 reference,
                 f"limit={limit} brought {len(got.records)} records instead of {expected}",
@@ -121,7 +115,7 @@ def _more_than_a_hundred(s: Subject, reference: Walk) -> None:
     expected = told if isinstance(told, int) and 0 < told < limit else limit
     if len(got.records) != expected:
         sentence = f"limit={limit} brought {len(got.records)} records instead of {expected}"
-        _differs(s, reference, sentence, got.exchange, f"limit={limit}")
+        differs(s, reference, sentence, got.exchange, f"limit={limit}")
     s.exercised()
 
 
@@ -170,7 +164,7 @@ def page_is_a_slice(s: Subject) -> None:
                 f"limit={limit}&offset={offset} is not the slice [{offset}:{offset + limit}] of the "
                 f"walk: {_first_difference(got.records, expected)}"
             )
-            _differs(s, reference, sentence, got.exchange, describe(*query))
+            differs(s, reference, sentence, got.exchange, describe(*query))
         s.exercised()
 
     rule(_tail(len(reference)))
@@ -200,7 +194,7 @@ def walks_agree(s: Subject) -> None:
     row = repeated(reference.records)
     if row is not None:
         sentence = f"walking by 100 brings {identity(row)!r:.60} twice"
-        _differs(s, reference, sentence, reference.exchange, f"limit={REFERENCE_PAGE}")
+        differs(s, reference, sentence, reference.exchange, f"limit={REFERENCE_PAGE}")
     needing(s, reference, DEFAULT_LIMIT + 2, "a second page")
     whole = len(reference) // DEFAULT_LIMIT + (1 if reference.complete else 0)
     pages = 2 if s.session.profile.name == "quick" else whole
@@ -216,12 +210,12 @@ def walks_agree(s: Subject) -> None:
     twice = next((i for n, i in enumerate(ids) if i in ids[:n] and [identity(r) for r in expected].count(i) < 2), None)
     if twice is not None:
         sentence = f"walking by {DEFAULT_LIMIT} brings {twice!r:.60} twice"
-        _differs(s, reference, sentence, got.exchange, describe(*query), *walked[:-1])
+        differs(s, reference, sentence, got.exchange, describe(*query), *walked[:-1])
     missing = [i for i in (identity(r) for r in expected) if i not in ids]
     if missing or len(records) != min(pages * DEFAULT_LIMIT, len(reference)):
         what = f"misses {missing[0]!r:.60}" if missing else f"brings {len(records)} records"
         sentence = f"walking by {DEFAULT_LIMIT} {what}, walking by 100 does not"
-        _differs(s, reference, sentence, got.exchange, describe(*query), *walked[:-1])
+        differs(s, reference, sentence, got.exchange, describe(*query), *walked[:-1])
     held_still(s, reference)
     s.exercised(pages)
 
@@ -239,7 +233,7 @@ def past_the_end(s: Subject) -> None:
         # The walk has asked the same, where it came to the end.
         got = page(s, ("limit", REFERENCE_PAGE), ("offset", offset))
         if got.records:
-            _differs(
+            differs(
                 s,
                 reference,
                 f"offset={offset}, at or past the end, brought {len(got.records)} records",
@@ -265,7 +259,7 @@ def parameters_alone(s: Subject) -> None:
         sentence = (
             f"the default call does not equal limit=20&offset=0: {_first_difference(default.records, explicit.records)}"
         )
-        _differs(s, reference, sentence, explicit.exchange, describe(*query), default.exchange)
+        differs(s, reference, sentence, explicit.exchange, describe(*query), default.exchange)
     s.exercised()
     if len(reference) > 2:
         start = DEFAULT_LIMIT if len(reference) > DEFAULT_LIMIT else len(reference) // 2
@@ -276,13 +270,13 @@ def parameters_alone(s: Subject) -> None:
                 f"offset={start} alone is not the slice [{start}:{start + DEFAULT_LIMIT}] of the walk: "
                 f"{_first_difference(offset_alone.records, expected)}"
             )
-            _differs(s, reference, sentence, offset_alone.exchange, f"offset={start}")
+            differs(s, reference, sentence, offset_alone.exchange, f"offset={start}")
         held_still(s, reference)
         s.exercised()
     if s.session.profile.name != "quick":
         limit_alone = page(s, ("limit", 1))
         if limit_alone.records != reference.records[:1]:
-            _differs(s, reference, "limit=1 alone is not the first record", limit_alone.exchange, "limit=1")
+            differs(s, reference, "limit=1 alone is not the first record", limit_alone.exchange, "limit=1")
         s.exercised()
 
 
@@ -363,102 +357,3 @@ def _unless_others(s: Subject, states: list[State]) -> None:
         return
     if s.bench.others_at_work(list_call(s)):
         raise Moved()
-
-
-@check("PAGE-10")
-def paging_under_filters(s: Subject) -> None:
-    s.control()
-    reference = walk(s)
-    needing(s, reference, 3, "a filter with something to leave out")
-    for name in [n for n in FILTERS if s.operation.query(n)]:
-        _filtered(s, name, reference)
-        if s.session.profile.name == "quick" and s.evidence:
-            return
-    if not s.evidence:
-        raise NotExercised("no record has a value that one of the operation's filters takes")
-
-
-def _filtered(s: Subject, name: str, reference: Walk) -> None:
-    value, matches = filter_value(name, reference.records)
-    if value is None:
-        return
-    base = list_call(s).asking((name, value))
-    example = f"{name}={value}"
-    quick = s.session.profile.name == "quick"
-    if quick and matches > 1:
-        # One request for both: nearly all that the filter finds, and a limit that it has to keep.
-        most = min(matches - 1, REFERENCE_PAGE)
-        first = page(s, ("limit", most), base=base)
-        found, exchange = first.records, first.exchange
-        if len(found) > most:
-            sentence = f"limit={most} beside {name} brought {len(found)} records"
-            _differs(s, reference, sentence, exchange, f"{example}&limit={most}")
-    else:
-        filtered = walk(s, base=base, confirm=not quick)
-        found, exchange = filtered.records, filtered.exchange
-    if not found:
-        _differs(s, reference, f"{name} with a value taken from a record brings nothing", exchange, example)
-    if not quick:
-        _nobody(s, name, base, value)
-    if reference.complete and name != "search_text":
-        known = {str(identity(r)) for r in reference.records}
-        stranger = next((r for r in found if str(identity(r)) not in known), None)
-        if stranger is not None:
-            _differs(
-                s,
-                reference,
-                f"{name} brings {identity(stranger)!r:.60}, which the unfiltered list does not hold",
-                exchange,
-                example,
-            )
-    s.exercised()
-    if len(found) > 2 and not quick:
-        half = len(found) // 2
-        got = page(s, ("limit", half), ("offset", 1), base=base)
-        if got.records != found[1 : 1 + half]:
-            _differs(
-                s,
-                reference,
-                f"paging under {name} is not a slice of the filtered walk",
-                got.exchange,
-                f"{example}&limit={half}&offset=1",
-            )
-        s.exercised()
-
-
-def _nobody(s: Subject, name: str, base: Call, value: str) -> None:
-    """A filter with a value that no record has brings none. What takes ids may refuse an unknown one."""
-    unknown = f"cdp{s.number}nobody" if not value.isdigit() else "987654321"
-    exchange = s.session.read(base.asking((name, unknown), ("limit", 5)), s.caller())
-    if not exchange.ok:
-        return
-    found = as_page(s, exchange, f"{name}={unknown}")
-    if found.records:
-        raise Broken(
-            f"{name} with a value that no record has brings {len(found.records)} records", exchange, f"{name}={unknown}"
-        )
-    s.exercised()
-
-
-def filter_value(name: str, records: list[Any]) -> tuple[str | None, int]:
-    """A value for a filter that some records meet, not all of them if possible, and how many meet it for sure."""
-    fields = {"event_ids": "event_id", "source_ids": "source_id", "tag_ids": "tags", "search_text": "value"}
-    holders: dict[str, int] = {}
-    for record in records:
-        value = record.get(fields.get(name, "name")) if isinstance(record, dict) else None
-        for text in {
-            str(v)
-            for v in (value if isinstance(value, list) else [value])
-            if v not in (None, "") and not isinstance(v, dict)
-        }:
-            holders[text] = holders.get(text, 0) + 1
-    if name == "search_text":
-        return next(((text, 1) for text in holders if len(text) >= 3), (None, 0))
-    if name in ("name_filter", "name_search", "searched_text"):
-        words = {w for text in holders for w in text.split() if w.isascii() and w.isalnum() and len(w) >= 3}
-        counts = {w: sum(n for text, n in holders.items() if w.casefold() in text.casefold()) for w in sorted(words)}
-    else:
-        counts = holders
-    some = {value: n for value, n in counts.items() if n < len(records)} or counts
-    best = max(some, key=lambda value: some[value], default=None)
-    return best, some[best] if best is not None else 0

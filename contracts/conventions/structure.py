@@ -9,8 +9,8 @@ from cdp.http import Exchange
 from contracts.applicability import FILTERS
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.filtering import filter_value
 from contracts.conventions.listing import REFERENCE_PAGE, describe, list_call, page, settled, walk
-from contracts.conventions.pagination import filter_value
 from contracts.observing import identity
 from contracts.subject import Subject, require
 

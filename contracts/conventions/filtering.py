@@ -1,0 +1,111 @@
+"""PAGE under filters (PAGE-10), and values that a filter takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contracts.applicability import FILTERS
+from contracts.calls import Call
+from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.listing import REFERENCE_PAGE, Walk, as_page, differs, list_call, needing, page, walk
+from contracts.observing import identity
+from contracts.subject import Subject
+
+
+@check("PAGE-10")
+def paging_under_filters(s: Subject) -> None:
+    s.control()
+    reference = walk(s)
+    needing(s, reference, 3, "a filter with something to leave out")
+    for name in [n for n in FILTERS if s.operation.query(n)]:
+        _filtered(s, name, reference)
+        if s.session.profile.name == "quick" and s.evidence:
+            return
+    if not s.evidence:
+        raise NotExercised("no record has a value that one of the operation's filters takes")
+
+
+def _filtered(s: Subject, name: str, reference: Walk) -> None:
+    value, matches = filter_value(name, reference.records)
+    if value is None:
+        return
+    base = list_call(s).asking((name, value))
+    example = f"{name}={value}"
+    quick = s.session.profile.name == "quick"
+    if quick and matches > 1:
+        # One request for both: nearly all that the filter finds, and a limit that it has to keep.
+        most = min(matches - 1, REFERENCE_PAGE)
+        first = page(s, ("limit", most), base=base)
+        found, exchange = first.records, first.exchange
+        if len(found) > most:
+            sentence = f"limit={most} beside {name} brought {len(found)} records"
+            differs(s, reference, sentence, exchange, f"{example}&limit={most}")
+    else:
+        filtered = walk(s, base=base, confirm=not quick)
+        found, exchange = filtered.records, filtered.exchange
+    if not found:
+        differs(s, reference, f"{name} with a value taken from a record brings nothing", exchange, example)
+    if not quick:
+        _nobody(s, name, base, value)
+    if reference.complete and name != "search_text":
+        known = {str(identity(r)) for r in reference.records}
+        stranger = next((r for r in found if str(identity(r)) not in known), None)
+        if stranger is not None:
+            differs(
+                s,
+                reference,
+                f"{name} brings {identity(stranger)!r:.60}, which the unfiltered list does not hold",
+                exchange,
+                example,
+            )
+    s.exercised()
+    if len(found) > 2 and not quick:
+        half = len(found) // 2
+        got = page(s, ("limit", half), ("offset", 1), base=base)
+        if got.records != found[1 : 1 + half]:
+            differs(
+                s,
+                reference,
+                f"paging under {name} is not a slice of the filtered walk",
+                got.exchange,
+                f"{example}&limit={half}&offset=1",
+            )
+        s.exercised()
+
+
+def _nobody(s: Subject, name: str, base: Call, value: str) -> None:
+    """A filter with a value that no record has brings none. What takes ids may refuse an unknown one."""
+    unknown = f"cdp{s.number}nobody" if not value.isdigit() else "987654321"
+    exchange = s.session.read(base.asking((name, unknown), ("limit", 5)), s.caller())
+    if not exchange.ok:
+        return
+    found = as_page(s, exchange, f"{name}={unknown}")
+    if found.records:
+        raise Broken(
+            f"{name} with a value that no record has brings {len(found.records)} records", exchange, f"{name}={unknown}"
+        )
+    s.exercised()
+
+
+def filter_value(name: str, records: list[Any]) -> tuple[str | None, int]:
+    """A value for a filter that some records meet, not all of them if possible, and how many meet it for sure."""
+    fields = {"event_ids": "event_id", "source_ids": "source_id", "tag_ids": "tags", "search_text": "value"}
+    holders: dict[str, int] = {}
+    for record in records:
+        value = record.get(fields.get(name, "name")) if isinstance(record, dict) else None
+        for text in {
+            str(v)
+            for v in (value if isinstance(value, list) else [value])
+            if v not in (None, "") and not isinstance(v, dict)
+        }:
+            holders[text] = holders.get(text, 0) + 1
+    if name == "search_text":
+        return next(((text, 1) for text in holders if len(text) >= 3), (None, 0))
+    if name in ("name_filter", "name_search", "searched_text"):
+        words = {w for text in holders for w in text.split() if w.isascii() and w.isalnum() and len(w) >= 3}
+        counts = {w: sum(n for text, n in holders.items() if w.casefold() in text.casefold()) for w in sorted(words)}
+    else:
+        counts = holders
+    some = {value: n for value, n in counts.items() if n < len(records)} or counts
+    best = max(some, key=lambda value: some[value], default=None)
+    return best, some[best] if best is not None else 0
