@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from instance import records
+from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.callers import known_token
 from instance.faults.events import BATCH, Rows, rows, storing
@@ -128,7 +129,13 @@ broken(
 
 # --- STRUCT ---------------------------------------------------------------------------------------------------------
 
-STRUCTURED = fitting.every(fitting.paged, fitting.asks("load_full_structure"))
+
+def embedding(o: Operation, c: Contract) -> bool:
+    """Its records refer to others."""
+    return bool(o.sub_entities)
+
+
+STRUCTURED = fitting.every(fitting.paged, fitting.asks("load_full_structure"), embedding)
 
 
 def full(request: Request) -> bool:
@@ -143,7 +150,7 @@ def struct(name: str, what: str, on: str, change: Callable[[Request], Request], 
 FILTERS = ("name_filter", "name_search", "searched_text", "search_text", "tag_ids", "source_ids", "event_ids")
 
 
-def filtered(o: Any, c: Any) -> bool:
+def filtered(o: Operation, c: Contract) -> bool:
     """It has a filter."""
     return any(name in o.query_parameters for name in FILTERS)
 
