@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "reports" / "benchmarks" / "awkward.md"
 PROFILES = ("quick", "release", "nightly")
 # All kinds, without what would only make the runs longer; tokens run out many times in each.
-AWKWARD = "latency_ms=0,busy_every=3000,token_s=40,big=20000"
+AWKWARD = "latency_ms=0,cold_ms=200,busy_every=3000,token_s=40,big=20000"
 ALLOW = "writes,destructive,sends"
 GRACE_S = 7200.0  # a run that is not over so long after its budget hangs
 _SEEDS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")

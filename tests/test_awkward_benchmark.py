@@ -42,7 +42,7 @@ def test_seeds_are_numbers_and_ranges() -> None:
 @pytest.mark.slow
 def test_a_run_leaves_its_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "table.md"
-    kinds = "latency_ms=0,busy_every=3000,big=2000"
+    kinds = "latency_ms=0,cold_ms=0,busy_every=3000,big=2000"
     assert main(["--seeds", "2", "--awkward", kinds, "-o", str(output), "--", "--section", "Tags"]) == 0
     assert output.read_text("utf-8") == capsys.readouterr().out.removesuffix("\n")
     assert "| quick | 2 | " in output.read_text("utf-8") and "False alarms: 0 in 1 runs." in output.read_text("utf-8")

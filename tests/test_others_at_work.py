@@ -103,7 +103,7 @@ def operations_of(contract: Contract, *sections: str) -> list[str]:
 @pytest.mark.slow
 def test_no_false_alarm_with_every_kind_at_once(servers: AwkwardServers, contract: Contract, tmp_path: Path) -> None:
     operations = operations_of(contract, "Feeds", "Email Blocking/Unblocking", "Customers Search")
-    with servers.serving("latency_ms=0,busy_every=900,big=2000") as served:
+    with servers.serving("latency_ms=0,cold_ms=0,busy_every=900,big=2000") as served:
         results = judged(served, contract, tmp_path, operations)
     alarms = [r for r in results if r.verdict >= Verdict.WARN]
     assert not alarms, shown(alarms)
@@ -216,3 +216,28 @@ def test_a_token_that_ran_out_is_renewed_and_one_that_was_ended_is_not(
     told = {r.cell.requirement: r for r in results}
     assert not [r for r in results if r.verdict >= Verdict.WARN], shown(results)
     assert told["AUTH-06"].verdict is told["ROLE-07"].verdict is told["ROLE-03"].verdict is Verdict.PASS, shown(results)
+
+
+# --- other servers, other data ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kinds", "operations", "requirements", "verdict"),
+    [
+        ("codes,jwt,problems", ("get_user", "list_user_roles"), ("AUTH-03", "AUTH-07", "ROLE-08"), Verdict.PASS),
+        ("bare", ("create_customer_events", "upload_customer_events_async"), ("CODE-02", "EVENT-04"), Verdict.SKIP),
+        ("single", ("list_tags",), ("STRUCT-02",), Verdict.SKIP),
+    ],
+)
+def test_what_conforms_and_looks_different_is_no_finding(
+    servers: AwkwardServers,
+    contract: Contract,
+    tmp_path: Path,
+    kinds: str,
+    operations: tuple[str, ...],
+    requirements: tuple[str, ...],
+    verdict: Verdict,
+) -> None:
+    with servers.serving(kinds) as served:
+        results = judged(served, contract, tmp_path, operations, requirements)
+    assert results and {r.verdict for r in results} == {verdict}, shown(results)
