@@ -262,5 +262,7 @@ def _confirmed(s: Subject, look: Call, before: Any, after: Any, what: str, asked
     if by_itself:
         raise NotExercised(f"what {look.operation.id} answers changes by itself from one call to the next")
     error = Broken(f"reading changed what {look.operation.id} shows: {what}", exchange, describe(*asked.query))
-    error.doubtful = s.bench.others_known  # a record of theirs may be gone
+    # A record of theirs may be gone: a list shows whether there is anybody.
+    gone = s.operation.action == LIST and isinstance(after, tuple) and after[0] == 404
+    error.doubtful = s.bench.others_known or (gone and s.bench.others_at_work(s.call()))
     raise error
