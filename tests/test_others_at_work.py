@@ -227,6 +227,8 @@ def test_a_token_that_ran_out_is_renewed_and_one_that_was_ended_is_not(
         ("codes,jwt,problems", ("get_user", "list_user_roles"), ("AUTH-03", "AUTH-07", "ROLE-08"), Verdict.PASS),
         ("bare", ("create_customer_events", "upload_customer_events_async"), ("CODE-02", "EVENT-04"), Verdict.SKIP),
         ("single", ("list_tags",), ("STRUCT-02",), Verdict.SKIP),
+        ("single", ("list_attributes",), ("STRUCT-02",), Verdict.SKIP),
+        ("single", ("get_global_setting", "list_global_setting_history"), ("ROLE-03",), Verdict.PASS),
     ],
 )
 def test_what_conforms_and_looks_different_is_no_finding(

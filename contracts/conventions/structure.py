@@ -74,12 +74,15 @@ def plain_by_default(s: Subject) -> None:
 @check("STRUCT-02")
 def full_on_demand(s: Subject) -> None:
     s.control()
-    subs = _needing_ids(s, _plain(s))
+    plain = _plain(s)
+    subs = _needing_ids(s, plain)
     full = page(s, ("load_full_structure", 1))
     records = [r for r in full.records if isinstance(r, dict)]
     for sub in subs:
         referring = [r for r in records if _ids(r.get(sub.field))]
-        wanted = dict.fromkeys(str(id) for r in referring for id in _ids(r.get(sub.field)))
+        # Where data take the place of ids, a full record does not tell what it refers to any more.
+        ids = [id for r in plain for id in _ids(r.get(sub.field)) if not isinstance(id, dict)]
+        wanted = dict.fromkeys(map(str, ids))
         if not any(_embedded(r, sub) for r in referring) and _all_gone(s, sub, list(wanted)):
             continue
         require(
