@@ -354,7 +354,7 @@ broken(
     "a filter brings records that the list does not hold",
     "list_tags list_emails",
     "PAGE-10",
-    filtering(lambda f, r: [*f, {**f[0], "id": 987654}]),
+    filtering(lambda f, r: [*f, {**f[0], "id": 987654}] if f else f),
     "SHAPE-01",
     fits=fitting.records_with("id"),
 )
