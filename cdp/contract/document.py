@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from cdp.contract.kept_bundle import keep, read_kept
+from cdp.contract.kept_bundle import digest_of, keep, read_kept
 
 CONTRACT_ROOT = Path(__file__).resolve().parents[2] / "contracts" / "openapi" / "openapi.yaml"
 METHODS = ("get", "put", "post", "delete", "patch", "options", "head", "trace")
@@ -47,12 +47,15 @@ class _Bundler:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.files: dict[Path, Any] = {}
+        self.digests: dict[Path, str] = {}
         self.components: dict[str, dict[str, Any]] = {"schemas": {}, "responses": {}}
         self.origin: dict[tuple[str, str], str] = {}
         self.places: dict[tuple[Path, str], Path] = {}  # of files, as references name them: asking the disk takes long
 
     def document(self, path: Path) -> Any:
         if path not in self.files:
+            if path.is_file():
+                self.digests[path] = digest_of(path)  # before it is read: of a file that changes meanwhile it is wrong
             self.files[path] = read_yaml(path)
         return self.files[path]
 
@@ -111,7 +114,8 @@ def bundle(root: Path = CONTRACT_ROOT) -> dict[str, Any]:
     if document is None:
         bundler = _Bundler(root)
         document = _bundled(bundler)
-        keep(root, [Path(__file__), *bundler.files], document)
+        code = Path(__file__)
+        keep(root, {**bundler.digests, code: digest_of(code)}, document)
     return document
 
 

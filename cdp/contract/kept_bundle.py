@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ def _place(root: Path) -> Path:
     return root.parent / f".{root.stem}.bundle.json"
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """What tells a file's content from any other. Raises OSError when it cannot be read."""
     return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
 
 
@@ -30,7 +31,7 @@ def read_kept(root: Path) -> dict[str, Any] | None:
     """The document that was bundled from `root`; None where there is none, or a file has changed since."""
     try:
         kept = orjson.loads(_place(root).read_bytes())
-        if all(_digest(Path(path)) == digest for path, digest in kept["sources"].items()):
+        if all(digest_of(Path(path)) == digest for path, digest in kept["sources"].items()):
             document = kept["document"]
             return document if isinstance(document, dict) else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -38,10 +39,11 @@ def read_kept(root: Path) -> dict[str, Any] | None:
     return None
 
 
-def keep(root: Path, sources: Iterable[Path], document: dict[str, Any]) -> None:
-    """Keep the document for the next time; `sources`: all files that it depends on."""
+def keep(root: Path, sources: Mapping[Path, str], document: dict[str, Any]) -> None:
+    """Keep the document for the next time; `sources`: all files that it depends on, with their digests from before
+    they were read."""
     with suppress(OSError, TypeError, ValueError):
-        text = orjson.dumps({"sources": {str(path): _digest(path) for path in sources}, "document": document})
+        text = orjson.dumps({"sources": {str(path): digest for path, digest in sources.items()}, "document": document})
         if orjson.loads(text)["document"] != document:
             return  # YAML knows more kinds of values than JSON
         place = _place(root)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -66,8 +65,14 @@ def asked_again(s: Subject) -> Exchange:
 def repeated(records: list[Any], key: str = "id") -> Any:
     """A record that stands among the records twice, all its fields alike; None where there is none. Rows without the
     key, which says what they are about, may be alike."""
-    known = Counter(canonical(r) for r in records if isinstance(r, dict) and r.get(key) is not None)
-    return next((r for r in records if isinstance(r, dict) and known[canonical(r)] > 1), None)
+    seen: set[str] = set()
+    for record in records:
+        if isinstance(record, dict) and record.get(key) is not None:
+            text = canonical(record)
+            if text in seen:
+                return record
+            seen.add(text)
+    return None
 
 
 def asked_otherwise(s: Subject, call: Call, *, filtered: bool = False) -> Call:

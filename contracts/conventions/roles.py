@@ -14,6 +14,7 @@ from contracts.conventions.feature_sets import explore
 from contracts.conventions.harmless import harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
 from contracts.identities import gives_access
+from contracts.observing import rows_of
 from contracts.session import Identity
 from contracts.subject import Subject, require
 
@@ -104,9 +105,8 @@ def _kept_from_most(s: Subject) -> bool:
     if s.operation.extra_access != "settings_global" or not s.operation.path_parameters or listing is None:
         return False
     shown = s.bench.once(f"shown/{listing.id}", lambda: s.session.send(Call(listing), _no_features(s)))
-    key = listing.collection.key if listing.collection else ""
-    records = shown.json.get(key) if shown.ok and isinstance(shown.json, dict) else None
-    if not isinstance(records, list):
+    records = rows_of(listing, shown)
+    if records is None:
         return False
     ids = {str(r.get("id")) for r in records if isinstance(r, dict)}
     return not ids.intersection(map(str, harmless(s).path.values()))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 
+from instance.awkward.gzip_answers import wanted
 from instance.awkward.kind import Answer, Kind, Request
-
-_REFUSED = re.compile(rb"deflate\s*;\s*q=0(\.0*)?\s*(,|$)")
 
 
 class Deflate(Kind):
@@ -16,8 +14,7 @@ class Deflate(Kind):
     allowed = "RFC 9110 sections 8.4.1.2 and 12.5.3: the zlib format, where Accept-Encoding asks for it"
 
     def after(self, request: Request, answer: Answer) -> None:
-        accepted = request.header(b"accept-encoding").lower()
-        if not answer.body or b"deflate" not in accepted or _REFUSED.search(accepted) or self.rng.randrange(2):
+        if not wanted(b"deflate", request, answer) or self.rng.randrange(2):
             return
         answer.write()
         answer.body = zlib.compress(answer.body, 1)

@@ -14,10 +14,11 @@ from instance.faults.events import UPLOAD, rewriting
 from instance.faults.life import acting
 from instance.faults.listing import arranging, given, limit, misreading, offset, valid
 from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, records_of, refusal, with_records
-from instance.faults.ordering import by_default
+from instance.faults.ordering import by_default, full
+from instance.faults.paging import FILTERS
 from instance.faults.roles import role
 from instance.faults.search import SEARCH
-from instance.faults.side_ways import FILTERS, LISTING, STRUCTURED, full
+from instance.faults.side_ways import LISTING, STRUCTURED
 from instance.faults.texts import mangling
 from instance.faults.values import several_texts, stored
 
@@ -252,7 +253,7 @@ async def below_a_record(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
     if request.operation is not None or answer.status != 404 or request.method != "GET":
         return answer
-    return await world.forward(Request(**{**request.__dict__, "path": request.path.rpartition("/")[0]}))
+    return await world.forward(replace(request, path=request.path.rpartition("/")[0]))
 
 
 @breaks(

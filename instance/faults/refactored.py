@@ -8,11 +8,10 @@ from typing import Any
 from instance.faults import fitting
 from instance.faults.events import BATCH, Rows, in_payload, storing
 from instance.faults.listing import arranging, offset
-from instance.faults.model import Alteration, Answer, Request, World, broken, records_of, with_records
-from instance.faults.ordering import by_default
+from instance.faults.model import Alteration, Answer, Request, World, broken
+from instance.faults.ordering import by_default, embedding
 from instance.faults.roles import role
-from instance.faults.search import SEARCH, searching
-from instance.faults.shortcuts import unchecked
+from instance.faults.side_ways import role_left_out, search
 
 Records = list[Any]
 
@@ -69,12 +68,8 @@ event(
 # --- SEARCH ---------------------------------------------------------------------------------------------------------
 
 
-def search(name: str, what: str, by: str, change: Callable[[str], str]) -> None:
-    broken(name, what, SEARCH, by, searching(change), also="SEARCH-01 SEARCH-02 SEARCH-03", fits=fitting.only(SEARCH))
-
-
-search("plus-is-a-blank", "a plus sign is searched as a blank", "SEARCH-03", lambda t: t.replace("+", " "))
-search("backslash-escapes", "a backslash in a text is taken for an escape", "SEARCH-03", lambda t: t.replace("\\", ""))
+search("plus-is-a-blank", "a plus sign is searched as a blank", lambda t: t.replace("+", " "))
+search("backslash-escapes", "a backslash in a text is taken for an escape", lambda t: t.replace("\\", ""))
 
 
 # --- STRUCT ---------------------------------------------------------------------------------------------------------
@@ -88,16 +83,8 @@ def parts(request: Request) -> list[str]:
     return [str(part["key"]) for part in found if part.get("key")]
 
 
-def full(change: Callable[[Records, Request], Records]) -> Alteration:
-    """The records of a full page are others."""
-
-    async def alter(request: Request, world: World) -> Answer:
-        answer = await world.forward(request)
-        if not answer.ok or request.get("load_full_structure") != "1":
-            return answer
-        return with_records(request, answer, change(records_of(request, answer), request))
-
-    return alter
+async def first_in_all(request: Request, world: World) -> Answer:
+    return await embedding(lambda found: with_the_first_ones(found, request))(request, world)
 
 
 def with_the_first_ones(found: Records, request: Request) -> Records:
@@ -108,27 +95,21 @@ def with_the_first_ones(found: Records, request: Request) -> Records:
     ]
 
 
-def struct(name: str, what: str, by: str, change: Callable[[Records, Request], Records], least: int = 3) -> None:
+def struct(name: str, what: str, alter: Alteration) -> None:
     also = "STRUCT-02 STRUCT-04 SHAPE-01 SHAPE-03 PAGE-10"
-    broken(name, what, "list_segment_notes", by, full(change), also, fits=STRUCTURED, least=least)
+    broken(name, what, "list_segment_notes", "STRUCT-04", alter, also, fits=STRUCTURED, least=3)
 
 
-struct("full-repeats-last", "a join repeats the last record of a full page", "STRUCT-04", lambda f, r: [*f, *f[-1:]])
-struct("full-oldest-first", "a full page comes oldest first", "STRUCT-04", lambda f, r: f[::-1])
-struct("full-drops-last", "a join drops the last record of a full page", "STRUCT-04", lambda f, r: f[:-1])
-struct("first-embedded-in-all", "every record embeds what the first one embeds", "STRUCT-04", with_the_first_ones)
+struct("full-repeats-last", "a join repeats the last record of a full page", embedding(lambda f: [*f, *f[-1:]]))
+struct("full-oldest-first", "a full page comes oldest first", embedding(lambda f: f[::-1]))
+struct("full-drops-last", "a join drops the last record of a full page", embedding(lambda f: f[:-1]))
+struct("first-embedded-in-all", "every record embeds what the first one embeds", first_in_all)
 
 
 # --- ROLE -----------------------------------------------------------------------------------------------------------
 
 
-def role_left_out(name: str, what: str, asked: str) -> None:
-    fits = fitting.every(fitting.paged, fitting.featured, fitting.asks(asked))
-    alter = unchecked(lambda r: r.get(asked) is not None)
-    broken(name, what, "list_feeds", "ROLE-01", alter, "ROLE-03 ROLE-04 ROLE-06", fits=fits)
-
-
-role_left_out("limited-needs-no-role", "beside a limit the role is not checked", "limit")
+role_left_out("limited-needs-no-role", "beside a limit the role is not checked", "list_feeds", "limit")
 broken(
     "half-the-features-open",
     "a role with more than half of all features may do everything",

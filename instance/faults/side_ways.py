@@ -13,6 +13,8 @@ from instance.faults.callers import known_token
 from instance.faults.events import BATCH, Rows, rows, storing
 from instance.faults.listing import arranging, given, limit, misreading, offset, valid
 from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, records_of, refusal, with_records
+from instance.faults.ordering import full
+from instance.faults.paging import FILTERS
 from instance.faults.search import SEARCH, searching
 from instance.faults.shortcuts import unchecked
 
@@ -138,16 +140,9 @@ def embedding(o: Operation, c: Contract) -> bool:
 STRUCTURED = fitting.every(fitting.paged, fitting.asks("load_full_structure"), embedding)
 
 
-def full(request: Request) -> bool:
-    return request.get("load_full_structure") == "1"
-
-
 def struct(name: str, what: str, on: str, change: Callable[[Request], Request], *more: Any, least: int = 3) -> None:
     fits = fitting.every(STRUCTURED, *more)
     broken(name, what, on, "STRUCT-04", misreading(change), "STRUCT-02", fits=fits, least=least, profile="release")
-
-
-FILTERS = ("name_filter", "name_search", "searched_text", "search_text", "tag_ids", "source_ids", "event_ids")
 
 
 def filtered(o: Operation, c: Contract) -> bool:
@@ -181,13 +176,15 @@ struct(
 # --- ROLE, AUTH -----------------------------------------------------------------------------------------------------
 
 
-def role_left_out(name: str, what: str, asked: str) -> None:
+def role_left_out(name: str, what: str, on: str, asked: str) -> None:
     fits = fitting.every(fitting.paged, fitting.featured, fitting.asks(asked))
     alter = unchecked(lambda r: r.get(asked) is not None)
-    broken(name, what, "list_attributes list_reports", "ROLE-01", alter, "ROLE-03 ROLE-04 ROLE-06", fits=fits)
+    broken(name, what, on, "ROLE-01", alter, "ROLE-03 ROLE-04 ROLE-06", fits=fits)
 
 
-role_left_out("sorted-needs-no-role", "beside order_by the role is not checked", "order_by")
+role_left_out(
+    "sorted-needs-no-role", "beside order_by the role is not checked", "list_attributes list_reports", "order_by"
+)
 broken(
     "filtered-needs-no-role",
     "beside a filter the role is not checked",
