@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.capacity.simulation import HEALTHY, KEY, Queue, constant, exponential, simulated_search, simulated_step
 from benchmarks.capacity.theory import beyond_md1, beyond_mm1, beyond_mmc, breaking_rate
 from cdp.load_figures import Figures, Span
 from cdp.load_results import FOUND, INCONCLUSIVE, MISSED, SUSTAINED, Capacity, Decision, HealthJudged, Step
@@ -18,7 +19,6 @@ from load.capacity.steps import FAILED, PASSED, VOID, judged
 from load.capacity.watch import State, StepWatch
 from load.objectives import ObjectiveError, parse_objectives
 from load.recording.histogram import distribution_of
-from tests.queue_simulation import HEALTHY, KEY, Queue, constant, exponential, simulated_search, simulated_step
 
 MS = 1_000_000
 
@@ -84,6 +84,38 @@ def test_a_hiccup_on_the_way_up_does_not_decide() -> None:
     assert bracket(steps) == (200, None)
     assert bracket([*steps, plain(400, FAILED, "climb"), plain(400, FAILED, "climb")]) == (200, 400)
     assert said(steps)[0].refuted == 1
+
+
+def test_a_hiccup_at_one_rate_does_not_decide() -> None:
+    """A target that takes 700/s answered nothing for a while at 400/s: the search comes near, looks again, goes on."""
+    search = Search(100, precision=0.04, ceiling=20_000, floor=0.5)
+    hiccups, steps = [400.0], []
+    for _ in range(60):
+        order = search.next()
+        if order is None:
+            break
+        passed = order.rate <= 700 and order.rate not in hiccups
+        if order.rate in hiccups:
+            hiccups.remove(order.rate)
+        steps.append(plain(order.rate, PASSED if passed else FAILED, order.kind.value))
+        search.take(order, passed, beyond_doubt=True)
+    held, failed = search.highest_held, search.lowest_failed
+    assert held is not None and failed is not None and held <= 700 < failed <= 1.04 * held
+    assert bracket(steps) == (held, failed)
+    assert said(steps)[0].refuted == 1
+    assert steps.index(next(each for each in steps if each.rate == 400 and each.verdict == PASSED)) <= 6, "at once"
+
+
+def test_the_lowest_rate_that_failed_fails_again() -> None:
+    search = Search(100, precision=0.5, ceiling=1000, floor=0.5)
+    for passed in (True, False):
+        order = search.next()
+        assert order is not None
+        search.take(order, passed, beyond_doubt=True)
+    search.take(Order(Kind.CONFIRM, 141.0), True)
+    assert search.next() == Order(Kind.RECHECK, 200)
+    search.take(Order(Kind.RECHECK, 200), False)
+    assert search.next() is None
 
 
 def test_nothing_held() -> None:
@@ -235,6 +267,7 @@ def test_a_slow_generator_voids_what_it_could_have_caused() -> None:
     slow, quick = watched([(90, 10, 0)] * 20), watched([(100, 0, 0)] * 20)
     assert step_of(slow, health=SLOW, delay_ns=40 * MS).verdict == FAILED  # a second is more than it can explain
     assert step_of(slow, health=SLOW, delay_ns=2000 * MS).verdict == VOID
+    assert step_of(slow, health=SLOW, delay_ns=60 * MS).verdict == VOID  # who stands still so long knows nothing
     assert step_of(quick, health=SLOW, delay_ns=40 * MS).verdict == PASSED  # it held in spite of it
     assert step_of(quick, health=SHORT).verdict == VOID
     assert step_of(slow, health=SHORT).verdict == VOID

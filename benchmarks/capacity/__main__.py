@@ -4,6 +4,8 @@ test.
 For each server: the rate at which the objective breaks, from theory where there is one; what `cdp capacity` answers in
 each of some runs with seeds of their own; whether the interval contains the truth and how wide it is; and what k6 says
 (a ramping arrival rate that is aborted when the threshold fails). Writes reports/benchmarks/capacity.md.
+
+`--simulated`: the same searches over queues on a clock of their own instead, which no machine disturbs.
 """
 
 from __future__ import annotations
@@ -16,13 +18,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.capacity.breakpoint import broken_by_k6
 from benchmarks.capacity.cases import CASES, Case
+from benchmarks.capacity.simulated import simulated_table
 from benchmarks.load.report import machine
 from benchmarks.load.server import free_port
 from cdp.embedded import embedded_instance
@@ -73,27 +76,26 @@ def wait_for(port: int) -> None:
             time.sleep(0.05)
 
 
-def one_run(case: Case, upstream: Target, seed: int, directory: str) -> tuple[LoadRun, float, int]:
-    """One search; the run, how long it took in seconds, and its exit code."""
+def _command(upstream: Target, *arguments: str) -> subprocess.CompletedProcess[str]:
     account = upstream.credentials
     environment = {**os.environ, EMAIL_VARIABLE: account.email, PASSWORD_VARIABLE: account.password}
-    with queue_server(case, upstream, seed) as url:
-        command = [sys.executable, "-m", "cdp", "capacity", "search", "--url", url, "--slo", case.slo]
-        command += [
-            "--misses",
-            "0",
-            "--check-every",
-            "1000",
-            "--seed",
-            str(seed),
-            "--runs",
-            directory,
-            "--time",
-            "165s",
-        ]
-        began = time.monotonic()
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_LONGEST_S)
-        took_s = time.monotonic() - began
+    command = [sys.executable, "-m", "cdp", *arguments, "--misses", "0", "--check-every", "1000"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_LONGEST_S)
+
+
+def warm_up(url: str, upstream: Target) -> None:
+    """Ask for what will be asked for, so that the upstream has nothing to do while the queue is measured."""
+    with tempfile.TemporaryDirectory() as directory:
+        options = ["--rate", "300", "--time", "20s", "--url", url, "--runs", directory]
+        _command(upstream, "load", "search", *options)
+
+
+def one_run(case: Case, url: str, upstream: Target, seed: int, directory: str) -> tuple[LoadRun, float, int]:
+    """One search; the run, how long it took in seconds, and its exit code."""
+    arguments = ["capacity", "search", "--url", url, "--slo", case.slo, "--time", "165s"]
+    began = time.monotonic()
+    done = _command(upstream, *arguments, "--seed", str(seed), "--runs", directory)
+    took_s = time.monotonic() - began
     files = sorted(Path(directory).rglob(RESULTS_FILE), key=lambda path: path.stat().st_mtime)
     if not files:
         raise SystemExit(f"the run failed: {done.stderr.strip()}")
@@ -126,28 +128,36 @@ def main() -> int:
     parser.add_argument("--first-seed", type=int, default=1, help="seed of the first run (default 1)")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the runs' results there")
     parser.add_argument("--without-k6", action="store_true", help="leave the comparison away")
+    parser.add_argument("--simulated", action="store_true", help="queues on a clock of their own")
     given = parser.parse_args()
     REPORTS.mkdir(parents=True, exist_ok=True)
+    if given.simulated:
+        table_of_all = simulated_table(given.only, given.runs, given.first_seed)
+        (REPORTS / "capacity_simulated.md").write_text(f"# Capacity of simulated queues\n\n{table_of_all}\n")
+        print(table_of_all)
+        return 0
     found = [Found(case) for case in CASES if given.only in case.name]
     seeds = range(given.first_seed, given.first_seed + given.runs)
-    with embedded_instance() as upstream:
-        if not given.without_k6:
-            for result in found:
-                with queue_server(result.case, upstream, 1) as url:
-                    result.k6_rate = broken_by_k6(url, upstream, result.case)
+    with ExitStack() as stack:
+        upstream = stack.enter_context(embedded_instance())
+        urls = [stack.enter_context(queue_server(each.case, upstream, given.first_seed)) for each in found]
+        for result, url in zip(found, urls, strict=True):
+            warm_up(url, upstream)
+            if not given.without_k6:
+                result.k6_rate = broken_by_k6(url, upstream, result.case)
                 print(f"{result.case.name}, k6: {result.k6_rate}", file=sys.stderr)
         # Rounds over all servers, so that a machine that changes in between changes for all of them.
         for seed in seeds:
-            for result in found:
-                _measure(result, upstream, seed, given.keep)
+            for result, url in zip(found, urls, strict=True):
+                _measure(result, url, upstream, seed, given.keep)
                 _write(found)
     print(_write(found))
     return 0
 
 
-def _measure(result: Found, upstream: Target, seed: int, keep: Path | None) -> None:
+def _measure(result: Found, url: str, upstream: Target, seed: int, keep: Path | None) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        run, took_s, code = one_run(result.case, upstream, seed, str(keep or directory))
+        run, took_s, code = one_run(result.case, url, upstream, seed, str(keep or directory))
     result.runs.append(run)
     result.took_s.append(took_s)
     result.codes.append(code)

@@ -8,8 +8,8 @@ export const options = {
     executor: 'ramping-arrival-rate', startRate: 1, timeUnit: '1s', preAllocatedVUs: 500, maxVUs: 2000,
     stages: [{ target: Number(__ENV.BENCH_MOST), duration: __ENV.BENCH_TIME }],
   } },
-  thresholds: { http_req_duration: [{ threshold: `p(99)<${__ENV.BENCH_LIMIT_MS}`, abortOnFail: true, delayAbortEval: '5s' }],
-    http_req_failed: [{ threshold: 'rate<0.01', abortOnFail: true, delayAbortEval: '5s' }] },
+  thresholds: { http_req_duration: [{ threshold: `p(99)<${__ENV.BENCH_LIMIT_MS}`, abortOnFail: true, delayAbortEval: '30s' }],
+    http_req_failed: [{ threshold: 'rate<0.01', abortOnFail: true, delayAbortEval: '30s' }] },
 };
 
 export default function () {

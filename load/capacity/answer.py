@@ -16,7 +16,7 @@ from load.capacity.watch import BACKLOG
 from load.objectives import Objective
 from load.verdict import INCONCLUSIVE_CODE, MET_CODE, MISSED_CODE
 
-_STEPS = (Kind.CLIMB.value, Kind.BISECT.value, Kind.CONFIRM.value, Kind.REFINE.value)
+_STEPS = (Kind.CLIMB.value, Kind.BISECT.value, Kind.CONFIRM.value, Kind.RECHECK.value, Kind.REFINE.value)
 _LEAST_SHAPE = 4  # steps without which no shape is fitted
 
 
@@ -26,13 +26,19 @@ def counting(steps: Sequence[Step]) -> list[Step]:
 
 
 def refuted(steps: Sequence[Step]) -> list[Step]:
-    """The steps that failed on the way up and held when they were repeated at once: a hiccup, of whichever side."""
-    climbed = [each for each in steps if each.purpose == Kind.CLIMB.value and each.verdict != VOID]
-    return [
+    """The steps that failed and held when they were repeated, at once on the way up or at the end: a hiccup, of
+    whichever side."""
+    judged = [each for each in steps if each.purpose in _STEPS and each.verdict != VOID]
+    climbed = [each for each in judged if each.purpose == Kind.CLIMB.value]
+    found = [
         once
         for once, again in pairwise(climbed)
         if once.verdict == FAILED and again.verdict == PASSED and once.rate == again.rate
     ]
+    for place, again in enumerate(judged):
+        if again.purpose == Kind.RECHECK.value and again.verdict == PASSED:
+            found += [once for once in judged[:place] if once.verdict == FAILED and once.rate == again.rate]
+    return found
 
 
 def bracket(steps: Sequence[Step]) -> tuple[float | None, float | None]:

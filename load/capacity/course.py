@@ -45,7 +45,7 @@ class Course:
         """Judged time of a step at most."""
         if kind is Kind.CLIMB:
             return min(CLIMB_S, self.step_s)
-        return self.step_s if kind is Kind.BISECT else self.confirm_s
+        return self.step_s if kind in (Kind.BISECT, Kind.RECHECK) else self.confirm_s
 
     def _refinement(self, steps: Sequence[Step]) -> Order | None:
         """One more step where the objective breaks, while the interval is wider than it should be."""

@@ -10,7 +10,8 @@ minutes. Where the objective is no time, it is α + γλ.
 The rate of a step is the one that was really offered: in ten seconds of Poisson arrivals it differs from the planned
 one by more than the interval is wide. The interval is that of a bootstrap over blocks of seconds (Künsch, "The
 jackknife and the bootstrap for general stationary observations", 1989), because requests near to each other wait in one
-queue.
+queue. The nearer a queue is to saturation, the longer it remembers: a step counts for as much less as its tail decays
+more slowly.
 
 Where no such line can be drawn (a target that refuses from some rate on) the bracket stands: the highest rate that
 clearly held and the lowest that clearly did not.
@@ -36,14 +37,16 @@ FRACTIONS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15)
 
 _DRAWS = 400
 _NEAR = 0.75  # of the bracket's lower end: what is further down tells nothing of the tail
-_BEYOND = 1.06  # of its upper end: from there on queues grow, and their shares are those of no steady state
+_BEYOND = 1.12  # of its upper end: from there on queues grow, and their shares are those of no steady state
+_OUTSIDE = 1.1  # how far outside the bracket an interval may reach: the steps there were clear
 _LEAST_HITS = 10
 _LEAST_BLOCKS = 8
 _ROUNDS = 12  # of the iterated fit, which settles in half of them
-_WIDEN = 1.5
-"""Steps follow each other's results, and lucky ones end sooner: on simulated queues of known capacity an interval that
-knew nothing of that contained the truth in 80 % of 75 searches (`tests/queue_simulation.py`). So much wider it holds
-what it says."""
+_WIDEN_DOWN, _WIDEN_UP = 2.0, 1.2
+"""Lucky steps end sooner, and who saw few bursts knows little of those that did not come: on simulated queues of known
+capacity an interval that knew nothing of that was too high in a fifth of the searches and hardly ever too low. With its
+arms so much longer it holds what it says (`make bench-capacity ARGS=--simulated`)."""
+_SLOWEST = 0.3  # of the decay that is searched for: what decays more slowly than that counts as this
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,14 @@ def _line(tails: Sequence[Tail], allowed: float, low: float, high: float) -> Est
     solved, slopes = _crossing(rows, hits, counts, math.log(allowed))
     rate, slope, rates = float(solved[0]), float(slopes[0]), solved[1:]
     rates = rates[np.isfinite(rates)]
-    if not math.isfinite(rate) or len(rates) < 0.9 * _DRAWS or not 0.5 * low < rate < 2 * high:
+    if not math.isfinite(rate) or len(rates) < 0.9 * _DRAWS or not low / _OUTSIDE < rate < high * _OUTSIDE:
         return None
     first, last = (float(end) for end in np.quantile(rates, (0.025, 0.975)))
     below, above = _by_bursts(near)
     down, up = max(rate - first, below / slope), max(last - rate, above / slope)
-    return Estimate(rate, max(0.0, rate - _WIDEN * down), rate + _WIDEN * up, LINE)
+    first = max(rate - _WIDEN_DOWN * down, low / _OUTSIDE)
+    last = min(rate + _WIDEN_UP * up, high * _OUTSIDE)
+    return Estimate(rate, first, last, LINE)
 
 
 def _by_bursts(tails: Sequence[Tail]) -> tuple[float, float]:
@@ -149,10 +154,16 @@ def _crossing(rows: Floats, hits: Floats, counts: Floats, wanted: float) -> tupl
     """The rate at which the line fitted to each draw passes `wanted` at the limit, and its slope over the rate there;
     nan where it does not rise.
 
+    What remembers its past for long says little for its size: in heavy traffic the relaxation time of a queue goes with
+    the square of the tail's mean, and its variance with that (Whitt, "Planning queueing simulations", 1989). So the
+    cells of a step are weighted by the decay of its tail, as the fit has it.
+
     A Poisson regression with the logarithm as link, by iterated weighted least squares (Nelder and Wedderburn,
     "Generalized linear models", 1972). Least squares of the logarithms would take few hits for fewer than they stand
     for, and put the rate too high.
     """
+    columns = len(FRACTIONS) if rows.shape[1] == 3 else 1
+    at_limit = np.arange(len(rows)) // columns * columns + (FRACTIONS.index(1.0) if columns > 1 else 0)
     scale = np.abs(rows).max(axis=0)
     table = rows / scale
     unknowns = np.linalg.lstsq(table, np.log((hits + 0.5) / (counts + 1)).T, rcond=None)[0].T
@@ -161,7 +172,8 @@ def _crossing(rows: Floats, hits: Floats, counts: Floats, wanted: float) -> tupl
         linear = np.clip(unknowns @ table.T, -40.0, 1.0)
         expected = counts * np.exp(linear)
         working = linear + (hits - expected) / np.maximum(expected, 1e-9)
-        weighted = expected[:, :, None] * table
+        decay = np.maximum(-linear[:, at_limit] / abs(wanted), _SLOWEST)
+        weighted = (expected * decay)[:, :, None] * table
         unknowns = np.linalg.solve(
             np.einsum("dci,cj->dij", weighted, table) + ridge, np.einsum("dci,dc->di", weighted, working)[:, :, None]
         )[:, :, 0]

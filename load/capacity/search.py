@@ -1,4 +1,5 @@
-"""Which rate comes next: doubling until one fails, then halving the bracket geometrically, then a confirmation.
+"""Which rate comes next: doubling until one fails, then halving the bracket geometrically, then a confirmation of both
+of its ends.
 
 Pure logic: it is told what became of each step and says which step comes next. Rates are arrivals a second.
 """
@@ -9,6 +10,10 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+_CLOSE = 1.25
+"""A search that came so near to a rate that failed, from below, tries it again: if that was a hiccup, the rest of the
+way would lead to it."""
+
 
 class Kind(StrEnum):
     """What a step is for."""
@@ -17,6 +22,7 @@ class Kind(StrEnum):
     CLIMB = "climb"
     BISECT = "bisect"
     CONFIRM = "confirm"
+    RECHECK = "recheck"
     REFINE = "refine"
     RECOVERY = "recovery"
 
@@ -44,6 +50,7 @@ class Search:
         self.failed: list[float] = []
         self.confirmed: float | None = None
         self.doubted: float | None = None  # a rate that failed on the way up and is tried once more
+        self.rising = False  # whether the last step held
         self.withdrawn: float | None = None  # the lowest rate that the generator could not send
 
     @property
@@ -79,23 +86,33 @@ class Search:
         if held is None:
             return None if failed <= self.floor else Order(Kind.CLIMB, max(failed / 2, self.floor))
         if failed / held > 1 + self.precision:
+            if failed / held <= _CLOSE and self.rising and self.failed.count(failed) == 1:
+                return Order(Kind.RECHECK, failed)
             return Order(Kind.BISECT, math.sqrt(held * failed))
-        return None if self.confirmed == held else Order(Kind.CONFIRM, held)
+        if self.confirmed != held:
+            return Order(Kind.CONFIRM, held)
+        return None if self.failed.count(failed) > 1 else Order(Kind.RECHECK, failed)
 
     def take(self, order: Order, passed: bool, *, beyond_doubt: bool = False) -> None:
         """What became of a step. A rate that failed has failed, whatever it did before. On the way up, where a step is
-        short and one hiccup would decide on everything below it, a rate has to fail twice in a row or beyond doubt."""
+        short and one hiccup would decide on everything below it, a rate has to fail twice in a row or beyond doubt; and
+        the lowest that failed, which is half of the answer, has to fail again at the end. When it holds then, the
+        search goes on above it."""
         if order.kind in (Kind.BASELINE, Kind.RECOVERY, Kind.REFINE):
             return
         if order.kind is Kind.CLIMB and not passed and self.held and self.doubted is None and not beyond_doubt:
             self.doubted = order.rate
             return
+        times = 2 if self.doubted == order.rate else 1
         self.doubted = None
+        self.rising = passed
         if not passed:
-            self.failed.append(order.rate)
+            self.failed += [order.rate] * times
             self.held = [rate for rate in self.held if rate < order.rate]
             return
         self.held.append(order.rate)
+        if order.kind is Kind.RECHECK:
+            self.failed = [rate for rate in self.failed if rate != order.rate]
         if order.kind is Kind.CONFIRM:
             self.confirmed = order.rate
 

@@ -19,6 +19,7 @@ from load.objectives import Objective
 
 PASSED, FAILED, VOID = "passed", "failed", "void"
 LEAST_STEP_S = 4.0  # of judged time, before anything ends a step but a queue that grows
+_STOOD_STILL = 0.5  # of the strictest limit of a time: what this side may delay before a failure is its own
 _FAR = 8.0  # times the allowed share: so far beyond, a step need not go on
 _CURVE = (50, 90, 95, 99, 99.9)
 
@@ -79,9 +80,10 @@ def judged(
 
     A step that missed something while requests waited for another token is void, and so is one in which the generator
     was the limit. Two kinds stand all the same where it was only slow: one that held, with every delay of the generator
-    in its latencies, and one whose service time misses the objective even when those delays are taken off. A latency
-    that is missed is the target's only when its service time is missed too or the queue grows: else the requests waited
-    on this side.
+    in its latencies, and one whose service time misses the objective even when those delays are taken off; unless they
+    were as long as half of a limit, because a machine that stands still stops more than what is measured of it. A
+    latency that is missed is the target's only when its service time is missed too or the queue grows: else the
+    requests waited on this side.
     """
     held = watch.judge()
     missed = [each for each in held if not each.holds]
@@ -144,11 +146,17 @@ def _void(
     of_latency = all(_of_latency(each, objectives) for each in missed)
     if health.inconclusive:
         only_slow = all(reason.startswith(OF_DELAY) for reason in health.reasons)
-        if not only_slow or (missed and (not of_latency or not _service_fails(watch, objectives, missed, delay_ns))):
+        trusted = of_latency and not _stood_still(objectives, delay_ns)
+        if not only_slow or (missed and not (trusted and _service_fails(watch, objectives, missed, delay_ns))):
             return f"the generator was the limit: {health.reasons[0]}"
     if missed and of_latency and not _service_fails(watch, objectives, missed):
         return f"{_named(missed[0])}, but the service time held and no queue grew: requests waited on this side"
     return ""
+
+
+def _stood_still(objectives: Sequence[Objective], delay_ns: int) -> bool:
+    limits = [each.limit for each in objectives if each.of_answers]
+    return bool(limits) and delay_ns > _STOOD_STILL * min(limits)
 
 
 def _of_latency(held: Held, objectives: Sequence[Objective]) -> bool:

@@ -20,6 +20,8 @@ from load.recording.histogram import distribution_of
 KEY = ChannelKey("search", "GET", "search")
 ROW_S = 0.5
 SETTLE_S = 2.0
+_FREEZE_S = 2.0
+_FREEZES_AT_S = (SETTLE_S, SETTLE_S + 4.0)
 HEALTHY = HealthJudged(False, [], [], "")
 Service = Callable[[np.random.Generator, int], np.ndarray]
 
@@ -60,17 +62,25 @@ class Passage:
 
 @dataclass
 class Queue:
-    """First come, first served, `places` of service. `refuses_at`: with so many in the system a request is refused."""
+    """First come, first served, `places` of service. `refuses_at`: with so many in the system a request is refused.
+    `freezes`: the chance that one service of a step takes two seconds longer, as a server or a machine that stops for a
+    moment would make it."""
 
     service: Service
     places: int = 1
     refuses_at: int = 0
+    freezes: float = 0.0
 
     def passage(self, rate: float, longest_s: float, random: np.random.Generator) -> Passage:
         """What comes of `rate` arrivals a second."""
         arrivals = np.cumsum(random.exponential(1 / rate, int(rate * longest_s * 1.2) + 50))
         arrivals = arrivals[arrivals < longest_s]
-        return Passage(arrivals, *self._served(arrivals, self.service(random, len(arrivals))))
+        services = self.service(random, len(arrivals))
+        if self.freezes and len(arrivals) and random.random() < self.freezes:
+            services[min(int(np.searchsorted(arrivals, random.uniform(*_FREEZES_AT_S))), len(services) - 1)] += (
+                _FREEZE_S
+            )
+        return Passage(arrivals, *self._served(arrivals, services))
 
     def _served(self, arrivals: np.ndarray, services: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """When each request is answered, and which ones are refused."""
