@@ -224,21 +224,25 @@ class Identities:
         )
         return [
             ("all features but those required", others),
-            ("names that extend, cut or respell the required ones", self.lookalikes()),
+            ("names that extend, cut or respell the required ones", self.lookalikes(patterns)),
         ]
 
-    def lookalikes(self) -> frozenset[str]:
-        """Names close to real features without being any: longer, shorter, in capitals, the area alone."""
+    def lookalikes(self, patterns: tuple[str, ...] = ()) -> frozenset[str]:
+        """Names close to real features without being any: longer, shorter, in capitals, the area alone; none that
+        begins as `patterns` do, where more names are features than are known."""
         close = {
             variant
             for f in self._features
             for variant in (f + "s", f + "/all", f[:-1], f.upper(), f.partition("/")[0], "x" + f)
         }
-        return frozenset(close - self._features)
+        return frozenset(f for f in close - self._features if not (patterns and f.startswith(patterns)))
 
-    def all_but_one(self) -> frozenset[str]:
-        """Nearly all features: what counts them or keeps them in too small a place breaks on it."""
-        return self._features - {min(self._features, default="")}
+    def all_but_one(self, operation: Operation | None = None) -> frozenset[str]:
+        """Nearly all features: what counts them or keeps them in too small a place breaks on it. The one that is left
+        out is none that the operation asks for, as far as there are others."""
+        features = operation.features if operation else None
+        asked = {*features.any_of, *features.all_of} if features else set[str]()
+        return self._features - {min(self._features - asked or self._features, default="")}
 
     def prepare(self, operations: list[Operation], roles_wanted: bool, processes: int = 1) -> None:
         """Make every caller that the cells will need before anything is read, so that lists of users and roles hold
@@ -255,8 +259,10 @@ class Identities:
             for minimal in operation.features.minimal_sets():
                 if not any(map(is_pattern, minimal)):
                     sets.setdefault(frozenset(minimal), minimal[0])
+            sets.setdefault(self.all_but_one(operation), "feature-sets")
             if operation.features.needed:
-                sets.setdefault(self.near_misses(operation)[0][1], "feature-sets")
+                for _, features in self.near_misses(operation):
+                    sets.setdefault(features, "feature-sets")
         try:
             for features, label in sets.items():
                 self.holding(features, label)

@@ -92,7 +92,7 @@ def warm_up(url: str, upstream: Target) -> None:
 
 def one_run(case: Case, url: str, upstream: Target, seed: int, directory: str) -> tuple[LoadRun, float, int]:
     """One search; the run, how long it took in seconds, and its exit code."""
-    arguments = ["capacity", "search", "--url", url, "--slo", case.slo, "--time", "165s"]
+    arguments = ["capacity", "search", "--url", url, "--slo", case.slo, "--time", "170s"]
     began = time.monotonic()
     done = _command(upstream, *arguments, "--seed", str(seed), "--runs", directory)
     took_s = time.monotonic() - began

@@ -81,7 +81,7 @@ def _feature_sets(s: Subject) -> list[tuple[str, frozenset[str]]]:
     """Sets of features to try: near misses first, then random ones."""
     operation, identities = s.operation, s.bench.identities
     sets = identities.near_misses(operation) if operation.features.needed else [("no feature at all", frozenset[str]())]
-    sets.append(("all features but one", identities.all_but_one()))
+    sets.append(("all features but one", identities.all_but_one(operation)))
     sets += [(f"{len(f)} features drawn at random", f) for f in identities.random_sets]
     return [(what, f) for what, f in sets if _telling_set(s, f)]
 
