@@ -237,17 +237,22 @@ def _fields(s: Subject) -> list[str]:
     ]
     telling: list[str] = []
     others: list[str] = []
+    numbers: list[str] = []
     for name in names:
         values = [r.get(name) for r in records if isinstance(r, dict)]
         kinds = {type(v) for v in values if v is not None}
         if len(set(map(str, values))) > 1 and len(kinds) == 1 and not kinds & {dict, list}:
             sorted_anyway = in_order(values, True) or in_order(values, False)
             (others if sorted_anyway else telling).append(name)
+            if kinds == {int} and len({len(str(v)) for v in values if v is not None}) > 1:
+                numbers.append(name)
     if not telling and not others:
         raise NotExercised(f"{s.operation.id} holds no field with different values to sort by")
     if s.session.profile.list_forms == 1:
         return s.forms(telling or others)
-    return [*(s.forms(telling) if telling else ()), *(s.forms(others) if others else ())][:6]
+    fields = [*(s.forms(telling) if telling else ()), *(s.forms(others) if others else ())][:6]
+    # Sorting numbers as texts shows on numbers of different lengths alone.
+    return fields if not numbers or set(numbers) & set(fields) else [*fields, numbers[0]]
 
 
 def _directions(s: Subject) -> tuple[str, str]:
