@@ -58,6 +58,23 @@ def default_limit(s: Subject) -> None:
         )
         differs(s, reference, sentence, first.exchange, "without parameters")
     s.exercised()
+    if s.session.profile.name != "quick":
+        _default_beside(s, reference)
+
+
+def _default_beside(s: Subject, reference: Walk) -> None:
+    """The default holds whatever else is asked for."""
+    order = s.operation.query("order_by")
+    names = s.session.contract.resolved(order.schema).get("enum", []) if order else []
+    beside = [("order_by", name) for name in names[:1]]
+    if s.operation.query("load_full_structure"):
+        beside.append(("load_full_structure", "1"))
+    for asked in beside:
+        got = page(s, asked)
+        if len(got.records) != DEFAULT_LIMIT:
+            sentence = f"without limit {len(got.records)} records came beside {asked[0]} instead of {DEFAULT_LIMIT}"
+            differs(s, reference, sentence, got.exchange, describe(asked))
+        s.exercised()
 
 
 @check("PAGE-02")
@@ -89,6 +106,8 @@ def limit_is_kept(s: Subject) -> None:
         s.exercised()
 
     rule(_tail(count))
+    if count > DEFAULT_LIMIT and s.session.profile.name != "quick":
+        rule((DEFAULT_LIMIT, 0))  # said, it means what it means unsaid
     if count > REFERENCE_PAGE:
         _more_than_a_hundred(s, reference)
     if s.session.profile.examples > 1:

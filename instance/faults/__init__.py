@@ -9,6 +9,7 @@ the package fills FAULTS.
 from instance.faults import (
     answers,
     codes,
+    defaults,
     drawn,
     events,
     lagging,
@@ -36,6 +37,7 @@ __all__ = [
     "Fault",
     "answers",
     "codes",
+    "defaults",
     "drawn",
     "events",
     "lagging",
