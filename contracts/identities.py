@@ -65,10 +65,21 @@ class Identities:
         contract = session.contract
         self._features = frozenset(contract.feature_names)
         rng = random.Random(session.seed)
+        halves = self._halves()
         self.random_sets = [
-            frozenset(rng.sample(sorted(self._features), rng.randint(1, max(1, len(self._features) // 2))))
-            for _ in range(session.profile.feature_sets)
+            *halves,
+            *(
+                frozenset(rng.sample(sorted(self._features), rng.randint(1, max(1, len(self._features) // 2))))
+                for _ in range(session.profile.feature_sets - len(halves))
+            ),
         ]
+
+    def _halves(self) -> list[frozenset[str]]:
+        """The features of every other area, and those of the others: whatever an operation needs stands beside much
+        else in one of them, and all of an area's features stand together."""
+        areas = sorted({f.partition("/")[0] for f in self._features})
+        first = frozenset(f for f in self._features if f.partition("/")[0] in areas[::2])
+        return [first, self._features - first]
 
     def login(self, email: str, password: str, role: str) -> str:
         """Log in and return the token. Raises Obstacle in one line when the target does not give one."""
@@ -118,8 +129,10 @@ class Identities:
             raise NotExercised(self._unavailable)
         try:
             with self.session.ledger.lasting():
+                # A name opens nothing, whatever it promises.
+                name = self.arrangement.sampler.text("administrator")
                 role = self.arrangement.create(
-                    "user_role", {"features": sorted(features), "invisible_attributes_tag_ids": []}
+                    "user_role", {"name": name, "features": sorted(features), "invisible_attributes_tag_ids": []}
                 )
                 password = self.session.secrets.add(new_password())
                 user = self.arrangement.create("user", {"role_id": role.record["id"], "password": password})

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
+from cdp.texts import timestamp
 from contracts.applicability import FILTERS
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
-from contracts.conventions.listing import REFERENCE_PAGE, Walk, as_page, differs, list_call, needing, page, walk
+from contracts.conventions.listing import (
+    REFERENCE_PAGE,
+    Walk,
+    as_page,
+    describe,
+    differs,
+    list_call,
+    needing,
+    page,
+    walk,
+)
 from contracts.observing import identity
 from contracts.subject import Subject
+
+DEFAULT = 20
 
 
 @check("PAGE-10")
@@ -59,6 +73,8 @@ def _filtered(s: Subject, name: str, reference: Walk) -> None:
                 example,
             )
     s.exercised()
+    if not quick:
+        _beside_it(s, name, base, found, reference)
     if len(found) > 2 and not quick:
         half = len(found) // 2
         got = page(s, ("limit", half), ("offset", 1), base=base)
@@ -71,6 +87,29 @@ def _filtered(s: Subject, name: str, reference: Walk) -> None:
                 f"{example}&limit={half}&offset=1",
             )
         s.exercised()
+
+
+def _beside_it(s: Subject, name: str, base: Call, found: list[Any], reference: Walk) -> None:
+    """What a filter finds comes newest first, where the list does, and without a limit twenty come of it."""
+    field = s.operation.collection.timestamp if s.operation.collection else None
+    example = describe(*base.query)
+    if field and name != "search_text" and _newest_first(reference.records, field):
+        if not _newest_first(found, field):
+            got = page(s, ("limit", REFERENCE_PAGE), base=base)
+            sentence = f"beside {name} records do not come newest first, as they do without it"
+            differs(s, reference, sentence, got.exchange, example)
+        s.exercised()
+    got = page(s, base=base)
+    if got.records != found[:DEFAULT]:
+        sentence = f"beside {name} and without limit {len(got.records)} records came, not the first {DEFAULT} of them"
+        differs(s, reference, sentence, got.exchange, example)
+    s.exercised()
+
+
+def _newest_first(records: list[Any], field: str) -> bool:
+    """Whether no record stands behind an older one, as far as they tell when they were made."""
+    times = [t for r in records if isinstance(r, dict) and (t := timestamp(r.get(field)))]
+    return all(earlier >= later for earlier, later in pairwise(times))
 
 
 def _nobody(s: Subject, name: str, base: Call, value: str) -> None:

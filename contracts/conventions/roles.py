@@ -82,7 +82,7 @@ def _feature_sets(s: Subject) -> list[tuple[str, frozenset[str]]]:
     operation, identities = s.operation, s.bench.identities
     sets = identities.near_misses(operation) if operation.features.needed else [("no feature at all", frozenset[str]())]
     sets.append(("all features but one", identities.all_but_one(operation)))
-    sets += [(f"{len(f)} features drawn at random", f) for f in identities.random_sets]
+    sets += [(f"{len(f)} features, whatever they are", f) for f in identities.random_sets]
     return [(what, f) for what, f in sets if _telling_set(s, f)]
 
 

@@ -25,7 +25,7 @@ _FEWEST = 4
 # In place of a letter: what databases, shells and search engines take for any letter or for none.
 WILDCARDS = "%_*?.~"
 # Behind a value: what ends a text, a parameter or an address, or begins a phrase or an escape.
-TAILS = ('"', "'", "&", "#", "\\", "+", ";", "%", "*", "\u0301", "(", " OR ")
+TAILS = ('"', "'", "&", "#", "/", "|", "\\", "+", ";", "%", "*", "\u0301", "(", " OR ")
 # Identifiers that customers of the run's own get, each searched for as it stands.
 LITERAL = (
     "50%_off*?",

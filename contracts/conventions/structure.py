@@ -11,7 +11,7 @@ from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.filtering import filter_value
 from contracts.conventions.listing import REFERENCE_PAGE, describe, list_call, page, settled, walk
-from contracts.observing import identity
+from contracts.observing import identity, record_of
 from contracts.subject import Subject, require
 
 OTHER_FLAGS = ("2", "-1", "yes", "", "1.5")
@@ -91,6 +91,7 @@ def full_on_demand(s: Subject) -> None:
             full.exchange,
             "load_full_structure=1",
         )
+        _more_than_ids(s, referring, sub, full.exchange)
         _none_left_out(s, referring, sub, full.exchange)
         s.exercised()
     if not s.evidence:
@@ -104,6 +105,21 @@ def _all_gone(s: Subject, sub: SubEntity, ids: list[str]) -> bool:
         return False
     name = read.path_parameters[0].name
     return all(s.session.read(Call(read, {name: id}), s.session.admin).status == 404 for id in ids)
+
+
+def _more_than_ids(s: Subject, referring: list[dict[str, Any]], sub: SubEntity, exchange: Exchange) -> None:
+    """Data are more than the id that was known before, unless an entity has nothing else."""
+    found = [data for record in referring for data in _embedded(record, sub)]
+    if not found or any(data.keys() - {"id"} for data in found):
+        return
+    read = s.session.contract.by_action(sub.entity, "read")
+    if read is not None and len(read.path_parameters) == 1:
+        alone = s.session.read(Call(read, {read.path_parameters[0].name: str(found[0].get("id"))}), s.session.admin)
+        record = record_of(read, alone)
+        if alone.ok and isinstance(record, dict) and not record.keys() - {"id"}:
+            return
+    sentence = f"load_full_structure=1 brings nothing of {sub.key} but ids"
+    raise Broken(sentence, exchange, "load_full_structure=1")
 
 
 def _none_left_out(s: Subject, referring: list[dict[str, Any]], sub: SubEntity, exchange: Exchange) -> None:
