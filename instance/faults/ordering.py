@@ -92,7 +92,11 @@ broken(
     "a new record comes second",
     "list_tags list_feeds list_journeys",
     "ORDER-02",
-    arranging(lambda found, r: [found[1], found[0], *found[2:]] if by_default(r) and own(found[0]) else found),
+    arranging(
+        lambda found, r: (
+            [found[1], found[0], *found[2:]] if by_default(r) and len(found) > 1 and own(found[0]) else found
+        )
+    ),
     fits=fitting.every(fitting.lists, fitting.at_the_top, fitting.records_with("name")),
 )
 broken(
