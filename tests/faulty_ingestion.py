@@ -157,6 +157,18 @@ class Doubling(Fault):
         return answered(records[: len(events)])
 
 
+class Repeating(Fault):
+    """Stores events a second time, after all of their batch."""
+
+    def batch(self, request: Request) -> Reply:
+        events = request.events
+        reply = request.forward()
+        again = [events[place] for place in self.chosen(events)]
+        if again:
+            request.forward_events(again)
+        return reply
+
+
 class Cutting(Fault):
     """Stores events without the end of a text in their payload."""
 

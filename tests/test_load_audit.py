@@ -24,6 +24,7 @@ from tests.faulty_ingestion import (
     Fault,
     Losing,
     Misgiving,
+    Repeating,
     Reversing,
     Showing,
     Sparing,
@@ -131,6 +132,12 @@ def test_an_order_that_times_contradict_is_told(instance: RunningInstance, tmp_p
     (finding,) = found.findings
     assert finding.name == "reordered"
     assert 0 < finding.count < found.events
+
+
+def test_what_was_stored_again_later_says_nothing_of_the_order(instance: RunningInstance, tmp_path: Path) -> None:
+    fault = Repeating()
+    found, _ = run_with(fault, instance, tmp_path, range(2), batch="40", new_customers=0.0, zipf=3.0)
+    the_finding(found, "duplicated", "EVENT-02", fault.marks)
 
 
 def test_a_dropped_connection_leaves_it_open_whether_an_event_was_taken_in(

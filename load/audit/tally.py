@@ -7,6 +7,7 @@ A record is told by the mark in its payload. Its checksum covers all that was se
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -180,9 +181,13 @@ class Tally:
     def order(self, copies: list[Copy]) -> None:
         """Look whether the records of one customer, as far as they were sent in one batch, are in the order sent.
 
-        Only times tell: what was created at the same moment may stand in any order.
+        Only times tell: what was created at the same moment may stand in any order. An event that is there more than
+        once was created more than once, and says nothing of an order.
         """
-        known = [copy for copy in copies if copy.event >= 0 and copy.kind == INTACT and copy.created]
+        times = Counter(copy.event for copy in copies)
+        known = [
+            copy for copy in copies if copy.event >= 0 and copy.kind == INTACT and copy.created and times[copy.event] == 1
+        ]
         if len(known) < 2:
             return
         known.sort(key=lambda copy: copy.event)
