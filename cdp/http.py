@@ -269,7 +269,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _innermost(error: BaseException) -> str:
-    """The reason under requests' and urllib3's wrappers, in one line."""
+    """The reason under requests' and urllib3's wrappers, in one line: what the system says, where it says anything."""
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, ssl.SSLError):
+            return cause.strerror
     while True:
         parts = (getattr(error, "reason", None), *reversed(error.args))
         inner = next((part for part in parts if isinstance(part, BaseException)), None)

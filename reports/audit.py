@@ -106,7 +106,9 @@ def reading(audit: Audit) -> str:
     """What was read, and how quickly."""
     if not audit.requests:
         return ""
-    waited = f", after {audit.waited_s:.1f} s until the latest could be seen" if audit.waited_s >= 1 else ""
+    seen = audit.waited_s < audit.deadline_s  # else nobody waited any longer
+    until = "until the latest could be seen" if seen else "in which the latest could not be seen"
+    waited = f", after {audit.waited_s:.1f} s {until}" if audit.waited_s >= 1 else ""
     return (
         f"{plural(audit.records, 'record')} read back in {audit.read_s:.1f} s "
         f"({audit.records_per_s:,.0f}/s, {plural(audit.requests, 'request')}){waited}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from cdp.audit_results import CLEAN, ERROR, FOUND, NOT_AUDITED, Audit, AuditFind
 from cdp.distribution import Distribution
 from cdp.load_results import read_load_results
 from load.results import LoadResultsWriter
-from reports.audit import books, headline, recovered
+from reports.audit import books, headline, reading, recovered
 from reports.load_page import load_page
 from reports.load_summary import summary
 from tests.sample_load_runs import printed
@@ -60,3 +61,9 @@ def test_the_books_add_up_in_words() -> None:
     )
     assert recovered(found) == 3
     assert headline(found) == "8 lost, 2 duplicated; 990 of 1,000 acknowledged events are in order"
+
+
+def test_a_wait_that_was_in_vain_is_not_told_as_one_that_ended_well() -> None:
+    seen = Audit(CLEAN, records=5, requests=9, read_s=1.0, waited_s=3.2, deadline_s=4.0)
+    assert reading(seen).endswith("after 3.2 s until the latest could be seen")
+    assert reading(replace(seen, waited_s=4.1)).endswith("after 4.1 s in which the latest could not be seen")

@@ -129,6 +129,15 @@ def test_a_rate_above_that_of_the_target_is_refused(tmp_path: Path) -> None:
         find_target(replace(options, rate=None), None, ACCOUNT)
 
 
+def test_a_rate_above_that_of_an_entry_is_refused_on_this_machine_too(tmp_path: Path) -> None:
+    entry = '[targets.here]\nbase_url = "http://127.0.0.1:8080/api"\ntoken_env = "CDP_TOKEN"\nmax_rps = 5\n'
+    (tmp_path / "targets.toml").write_text(entry)
+    options = LoadOptions(target="here", targets=str(tmp_path / "targets.toml"), rate=10)
+    with pytest.raises(TargetError, match="5 requests a second at most"):
+        find_target(options, None, ACCOUNT)
+    assert find_target(replace(options, rate=5), None, ACCOUNT).max_rps == 5
+
+
 def test_a_run_beyond_its_request_budget_is_refused() -> None:
     with pytest.raises(OptionError, match="about 6,000 requests, more than --max-requests 1,000"):
         check(LoadOptions(rate=100, max_requests=1000))

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ from cdp.cli.compare import against_option, check_against, compared
 from cdp.cli.continuous import announce, in_github
 from cdp.cli.showing import Shown, showing_options, tell
 from cdp.cli.targeting import Choice, target_options
+from cdp.contract import ContractError, load_contract
+from cdp.load_results import LoadRun
 from cdp.records import RESULTS_FILE, ResultsError, run_directory
 from cdp.targets import EMAIL_VARIABLE, EMBEDDED, PASSWORD_VARIABLE, TOKEN_VARIABLE, Target, TargetError
 from load.options import (
@@ -145,15 +148,26 @@ def conclude(ended: LoadEnd, shown: Shown, **beside: Any) -> None:
     from reports.writing import load_reports
 
     results = ended.directory / RESULTS_FILE
-    if not results.is_file() or (shown is Shown.USUAL and not in_github()):
+    usual = shown is Shown.USUAL and not in_github()
+    if not results.is_file() or (usual and ended.code != NOT_JUDGED):
         return
     try:
         stored = read_stored(results)
     except ResultsError as error:
         click.echo(f"cdp load: {error}", err=True)
         return
+    if isinstance(stored.run, LoadRun) and stored.run.footer is None:
+        click.echo(f"cdp load: {_cut_off(ended.directory)}", err=True)
+    if usual:
+        return
     tell(shown, stored, [path for path in load_reports(ended.directory) if path.is_file()], **beside)
     announce(stored)
+
+
+def _cut_off(directory: Path) -> str:
+    """What is to be said of a run whose own process is gone before it could say anything."""
+    audit = f", `cdp audit {directory}` looks for its events" if any(directory.glob("audit-*.ledger")) else ""
+    return f"the run was cut off before its end: `cdp report {directory}` shows what came until then{audit}"
 
 
 def read_load_options(
@@ -187,8 +201,10 @@ def opened(choice: Choice) -> Iterator[Target]:
     stored, the process ends with 3 and one line."""
     try:
         with choice.open() as target:
+            if target.overlay:
+                load_contract(overlay=Path(target.overlay))  # what is wrong with it is wrong usage
             yield target
-    except TargetError as error:
+    except (TargetError, ContractError) as error:
         raise click.ClickException(str(error)) from None
     except ResultsError as error:
         click.echo(f"cdp load: {error}", err=True)
@@ -213,6 +229,7 @@ def run_locust(
     otel: bool = False,
 ) -> LoadEnd:
     """Let Locust carry a run, in a process of its own. ResultsError when no directory can be made for it."""
+    options = replace(options, answer_timeout=target.timeout_s)  # which may stand in the target's entry
     directory = run_directory(Path(options.runs), target.name)
     try:
         environment = {**os.environ, **_account(target), DIRECTORY_VARIABLE: str(directory)}
@@ -260,8 +277,8 @@ def _free_port() -> int:
 
 
 def _run(command: list[str], environment: dict[str, str], shown: Shown) -> tuple[int, bool]:
-    """Run Locust until it is over. It gets every signal that this process gets and ends in good order. Its exit code,
-    and whether there was a signal."""
+    """Run Locust until it is over. Ctrl-C and SIGTERM of a CI job end it in good order; it gets a SIGINT for both, as
+    Locust's own way with SIGTERM leaves a traceback. Its exit code, and whether there was a signal."""
     root = LOCUSTFILE.parents[1]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), environment.get("PYTHONPATH", "")]))
     environment["CDP_LOAD_OWN_SUMMARY"] = "1"
@@ -272,7 +289,7 @@ def _run(command: list[str], environment: dict[str, str], shown: Shown) -> tuple
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         signals.append(number)
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

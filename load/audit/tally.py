@@ -186,7 +186,9 @@ class Tally:
         """
         times = Counter(copy.event for copy in copies)
         known = [
-            copy for copy in copies if copy.event >= 0 and copy.kind == INTACT and copy.created and times[copy.event] == 1
+            copy
+            for copy in copies
+            if copy.event >= 0 and copy.kind == INTACT and copy.created and times[copy.event] == 1
         ]
         if len(known) < 2:
             return

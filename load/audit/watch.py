@@ -98,7 +98,7 @@ class VisibilityWatch:
         self._close()
         if self.skipped:
             self._notes.append(
-                f"{self.skipped:,} events of the sample could not be watched, because there were too many"
+                f"of the sample, {self.skipped:,} could not be watched: too many at a time, or of one customer"
             )
 
     def take(self) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class CapacityRun(Coordinator):
         super().__post_init__()
         options = self.options
         limits = [(options.max_rate, f"--max-rate is {options.max_rate:g}/s")]
-        if self.target.max_rps is not None and not self.target.loopback:
+        if self.target.max_rps is not None:
             limits.append((self.target.max_rps, f"the target's entry allows {self.target.max_rps:g}/s (max_rps)"))
         self.ceiling, self.why_ceiling = min(limits)
         self.base_rate = min(BASE_RATE, self.ceiling / 2)

@@ -1,0 +1,92 @@
+"""`cdp load` around the run: what it hands on, and what it says when the run cannot speak for itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from cdp.cli import load as command
+from cdp.cli.showing import Shown
+from cdp.cli.targeting import Choice
+from cdp.http import REFUSED, Client
+from cdp.records import RESULTS_FILE
+from cdp.secrets import Secrets
+from cdp.targets import Credentials, Target
+from load.options import LoadOptions
+from load.results import LoadResultsWriter
+from tests.load_runs import free_port
+
+CHILD = """
+import signal, sys
+signal.signal(signal.SIGINT, lambda *_: sys.exit(7))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
+open(sys.argv[1], "w").close()
+while True:
+    signal.pause()
+"""
+
+
+def test_the_time_for_an_answer_is_that_of_the_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def run(command: list[str], *_: Any) -> tuple[int, bool]:
+        commands.append(command)
+        return 0, False
+
+    monkeypatch.setattr(command, "_run", run)
+    target = Target("staging", "http://127.0.0.1:8080/api", Credentials(token="t"), timeout_s=2.5)
+    command.run_locust(LoadOptions(rate=1.0, runs=str(tmp_path)), target)
+    assert "--answer-timeout=2.5" in commands[0]
+
+
+def test_a_sigterm_ends_a_run_like_an_interrupt(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    os.mkfifo(ready)
+
+    def terminate() -> None:
+        ready.read_text()  # until the other side has opened and closed it
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=terminate, daemon=True)
+    thread.start()
+    code, interrupted = command._run([sys.executable, "-c", CHILD, str(ready)], {**os.environ}, Shown.USUAL)
+    thread.join(5)
+    assert (code, interrupted) == (7, True)
+
+
+@pytest.mark.parametrize("sends", [False, True])
+def test_a_run_that_was_cut_off_is_told(sends: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with LoadResultsWriter(tmp_path / RESULTS_FILE) as writer:
+        writer.header(load="ingest", target="made up", loop="open")
+    if sends:
+        (tmp_path / "audit-0.ledger").touch()
+    command.conclude(command.LoadEnd(command.NOT_JUDGED, tmp_path, False), Shown.USUAL)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "cut off before its end" in line and f"cdp report {tmp_path}" in line
+    assert (f"cdp audit {tmp_path}" in line) is sends
+
+
+def test_an_overlay_that_is_not_there_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = '[targets.here]\nbase_url = "http://127.0.0.1:8080/api"\ntoken_env = "T"\noverlay = "none.yaml"\n'
+    (tmp_path / "targets.toml").write_text(entry)
+    monkeypatch.setenv("T", "a-token")
+    with (
+        pytest.raises(click.ClickException, match=r"none\.yaml cannot be read"),
+        command.opened(Choice(name="here", file=str(tmp_path / "targets.toml"))),
+    ):
+        pass
+
+
+def test_a_refused_connection_is_told_in_the_words_of_the_system() -> None:
+    target = Target("gone", f"http://127.0.0.1:{free_port()}/api", Credentials(token="t"))
+    client = Client(target, Secrets())
+    exchange = client.send("GET", target.base_url)
+    client.close()
+    assert (exchange.failure, exchange.detail) == (REFUSED, "Connection refused")
