@@ -72,14 +72,40 @@ def facts_of(run: LoadRun) -> list[tuple[str, str]]:
     return facts
 
 
+# Options that change the answer, with what they are when nobody says anything, and their unit.
+REPEATED: dict[str, tuple[object, str]] = {
+    "time_s": (300, "s"),
+    "start": (None, ""),
+    "max_rate": (20_000.0, ""),
+    "peak": (None, ""),
+    "precision": (0.04, ""),
+    "settle": (2, "s"),
+    "step_time": (15, "s"),
+    "confirm": (30, "s"),
+    "seed": (1, ""),
+    "arrivals": ("poisson", ""),
+    "batch": ("50", ""),
+    "uploads": (0.02, ""),
+    "searches": (0.5, ""),
+    "ingestion": (0.3, ""),
+    "zipf": (1.0, ""),
+    "misses": (0.2, ""),
+    "new_customers": (0.1, ""),
+    "connections": (2000, ""),
+}
+
+
 def repeat_command(run: LoadRun) -> str:
     """The command that does the same again."""
     options = run.header.get("options") or {}
     parts = ["cdp capacity", str(run.scenario), f"--slo '{options.get('slo', '')}'"]
-    target = str(run.header.get("target") or "")
     if options.get("target"):
-        parts.append(f"--target {target}")
-    for name in ("start", "peak", "seed", "batch"):
-        if options.get(name) not in (None, "", "50", 1):
-            parts.append(f"--{name.replace('_', '-')} {options[name]}")
+        parts.append(f"--target {run.header.get('target')}")
+    elif run.header.get("base_url"):
+        parts.append(f"--url {run.header['base_url']}")
+    if options.get("allow"):
+        parts.append(f"--allow {options['allow']}")
+    for name, (usual, unit) in REPEATED.items():
+        if options.get(name, usual) not in (None, "", usual):
+            parts.append(f"--{name.removesuffix('_s').replace('_', '-')} {options[name]}{unit}")
     return " ".join(parts)

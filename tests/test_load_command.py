@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -16,11 +17,13 @@ from cdp.cli import load as command
 from cdp.cli.showing import Shown
 from cdp.cli.targeting import Choice
 from cdp.http import REFUSED, Client
+from cdp.load_results import LoadRun
 from cdp.records import RESULTS_FILE
 from cdp.secrets import Secrets
 from cdp.targets import Credentials, Target
-from load.options import LoadOptions
+from load.options import CAPACITY_TIME_S, LoadOptions
 from load.results import LoadResultsWriter
+from reports.capacity import REPEATED, repeat_command
 from tests.load_runs import free_port
 
 CHILD = """
@@ -90,3 +93,23 @@ def test_a_refused_connection_is_told_in_the_words_of_the_system() -> None:
     exchange = client.send("GET", target.base_url)
     client.close()
     assert (exchange.failure, exchange.detail) == (REFUSED, "Connection refused")
+
+
+def test_a_search_for_capacity_is_repeated_as_it_was_asked() -> None:
+    options = LoadOptions(
+        scenario="ingest", slo="p99<1s", find_capacity=True, time_s=75, precision=0.1, confirm=8, batch="2"
+    )
+    url = "http://127.0.0.1:8080/api"
+    header = {"load": "ingest", "target": "127.0.0.1-8080", "base_url": url, "options": options.as_record()}
+    told = shlex.split(repeat_command(LoadRun(header)))
+    assert told[:5] == ["cdp", "capacity", "ingest", "--slo", "p99<1s"]
+    given = dict(zip(told[5::2], told[6::2], strict=True))
+    assert given == {"--url": url, "--time": "75s", "--precision": "0.1", "--confirm": "8s", "--batch": "2"}
+
+
+def test_what_is_usual_is_not_repeated() -> None:
+    usual = LoadOptions(scenario="search", find_capacity=True).as_record()
+    assert {name: value for name, (value, _) in REPEATED.items() if name != "time_s"} == {
+        name: usual[name] for name in REPEATED if name != "time_s"
+    }
+    assert REPEATED["time_s"][0] == CAPACITY_TIME_S
