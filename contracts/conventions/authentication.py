@@ -24,10 +24,23 @@ UNKNOWN_TOKEN = "cdp-no-such-token-0123456789abcdef"
 OVERLONG = "a token of 8,000 characters"
 OTHER_BYTES = "a token of non-ASCII bytes"
 # Where a token does not count, several of a kind in one request.
-PLACES = ("query", "cookie", "another header", "Authorization", "Authorization: Bearer", "Authorization: Basic", "body")
-QUERY_NAMES = ("token", "access_token", "api_key", TOKEN_HEADER)
-COOKIES = ("access_token", "token", TOKEN_HEADER)
-OTHER_HEADERS = ("X-Api-Key", "X-Auth-Token", "X-Token", "Token")
+PLACES = (
+    "query",
+    "cookie",
+    "another header",
+    "Authorization",
+    "Authorization: Bearer",
+    "Authorization: Token",
+    "Authorization: Basic",
+    "body",
+)
+QUERY_NAMES = ("token", "access_token", "auth_token", "api_key", "key", "jwt", "sid", TOKEN_HEADER)
+COOKIES = ("access_token", "token", "auth_token", "session", "sid", "jwt", TOKEN_HEADER)
+OTHER_HEADERS = ("X-Api-Key", "X-Auth-Token", "X-Token", "Token", "Api-Key", "Access-Token", "Proxy-Authorization")
+FIELDS = ("token", "access_token", "api_key")
+
+
+Attempt = Callable[[Call], Exchange]
 
 
 def _refused(exchange: Exchange, what: str, example: str = "", others: tuple[int, ...] = ()) -> None:
@@ -156,8 +169,12 @@ def _elsewhere(s: Subject, place: str, token: str, call: Call) -> tuple[dict[str
     if place == "another header":
         return dict.fromkeys(OTHER_HEADERS, token), call
     if place == "body":
-        return {}, call.sending({**call.sent, "token": token})
-    told = {"Bearer": token, "Basic": s.session.secrets.add(base64.b64encode(f"token:{token}".encode()).decode())}
+        return {}, call.sending({**call.sent, **dict.fromkeys(FIELDS, token)})
+    told = {
+        "Bearer": token,
+        "Token": token,
+        "Basic": s.session.secrets.add(base64.b64encode(f"token:{token}".encode()).decode()),
+    }
     kind = place.partition(": ")[2]
     return {"Authorization": f"{kind} {told[kind]}" if kind else token}, call
 
@@ -168,8 +185,9 @@ def token_elsewhere(s: Subject) -> None:
     token = s.session.admin.token
     call = s.bench.untouched_call(s.operation)
     places = [p for p in PLACES if p != "body" or isinstance(call.sent, dict)]
-    if s.session.profile.name == "quick":  # of the two that are seldom taken, one
-        places.remove(("Authorization", "Authorization: Basic")[s.operation.order % 2])
+    if s.session.profile.name == "quick":  # of those that are seldom taken, one
+        seldom = ("Authorization", "Authorization: Basic", "Authorization: Token")
+        places = [p for p in places if p not in seldom or p == seldom[s.operation.order % 3]]
     for place in places:
         headers, asked = _elsewhere(s, place, token, call)
         exchange = _try(s, headers, asked)
@@ -222,17 +240,22 @@ def _timeless(value: Any) -> Any:
     return value
 
 
-def refused_in_vain(s: Subject, *tries: Callable[[Call], Exchange]) -> None:
-    """Let callers who have to be refused try a write, and require that it changed nothing that can be seen."""
+def refused_in_vain(s: Subject, *tries: Callable[[Call], Exchange], further: Attempt | None = None) -> None:
+    """Let callers who have to be refused try a write, and require that it changed nothing that can be seen. `further`:
+    one who is refused for another reason; whether he is refused at all is judged by another requirement."""
     s.control()
     call = refused_call(s)
     before = s.bench.state(call, now=True)
     s.bench.needing_state(call, before)
-    exchange = [attempt(call) for attempt in tries][-1]
+    tried = [attempt(call) for attempt in tries]
+    if further is not None:
+        tried.append(further(call))
+        if not tried[-1].refused_access:
+            raise NotExercised(f"a caller who has to be refused got {tried[-1].outcome()}")
     require(
         s.bench.unchanged(call, before),
-        f"a request that was refused with {exchange.outcome()} changed what {s.operation.observe} shows",
-        exchange,
+        f"a request that was refused with {tried[-1].outcome()} changed what {s.operation.observe} shows",
+        tried[-1],
     )
     needing_change(s, call, before)
     s.exercised()
@@ -241,7 +264,18 @@ def refused_in_vain(s: Subject, *tries: Callable[[Call], Exchange]) -> None:
 @check("AUTH-05")
 def refusal_changes_nothing(s: Subject) -> None:
     unknown = {TOKEN_HEADER: UNKNOWN_TOKEN}
-    refused_in_vain(s, lambda call: _try(s, call=call), lambda call: _try(s, unknown, call))
+    refused_in_vain(
+        s, lambda call: _try(s, call=call), lambda call: _try(s, unknown, call), further=_with_ended_token(s)
+    )
+
+
+def _with_ended_token(s: Subject) -> Attempt | None:
+    """What a caller tries after his logout; None where no caller can be made."""
+    try:
+        ended = s.bench.identities.logged_out()
+    except NotExercised:
+        return None
+    return lambda call: _try(s, {TOKEN_HEADER: ended.token}, call)
 
 
 @check("AUTH-06")

@@ -161,8 +161,10 @@ def refusal_comes_first(s: Subject) -> None:
         variants.append(("an unknown id", unknown_id(s, call)))
     if s.operation.body_schema is not None:
         variants.append(("an invalid body", invalid_body(call)))
-    for what, variant in variants:
+    for place, (what, variant) in enumerate(variants):
         exchange = s.session.send(variant, _no_features(s))
+        if exchange.status == 403 and place:
+            exchange = _by_the_others(s, variant) or exchange
         require(
             exchange.status == 403,
             f"{what} with too small a role got {exchange.outcome()} instead of 403",
@@ -172,9 +174,34 @@ def refusal_comes_first(s: Subject) -> None:
         s.exercised()
 
 
+def _others(s: Subject) -> Identity | None:
+    """Who holds every feature but those that the operation needs; None where that does not tell, or nobody does."""
+    if not s.operation.features.needed:
+        return None
+    _, features = s.bench.identities.near_misses(s.operation)[0]
+    if not _telling_set(s, features):
+        return None
+    try:
+        return s.bench.identities.holding(features, s.cell.role)
+    except NotExercised:
+        return None
+
+
+def _by_the_others(s: Subject, variant: Call) -> Exchange | None:
+    """What becomes of a call by a role that holds much, but not what is needed; None where such a role is let in by
+    any call: that is another requirement's."""
+    caller = _others(s)
+    if caller is None:
+        return None
+    exchange = s.session.send(variant, caller)
+    return exchange if exchange.status == 403 or s.session.send(harmless(s), caller).status == 403 else None
+
+
 @check("ROLE-05")
 def refused_write_changes_nothing(s: Subject) -> None:
-    refused_in_vain(s, lambda call: s.session.send(call, _no_features(s)))
+    others = _others(s) if s.operation.safety != "sends" else None
+    further = (lambda call: s.session.send(call, others)) if others else None
+    refused_in_vain(s, lambda call: s.session.send(call, _no_features(s)), further=further)
 
 
 @check("ROLE-06")

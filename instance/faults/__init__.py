@@ -8,6 +8,7 @@ the package fills FAULTS.
 
 from instance.faults import (
     answers,
+    back_doors,
     borders,
     codes,
     defaults,
@@ -39,6 +40,7 @@ __all__ = [
     "FAULTS",
     "Fault",
     "answers",
+    "back_doors",
     "borders",
     "codes",
     "defaults",

@@ -37,8 +37,8 @@ def in_basic(request: Request) -> str | None:
     return password or name
 
 
-def elsewhere(name: str, what: str, found: Callable[[Request], str | None]) -> None:
-    broken(name, what, "get_user_role create_tag", "AUTH-04", token_in(found))
+def elsewhere(name: str, what: str, found: Callable[[Request], str | None], profile: str = "quick") -> None:
+    broken(name, what, "get_user_role create_tag", "AUTH-04", token_in(found), profile=profile)
 
 
 def in_header(*names: bytes) -> Callable[[Request], str | None]:
@@ -49,8 +49,9 @@ elsewhere(
     "token-in-bare-authorization",
     "a token in Authorization counts without any word before it",
     lambda r: None if b" " in (t := r.header(b"authorization") or b"") else t.decode("latin-1"),
+    "release",
 )
-elsewhere("token-in-basic-authorization", "a token counts as the password of Authorization: Basic", in_basic)
+elsewhere("token-in-basic-authorization", "a token counts as the password of Authorization: Basic", in_basic, "release")
 elsewhere(
     "token-in-another-header", "a token in X-Api-Key or X-Auth-Token counts", in_header(b"x-api-key", b"x-auth-token")
 )
@@ -192,6 +193,10 @@ lax_parser(
 lax_parser(
     "what-follows-a-body-is-ignored", "what follows the JSON of a body is ignored", lambda b: b[: b.rfind(b"}") + 1]
 )
+lax_parser(
+    "bare-keys-taken", "a body with bare keys is taken", lambda b: re.sub(rb"([{,]\s*)(\w+)(\s*:)", rb'\1"\2"\3', b)
+)
+lax_parser("line-ends-in-texts-taken", "a line may end within a text of a body", lambda b: b.replace(b"\n", b" "))
 lax_parser(
     "single-quotes-taken", "a body with single quotes is taken", lambda b: b.replace(b"'", b'"') if b'"' not in b else b
 )

@@ -233,9 +233,14 @@ def token_in(find: Callable[[Request], str | None]) -> Alteration:
     return alter
 
 
-def in_cookie(request: Request) -> str | None:
-    cookies = (request.header(b"cookie") or b"").decode().split("; ")
-    return next((c.partition("=")[2] for c in cookies if c.startswith("access_token=")), None)
+def in_cookie(*names: str) -> Callable[[Request], str | None]:
+    """The value of a cookie with one of these names."""
+
+    def found(request: Request) -> str | None:
+        cookies = [c.partition("=") for c in (request.header(b"cookie") or b"").decode().split("; ")]
+        return next((value for name, _, value in cookies if name in names), None)
+
+    return found
 
 
 broken(
@@ -246,7 +251,11 @@ broken(
     token_in(lambda r: r.get("token") or r.get("access_token")),
 )
 broken(
-    "token-in-cookie", "a token in a cookie counts", "get_tag get_user_role create_tag", "AUTH-04", token_in(in_cookie)
+    "token-in-cookie",
+    "a token in a cookie counts",
+    "get_tag get_user_role create_tag",
+    "AUTH-04",
+    token_in(in_cookie("access_token")),
 )
 broken(
     "token-in-authorization",
