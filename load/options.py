@@ -166,7 +166,13 @@ TABLE: tuple[Option, ...] = (
     Option("peak", positive, None, "N", "Rate that is needed: the answer tells the headroom, and 1 when it has none."),
     Option("precision", share, 0.04, "SHARE", "How far apart the rates that hold and fail may be at the end."),
     Option("settle", _span_or_none, 2, "SPAN", "Time at the start of each step that is not judged."),
-    Option("step-time", span_s, 15, "SPAN", "Longest time of a step; it ends sooner when all is clear."),
+    Option(
+        "step-time",
+        span_s,
+        None,
+        "SPAN",
+        "Longest time of a step; it ends sooner when all is clear. (15s, or 25 times the longest limit of a time)",
+    ),
     Option("confirm", span_s, 30, "SPAN", "Time for which the rate that was found is confirmed."),
     Option("runs", str, "reports/runs", "DIRECTORY", "Where the run's directory is made."),
     Option("target", str, None, "NAME", "Target of targets.toml; else the host that is given."),
@@ -223,7 +229,7 @@ class LoadOptions:
     peak: float | None = None
     precision: float = 0.04
     settle: int = 2
-    step_time: int = 15
+    step_time: int | None = None
     confirm: int = 30
     time_s: int | None = None
 

@@ -80,7 +80,7 @@ REPEATED: dict[str, tuple[object, str]] = {
     "peak": (None, ""),
     "precision": (0.04, ""),
     "settle": (2, "s"),
-    "step_time": (15, "s"),
+    "step_time": (None, "s"),
     "confirm": (30, "s"),
     "seed": (1, ""),
     "arrivals": ("poisson", ""),

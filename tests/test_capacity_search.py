@@ -13,9 +13,10 @@ from benchmarks.capacity.theory import beyond_md1, beyond_mm1, beyond_mmc, break
 from cdp.load_figures import Figures, Span
 from cdp.load_results import FOUND, INCONCLUSIVE, MISSED, SUSTAINED, Capacity, Decision, HealthJudged, Step
 from load.capacity.answer import answered, bracket, estimates
+from load.capacity.course import step_time_s
 from load.capacity.search import Kind, Order, Search
 from load.capacity.shares import Share, check_objectives, design_effect
-from load.capacity.steps import FAILED, PASSED, VOID, judged
+from load.capacity.steps import FAILED, PASSED, VOID, is_over, judged
 from load.capacity.watch import State, StepWatch
 from load.objectives import ObjectiveError, parse_objectives
 from load.recording.histogram import distribution_of
@@ -341,10 +342,32 @@ def test_searches_contain_the_truth(queue: Queue, slo: str, truth: float) -> Non
     assert np.median(widths) <= 0.08
 
 
+def test_steps_are_as_long_as_a_queue_needs_to_grow_to_the_limit() -> None:
+    slo, service_s = "p99<800ms", 1 / 120  # no rate above 120 lasts, and one of 125 looks well for sixteen seconds
+    truth = breaking_rate(lambda r: beyond_md1(r, service_s, 0.8), 0.01, 119.9)
+    assert step_time_s(parse_objectives(slo)) == 20
+    found = []
+    for seed in range(3):
+        steps, course = simulated_search(Queue(constant(service_s)), slo, seed, start=30, time_s=300)
+        assert not course.too_short
+        found.append(estimates(steps, parse_objectives(slo))[0][1])
+    assert all(where.low <= truth <= where.high and where.rate < 120 for where in found)
+    _, course = simulated_search(Queue(constant(service_s)), slo, 1, start=30, time_s=60, step_s=8)
+    assert "steps of 8 s are short" in course.too_short
+    assert "too high" in said([plain(100, PASSED), plain(110, FAILED)], too_short=course.too_short)[1].reasons[-2]
+
+
+def test_good_news_waits_until_a_queue_could_have_grown() -> None:
+    rows = [(50, 0, 0)] * 10
+    assert is_over(watched(rows, "p99<100ms"), Kind.BISECT, 15) == "everything is clear"
+    assert is_over(watched(rows, "p99<800ms"), Kind.BISECT, 20) == ""
+    assert is_over(watched(rows * 2, "p99<800ms"), Kind.BISECT, 20) == "everything is clear"
+
+
 def test_a_server_that_refuses_has_its_limit_in_the_bracket() -> None:
     queue = Queue(constant(0.002), refuses_at=20)
     slo = "p99<1s,errors<1%"
-    steps, _ = simulated_search(queue, slo, 3, start=100)
+    steps, _ = simulated_search(queue, slo, 3, start=100, time_s=300)
     name, where = estimates(steps, parse_objectives(slo))[0]
     assert name == "errors<1%"
     # what it serves is 500/s; with so many places it refuses 1 % a little below

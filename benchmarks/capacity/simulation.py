@@ -10,7 +10,7 @@ import numpy as np
 
 from cdp.load_figures import ChannelKey, Figures, Span
 from cdp.load_results import HealthJudged, Step
-from load.capacity.course import Course
+from load.capacity.course import Course, step_time_s
 from load.capacity.search import Order, Search
 from load.capacity.steps import PASSED, beyond_doubt, is_over, judged
 from load.capacity.watch import StepWatch
@@ -127,13 +127,20 @@ def simulated_step(
 
 
 def simulated_search(
-    queue: Queue, slo: str, seed: int, *, start: float, ceiling: float = 1e6, time_s: float = 150.0
+    queue: Queue,
+    slo: str,
+    seed: int,
+    *,
+    start: float,
+    ceiling: float = 1e6,
+    time_s: float = 150.0,
+    step_s: float | None = None,
 ) -> tuple[list[Step], Course]:
     """A whole search; two seconds of cool-down after each step that failed."""
     random = np.random.default_rng(seed)
     objectives = parse_objectives(slo)
     search = Search(start, precision=0.04, ceiling=ceiling, floor=0.5)
-    course = Course(search, objectives, settle_s=SETTLE_S, step_s=15.0, confirm_s=30.0)
+    course = Course(search, objectives, settle_s=SETTLE_S, step_s=step_s or step_time_s(objectives), confirm_s=30.0)
     steps: list[Step] = []
     left_s = time_s
     while (order := course.next(steps, left_s)) is not None:

@@ -101,9 +101,11 @@ def answered(
     confirmed: float | None,
     obstacle: str = "",
     unfinished: str = "",
+    too_short: str = "",
 ) -> tuple[Capacity, Decision]:
     """The answer and the decision. `obstacle`: why nothing more can be said, whatever was found (the generator was the
-    limit, the target went away); `unfinished`: why the search ended before its end (its time, Ctrl-C)."""
+    limit, the target went away); `unfinished`: why the search ended before its end (its time, Ctrl-C); `too_short`:
+    why its steps say less than they should."""
     held, failed = bracket(steps)
     found = estimates(steps, objectives)
     binding, where = found[0] if found else ("", None)
@@ -128,7 +130,7 @@ def answered(
         void=sum(each.verdict == VOID for each in steps),
         refuted=len(refuted(steps)),
     )
-    return capacity, _decision(capacity, objectives, scenario, ceiling, why_ceiling, obstacle, unfinished)
+    return capacity, _decision(capacity, objectives, scenario, ceiling, why_ceiling, obstacle, unfinished, too_short)
 
 
 def _decision(
@@ -139,10 +141,11 @@ def _decision(
     why_ceiling: str,
     obstacle: str,
     unfinished: str,
+    too_short: str,
 ) -> Decision:
     wanted = " and ".join(each.text for each in objectives if not each.implied) or "the objectives"
     what = f"{scenario} with {wanted}"
-    reasons = [text for text in (obstacle, unfinished) if text]
+    reasons = [text for text in (obstacle, unfinished, too_short) if text]
     if obstacle:
         reached = f"; it held {in_rate(capacity.held)} until then" if capacity.held else ""
         return Decision(INCONCLUSIVE, f"no answer: {obstacle}{reached}", INCONCLUSIVE_CODE, reasons)

@@ -12,7 +12,7 @@ from cdp.load_figures import Span
 from cdp.load_results import Capacity, Decision, Judged, ObjectiveJudged, Step
 from cdp.records import ResultsError
 from load.capacity.answer import answered
-from load.capacity.course import Course
+from load.capacity.course import Course, step_time_s
 from load.capacity.search import Kind, Order, Search
 from load.capacity.sender import BEGIN, HALT, IDLE, StepOrder
 from load.capacity.steps import FAILED, PASSED, VOID, beyond_doubt, curve_of, is_over, judged
@@ -212,7 +212,7 @@ class CapacityRun(Coordinator):
             Search(start, precision=options.precision, ceiling=self.ceiling, floor=_LEAST_RATE),
             self.objectives,
             settle_s=float(options.settle),
-            step_s=float(options.step_time),
+            step_s=float(options.step_time or step_time_s(self.objectives)),
             confirm_s=float(options.confirm),
         )
 
@@ -317,6 +317,7 @@ class CapacityRun(Coordinator):
             confirmed=self.course.search.confirmed if self.course else None,
             obstacle=obstacle,
             unfinished=self.stopped or self._unfinished or (self.course.unfinished if self.course else ""),
+            too_short=self.course.too_short if self.course else "",
         )
         decision = with_audit(decision, self._audited())
         self._store(decision, self._objectives(capacity), self._judged_health(), capacity=asdict(capacity))

@@ -21,7 +21,14 @@ PASSED, FAILED, VOID = "passed", "failed", "void"
 LEAST_STEP_S = 4.0  # of judged time, before anything ends a step but a queue that grows
 _STOOD_STILL = 0.5  # of the strictest limit of a time: what this side may delay before a failure is its own
 _FAR = 8.0  # times the allowed share: so far beyond, a step need not go on
+_GROWING = 25.0  # times a limit: how long a queue needs to grow to it at a rate 4 % too high
 _CURVE = (50, 90, 95, 99, 99.9)
+
+
+def growing_s(objectives: Sequence[Objective]) -> float:
+    """Seconds that a queue needs to grow to the longest limit of a time, at a rate 4 % too high: after t seconds who
+    comes waits for 0.04 t."""
+    return _GROWING * max((each.limit / 1e9 for each in objectives if each.of_answers), default=0.0)
 
 
 def is_over(watch: StepWatch, kind: Kind, longest_s: float) -> str:
@@ -35,7 +42,9 @@ def is_over(watch: StepWatch, kind: Kind, longest_s: float) -> str:
         if broken:
             return f"{broken[0].text} is broken"
         clear = all(each.state is State.HOLDS for each in held if not _of_none(each))
-        if clear and watch.far_from_limits and kind in (Kind.CLIMB, Kind.BISECT):
+        # Good news that came before a queue could grow is none.
+        seen = watch.judged_s >= min(growing_s(watch.objectives), longest_s) / 2
+        if clear and seen and watch.far_from_limits and kind in (Kind.CLIMB, Kind.BISECT):
             return "everything is clear"
     return "its time is up" if watch.judged_s >= longest_s else ""
 
