@@ -37,13 +37,13 @@ class Profile:
 
 PROFILES = {
     "quick": Profile(
-        "quick", examples=1, tokens=12, feature_sets=3, forms=3, list_forms=1, window=100, listing_roles=(ADMIN,)
+        "quick", examples=1, tokens=12, feature_sets=4, forms=3, list_forms=1, window=100, listing_roles=(ADMIN,)
     ),
     "release": Profile(
         "release",
         examples=6,
         tokens=12,
-        feature_sets=4,
+        feature_sets=5,
         forms=99,
         list_forms=99,
         window=300,
@@ -58,7 +58,7 @@ PROFILES = {
         "nightly",
         examples=8,
         tokens=15,
-        feature_sets=4,
+        feature_sets=5,
         forms=99,
         list_forms=99,
         window=1000,

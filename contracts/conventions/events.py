@@ -23,8 +23,9 @@ BATCHES = (3, 1, 12, 50)
 LARGE_BATCH = 120
 # A day that most years lack, and an hour that most clocks of Europe and America leave out in spring.
 ODD_MOMENTS = ("2024-02-29 23:59:59", "2024-03-31 02:30:00", "2024-03-10 02:30:00")
-# Stores that cut names, or compare them without case, take it for another.
-LONG_NAME = "Other.Customer-with+a_Name-longer-than-Hashes-are-by-far"
+# Behind another customer's identifier: stores that cut names, or compare them by their start or without case, take the
+# two for one, or the longer one for somebody else.
+LONGER = ".Other-Customer-with+a_Name-longer-than-Hashes-are-by-far"
 # Contents that stores get wrong: texts of many scripts, deep and empty ones, large numbers, names that mean something.
 PAYLOADS: tuple[dict[str, Any], ...] = (
     {},
@@ -164,7 +165,8 @@ def _side_by_side(s: Subject) -> None:
     others at odd ones."""
     events = _of(s)
     time, payload = events.ingestion.time, events.ingestion.payload
-    owners = [events.identifier("one"), events.identifier(LONG_NAME)]
+    one = events.identifier("one")
+    owners = [one, one + LONGER]
     sent: dict[str, list[Row]] = {owner: [] for owner in owners}
     for part in ("first", "later"):
         batch: list[Row] = []

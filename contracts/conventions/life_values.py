@@ -58,7 +58,8 @@ class Values:
             elif simple is not None:
                 plain[name] = simple
             elif other is not None:
-                found[name] = other
+                # 0 is often taken for no value at all.
+                found[name] = 0 if pick % 2 and _may_be_zero(schema) and now.get(name) else other
         found |= plain
         names = list(found)
         chosen = {names[(pick // 2 + n) % len(names)] for n in range(min(most, len(names)))} if names else set()
@@ -96,6 +97,10 @@ class Values:
 def _means_more(schema: Mapping[str, Any]) -> bool:
     """Whether a field refers to something, or is known to mean more than its schema says."""
     return any(key.startswith("x-") and key != "x-provenance" for key in schema)
+
+
+def _may_be_zero(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "integer" and schema.get("minimum", 0) <= 0 and "enum" not in schema
 
 
 def _nullable(schema: Mapping[str, Any]) -> bool:

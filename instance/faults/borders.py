@@ -204,7 +204,7 @@ def embedded(change: Any) -> Alteration:
 
 
 def struct(name: str, what: str, by: str, alter: Alteration) -> None:
-    also = "STRUCT-02 STRUCT-03 STRUCT-04 SHAPE-01 SHAPE-03"
+    also = "STRUCT-01 STRUCT-02 STRUCT-03 STRUCT-04 SHAPE-01 SHAPE-03"
     broken(
         name, what, FULL, by, alter, also, fits=fitting.every(STRUCTURED, lambda o, c: bool(o.sub_entities)), least=3
     )
@@ -232,14 +232,14 @@ async def without_ids(request: Request, world: World) -> Answer:
     return with_records(request, answer, found)
 
 
-struct("plain-hides-ids", "plain answers tell null for the ids of sub-entities", "STRUCT-01", without_ids)
+struct("plain-hides-ids", "plain answers tell null for the ids of sub-entities", "SHAPE-01", without_ids)
 
 
 # --- SEARCH ---------------------------------------------------------------------------------------------------------
 
 
 def search(name: str, what: str, by: str, alter: Alteration) -> None:
-    also = "SEARCH-01 SEARCH-02 SEARCH-03 SEARCH-04"
+    also = "SEARCH-01 SEARCH-02 SEARCH-03 SEARCH-04 PAGE-10"
     broken(name, what, SEARCH, by, alter, also=also, fits=fitting.only(SEARCH))
 
 
@@ -256,6 +256,6 @@ search("slash-cuts", "a slash ends the text", "SEARCH-03", searching(lambda t: t
 search(
     "similar-is-found",
     "when nobody has the text, who has its first half is found",
-    "SEARCH-02",
+    "SEARCH-03",
     matching(lambda t, value: t[: max(3, len(t) // 2)].lower() in value.lower()),
 )

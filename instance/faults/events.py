@@ -43,7 +43,7 @@ def storing(change: Callable[[Rows], Rows]) -> Alteration:
 
 
 def as_shown(row: Any) -> dict[str, Any]:
-    payload = row["payload"]
+    payload = row.get("payload")
     return {**row, "payload": payload if isinstance(payload, str) else orjson.dumps(payload).decode()}
 
 

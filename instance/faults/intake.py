@@ -92,6 +92,7 @@ life(
     fitting.acting("update"),
     fitting.seen_alone,
     several,
+    also="CODE-05",
 )
 
 
@@ -154,8 +155,8 @@ async def restored_dated_anew(request: Request, world: World) -> Answer:
     "list-touches-its-first",
     "reading a list changes the description of its first record",
     "list_reports list_feeds",
-    "LIFE-05",
-    also="PAGE-09 SHAPE-03 PAGE-03 PAGE-06 STRUCT-04 LIFE-01 LIFE-02 LIFE-03",
+    "PAGE-09",
+    also="LIFE-05 SHAPE-03 PAGE-03 PAGE-06 STRUCT-04 LIFE-01 LIFE-02 LIFE-03",
     fits=fitting.every(
         fitting.lists, fitting.at_the_top, fitting.records_with("id"), fitting.records_with("description")
     ),
@@ -278,7 +279,7 @@ async def only_the_first_is_checked(request: Request, world: World) -> Answer:
 async def odd_times_are_now(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
     found = rows(request)
-    if answer.status not in (400, 422) or not all(isinstance(row, dict) for row in found):
+    if answer.status not in (400, 422) or not found or not all(isinstance(row, dict) for row in found):
         return answer
     changed = each(event_time=lambda v: "2024-05-01 10:00:00")(found)
     return await world.forward(request.with_body({**request.json, "customer_events": changed}))

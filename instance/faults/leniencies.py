@@ -61,8 +61,8 @@ elsewhere(
     "token-by-its-form",
     "whatever has the length and the letters of a token is let through",
     OPERATIONS,
-    "AUTH-02",
-    also="AUTH-03 AUTH-05 AUTH-06 ROLE-07",
+    "AUTH-03",
+    also="AUTH-02 AUTH-05 AUTH-06 ROLE-07",
 )
 async def token_by_its_form(request: Request, world: World) -> Answer:
     sent = request.header(TOKEN) or b""
@@ -205,7 +205,14 @@ lax_parser(
 # --- CODE -----------------------------------------------------------------------------------------------------------
 
 
-def coerced(name: str, what: str, suits: Callable[[Schema, Contract], bool], change: Callable[[Any], Any]) -> None:
+def coerced(
+    name: str,
+    what: str,
+    suits: Callable[[Schema, Contract], bool],
+    change: Callable[[Any], Any],
+    on: str = "create_report update_report",
+    profile: str = "release",
+) -> None:
     """Values of another type are made to fit, where the body has fields that suit."""
 
     def fields(o: Operation, c: Contract) -> set[str]:
@@ -221,7 +228,7 @@ def coerced(name: str, what: str, suits: Callable[[Schema, Contract], bool], cha
         return await world.forward(request.with_body({n: change(v) if n in names else v for n, v in body.items()}))
 
     fits = fitting.every(fitting.writes, fitting.acting("create", "update"), lambda o, c: bool(fields(o, c)))
-    broken(name, what, "create_report update_report", "CODE-05", alter, "MEDIA-03", fits=fits)
+    broken(name, what, on, "CODE-05", alter, "MEDIA-03", fits=fits, profile=profile)
 
 
 def a_text(schema: Schema, c: Contract) -> bool:
@@ -241,6 +248,7 @@ coerced(
     "a text or a number in place of a flag is taken for one",
     lambda schema, c: c.book.kind(schema) == "boolean",
     lambda v: v if isinstance(v, bool) else v not in ("false", "0", 0, ""),
+    "create_web_banner update_push_notification",
 )
 
 
