@@ -31,6 +31,7 @@ _TITLES = {  # its own say "accepted" of whatever is not among the expected stat
     "positive_data_acceptance": "Schema-valid request not accepted",
     "negative_data_rejection": "Schema-violating request not refused as such",
 }
+_REFUSALS = (400, 422)  # of what is invalid: one is as good as the other, whichever a section names
 _OF_DECISIONS = ("positive_data_acceptance", "negative_data_rejection", "status_code_conformance")
 
 
@@ -163,6 +164,8 @@ class ResponseChecks:
     def _asked(self, check: str, request: Request, exchange: Exchange) -> bool:
         if exchange.status >= 500 and check in _OF_DECISIONS:
             return False  # a crash is no decision about the request
+        if check == "status_code_conformance" and not request.valid and exchange.status in _REFUSALS:
+            return False
         if check == "content_type_conformance":
             return bool(exchange.body)
         if check == "response_schema_conformance":  # what is no JSON is the matter of MEDIA, and so is too much of it

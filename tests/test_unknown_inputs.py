@@ -238,6 +238,20 @@ def test_a_passing_check_is_evidence_only_where_it_was_put_to_the_test(
     assert told["positive_data_acceptance"].sentence.endswith("got 404")
 
 
+@pytest.mark.parametrize(("status", "wrong"), [(400, False), (422, False), (418, True)])
+def test_what_is_invalid_may_be_refused_with_400_or_422(
+    contract: Contract, inputs: UnknownInputs, status: int, wrong: bool
+) -> None:
+    checks = ResponseChecks()
+    checks.listen(inputs.schema)
+    each = next(inputs.at_borders(Call(contract.operations["list_segments"]), random.Random(1), valid=False))
+    answer = Exchange("list_segments", "admin", "GET", "http://127.0.0.1/api/segments", {}, None, status)
+    answer.headers["Content-Type"], answer.body = "application/json", b'{"message": "No such order."}'
+    told = {judged.check: judged for judged in checks.judge(each.case, each.request, answer)}
+    said = told["status_code_conformance"].sentence if "status_code_conformance" in told else ""
+    assert said.startswith("Undocumented status code") is wrong
+
+
 def test_what_the_contract_says_of_an_id_is_not_held_against_the_id(contract: Contract, inputs: UnknownInputs) -> None:
     call = Call(contract.operations["update_tag"], {"tag_id": "not a number"}).sending({"name": f"{PREFIX} name"})
     found = [each.request for valid in (True, False) for each in drawn(inputs, call, valid, 10)]
