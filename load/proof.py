@@ -51,8 +51,9 @@ def _with_kinds(seed: int) -> Iterator[tuple[Trial, list[Kind]]]:
             yield _trial(kind.name, operation, kind.right, control, target, seed), kinds
 
 
-def prove_load(directory: Path, seed: int) -> Iterator[Trial]:
-    """`trials`, each stored in `directory` before it is told. Raises ProofError, and ResultsError of cdp.records."""
+def prove_load(directory: Path, seed: int) -> Iterator[tuple[Trial, int]]:
+    """Trials, each stored in `directory` before it is told, and how many there will be. Raises ProofError, and
+    ResultsError of cdp.records."""
     found: list[Trial] = []
     writer: RecordWriter | None = None
     try:
@@ -63,7 +64,7 @@ def prove_load(directory: Path, seed: int) -> Iterator[Trial]:
                 continue
             writer.write(trial.as_record())
             found.append(trial)
-            yield trial
+            yield trial, len(kinds)
         if writer is not None:
             writer.footer(ended=datetime.now(UTC).isoformat(timespec="seconds"), trials=len(found))
     finally:

@@ -41,6 +41,12 @@ class Trials:
         if self._bar is not None:
             self._bar.stop()
 
+    def expect(self, total: int) -> None:
+        """How many there will be, where that is known only once it has begun."""
+        self.total = total
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], total=total)
+
     def tried(self, trial: Trial, number: int) -> None:
         """Count one; `number`: how many were tried by now."""
         if trial.outcome not in (FOUND, INVALID):

@@ -36,7 +36,9 @@ def test_what_a_run_says_is_wrong() -> None:
 
 @pytest.mark.slow
 def test_every_fault_under_load_is_named(tmp_path: Path) -> None:
-    trials = list(prove_load(tmp_path, seed=1))
+    told_of = list(prove_load(tmp_path, seed=1))
+    trials = [trial for trial, _ in told_of]
+    assert {total for _, total in told_of} == {len(trials)}
     assert len(trials) >= 10 and {trial.outcome for trial in trials} == {FOUND}, trials
     stored = read_proof(tmp_path / PROOF_FILE)
     assert stored.complete and stored.header["clean"] == {"1": []}

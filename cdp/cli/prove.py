@@ -103,7 +103,8 @@ def _prove_load(directory: Path, seed: int) -> NoReturn:
 
     try:
         with Trials(0, make_console(sys.stderr)) as progress:
-            for number, trial in enumerate(prove_load(directory, seed), start=1):
+            for number, (trial, total) in enumerate(prove_load(directory, seed), start=1):
+                progress.expect(total)
                 progress.tried(trial, number)
         sys.exit(_report(directory))
     except KeyboardInterrupt:
