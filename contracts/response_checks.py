@@ -164,8 +164,9 @@ class ResponseChecks:
     def _asked(self, check: str, request: Request, exchange: Exchange) -> bool:
         if exchange.status >= 500 and check in _OF_DECISIONS:
             return False  # a crash is no decision about the request
-        if check == "status_code_conformance" and not request.valid and exchange.status in _REFUSALS:
-            return False
+        if check == "status_code_conformance" and exchange.status in _REFUSALS:
+            # What nobody can call valid for sure may be refused, too.
+            return request.valid and request.sure and request.interoperable
         if check == "content_type_conformance":
             return bool(exchange.body)
         if check == "response_schema_conformance":  # what is no JSON is the matter of MEDIA, and so is too much of it
