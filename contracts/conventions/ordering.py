@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from time import sleep
+from time import sleep, time
 from typing import Any
 
 from cdp.texts import timestamp
@@ -21,7 +21,7 @@ from contracts.finding import Unavailable
 from contracts.observing import canonical, identity, own_marks, record_of
 from contracts.subject import Subject, require
 
-TICK_S = 1.05  # until the next second, on a clock that may be a little slower
+TICK_S = 0.05  # behind a full second
 UNKNOWN = ((("order_by", "cdp_no_such_field"),), (("order_dir", "sideways"),))
 
 
@@ -151,10 +151,14 @@ def _of_other_seconds(s: Subject, older: _Older, own: OwnRecord) -> OwnRecord:
     if made is None or made.microsecond:
         return own
     if older.made is None or made <= older.made:
-        sleep(TICK_S)
+        _next_second()
         own = _created(s)
-    sleep(TICK_S)
+    _next_second()
     return own
+
+
+def _next_second() -> None:
+    sleep(1 - time() % 1 + TICK_S)
 
 
 def _older(s: Subject) -> _Older | None:
