@@ -240,7 +240,7 @@ def _timeless(value: Any) -> Any:
     return value
 
 
-def refused_in_vain(s: Subject, *tries: Callable[[Call], Exchange], further: Attempt | None = None) -> None:
+def refused_in_vain(s: Subject, *tries: Attempt, further: Attempt | None = None) -> None:
     """Let callers who have to be refused try a write, and require that it changed nothing that can be seen. `further`:
     one who is refused for another reason; whether he is refused at all is judged by another requirement."""
     s.control()

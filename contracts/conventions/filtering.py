@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
-from cdp.texts import timestamp
 from contracts.applicability import FILTERS
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.listing import (
+    DEFAULT_LIMIT,
     REFERENCE_PAGE,
     Walk,
     as_page,
+    descent_ends,
     describe,
     differs,
     list_call,
     needing,
     page,
+    times_of,
     walk,
 )
 from contracts.observing import identity
 from contracts.subject import Subject
-
-DEFAULT = 20
 
 
 @check("PAGE-10")
@@ -93,23 +92,23 @@ def _beside_it(s: Subject, name: str, base: Call, found: list[Any], reference: W
     """What a filter finds comes newest first, where the list does, and without a limit twenty come of it."""
     field = s.operation.collection.timestamp if s.operation.collection else None
     example = describe(*base.query)
-    if field and name != "search_text" and _newest_first(reference.records, field):
-        if not _newest_first(found, field):
+
+    def newest_first(records: list[Any]) -> bool:
+        return descent_ends(times_of(records, field or "")) is None
+
+    if field and name != "search_text" and newest_first(reference.records):
+        if not newest_first(found):
             got = page(s, ("limit", REFERENCE_PAGE), base=base)
             sentence = f"beside {name} records do not come newest first, as they do without it"
             differs(s, reference, sentence, got.exchange, example)
         s.exercised()
     got = page(s, base=base)
-    if got.records != found[:DEFAULT]:
-        sentence = f"beside {name} and without limit {len(got.records)} records came, not the first {DEFAULT} of them"
+    if got.records != found[:DEFAULT_LIMIT]:
+        sentence = (
+            f"beside {name} and without limit {len(got.records)} records came, not the first {DEFAULT_LIMIT} of them"
+        )
         differs(s, reference, sentence, got.exchange, example)
     s.exercised()
-
-
-def _newest_first(records: list[Any], field: str) -> bool:
-    """Whether no record stands behind an older one, as far as they tell when they were made."""
-    times = [t for r in records if isinstance(r, dict) and (t := timestamp(r.get(field)))]
-    return all(earlier >= later for earlier, later in pairwise(times))
 
 
 def _nobody(s: Subject, name: str, base: Call, value: str) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from cdp.contract import Contract, Operation
 from cdp.http import Exchange
+from cdp.texts import timestamp
 from contracts.applicability import FILTERS
 from contracts.calls import Call
 from contracts.checks import Broken, Moved, NotExercised
 from contracts.observing import canonical, identity, rows_of
 from contracts.subject import Subject
 
+DEFAULT_LIMIT = 20
 REFERENCE_PAGE = 100
 _OTHERWISE = {"limit": 2, "offset": 1, "load_full_structure": 1}
 # What a browser, an old client or a spreadsheet asks for; and all of them in one.
@@ -232,3 +235,13 @@ def settled(s: Subject, before: list[Any], error: Broken, *query: tuple[str, Any
     if now != before and s.bench.may_be_others(before, now) and s.bench.others_at_work(list_call(s)):
         return Moved()
     return _doubted(s, error)
+
+
+def times_of(records: list[Any], field: str) -> list[datetime]:
+    """The timestamps of records, where they have any that can be read."""
+    return [t for r in records if isinstance(r, dict) and (t := timestamp(r.get(field)))]
+
+
+def descent_ends(times: list[datetime]) -> int | None:
+    """Position of the first time that is newer than the one before it; None when there is none."""
+    return next((n for n in range(1, len(times)) if times[n] > times[n - 1]), None)

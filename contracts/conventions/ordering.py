@@ -15,7 +15,18 @@ from cdp.texts import timestamp
 from contracts.arrangement import OwnRecord
 from contracts.calls import Call
 from contracts.checks import Broken, Moved, NotExercised, Unconfirmed, check
-from contracts.conventions.listing import REFERENCE_PAGE, Page, Walk, list_call, needing, page, still, walk
+from contracts.conventions.listing import (
+    REFERENCE_PAGE,
+    Page,
+    Walk,
+    descent_ends,
+    list_call,
+    needing,
+    page,
+    still,
+    times_of,
+    walk,
+)
 from contracts.exploration import heed
 from contracts.finding import Unavailable
 from contracts.observing import canonical, identity, own_marks, record_of
@@ -23,15 +34,6 @@ from contracts.subject import Subject, require
 
 TICK_S = 0.05  # behind a full second
 UNKNOWN = ((("order_by", "cdp_no_such_field"),), (("order_dir", "sideways"),))
-
-
-def _times(records: list[Any], field: str) -> list[datetime]:
-    return [t for r in records if isinstance(r, dict) and (t := timestamp(r.get(field)))]
-
-
-def _descending(times: list[datetime]) -> int | None:
-    """Position of the first time that is newer than the one before it; None when there is none."""
-    return next((n for n in range(1, len(times)) if times[n] > times[n - 1]), None)
 
 
 @check("ORDER-01")
@@ -48,12 +50,12 @@ def newest_first(s: Subject) -> None:
     else:
         found = page(s)
         records, exchange = found.records, found.exchange
-    times = _times(records, collection.timestamp)
+    times = times_of(records, collection.timestamp)
     if len(set(times)) < 2:
         raise NotExercised(
             f"{s.operation.id} holds {len(set(times))} different {collection.timestamp} values; 2 are needed"
         )
-    wrong = _descending(times)
+    wrong = descent_ends(times)
     if wrong is None:
         s.exercised(len(times) - 1)
         return
@@ -81,8 +83,8 @@ def _other_timestamp(records: list[Any], field: str) -> str | None:
     """Another field of the records that holds times in descending order."""
     names = [n for n in (records[0] if isinstance(records[0], dict) else {}) if n != field]
     for name in names:
-        times = _times(records, name)
-        if len(set(times)) > 1 and len(times) == len(records) and _descending(times) is None:
+        times = times_of(records, name)
+        if len(set(times)) > 1 and len(times) == len(records) and descent_ends(times) is None:
             return name
     return None
 
@@ -186,7 +188,7 @@ def _stays_behind(s: Subject, got: Page, change: Call) -> None:
     if place is None:
         return
     made = timestamp(rows[place].get(s.operation.collection.timestamp))
-    later = _times(rows[place + 1 :], s.operation.collection.timestamp)
+    later = times_of(rows[place + 1 :], s.operation.collection.timestamp)
     if made is not None and any(made < time for time in later):
         raise Broken("an older record comes before newer ones as soon as it is changed", got.exchange)
 

@@ -10,6 +10,7 @@ from cdp.http import Exchange
 from contracts.cells import ADMIN
 from contracts.checks import Broken, Moved, NotExercised, check
 from contracts.conventions.listing import (
+    DEFAULT_LIMIT,
     REFERENCE_PAGE,
     Walk,
     as_page,
@@ -27,7 +28,6 @@ from contracts.exploration import heed
 from contracts.observing import State, identity, shown
 from contracts.subject import Subject, require
 
-DEFAULT_LIMIT = 20
 PAST_THE_END = 1_000_000_000
 LONGEST_PAGE = 60  # of those that are drawn
 BEYOND = 9  # records that a drawn page may ask for behind the end

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cdp.contract import SubEntity
+from cdp.contract import Operation, SubEntity
 from cdp.http import Exchange
 from contracts.applicability import FILTERS
 from contracts.calls import Call
@@ -100,11 +100,20 @@ def full_on_demand(s: Subject) -> None:
 
 def _all_gone(s: Subject, sub: SubEntity, ids: list[str]) -> bool:
     """Whether these sub-entities are not there any more: reading tells it, of so many at most."""
-    read = s.session.contract.by_action(sub.entity, "read")
-    if read is None or len(read.path_parameters) != 1 or not 0 < len(ids) <= _READ_BACK_MORE:
+    read = _reader(s, sub)
+    if read is None or not 0 < len(ids) <= _READ_BACK_MORE:
         return False
-    name = read.path_parameters[0].name
-    return all(s.session.read(Call(read, {name: id}), s.session.admin).status == 404 for id in ids)
+    return all(_read(s, read, id).status == 404 for id in ids)
+
+
+def _reader(s: Subject, sub: SubEntity) -> Operation | None:
+    """The operation that reads such a sub-entity by nothing but its id."""
+    read = s.session.contract.by_action(sub.entity, "read")
+    return read if read is not None and len(read.path_parameters) == 1 else None
+
+
+def _read(s: Subject, read: Operation, id: str) -> Exchange:
+    return s.session.read(Call(read, {read.path_parameters[0].name: id}), s.session.admin)
 
 
 def _more_than_ids(s: Subject, referring: list[dict[str, Any]], sub: SubEntity, exchange: Exchange) -> None:
@@ -112,9 +121,9 @@ def _more_than_ids(s: Subject, referring: list[dict[str, Any]], sub: SubEntity, 
     found = [data for record in referring for data in _embedded(record, sub)]
     if not found or any(data.keys() - {"id"} for data in found):
         return
-    read = s.session.contract.by_action(sub.entity, "read")
-    if read is not None and len(read.path_parameters) == 1:
-        alone = s.session.read(Call(read, {read.path_parameters[0].name: str(found[0].get("id"))}), s.session.admin)
+    read = _reader(s, sub)
+    if read is not None:
+        alone = _read(s, read, str(found[0].get("id")))
         record = record_of(read, alone)
         if alone.ok and isinstance(record, dict) and not record.keys() - {"id"}:
             return
@@ -124,12 +133,12 @@ def _more_than_ids(s: Subject, referring: list[dict[str, Any]], sub: SubEntity, 
 
 def _none_left_out(s: Subject, referring: list[dict[str, Any]], sub: SubEntity, exchange: Exchange) -> None:
     """A record without its sub-entity's data is only right when that entity is gone: it is read, for a few of them."""
-    read = s.session.contract.by_action(sub.entity, "read")
-    if read is None or len(read.path_parameters) != 1:
+    read = _reader(s, sub)
+    if read is None:
         return
     empty = {str(_ids(r.get(sub.field))[0]): r for r in referring if not _embedded(r, sub)}
     for wanted, record in list(empty.items())[:_READ_BACK]:
-        if s.session.read(Call(read, {read.path_parameters[0].name: wanted}), s.session.admin).ok:
+        if _read(s, read, wanted).ok:
             raise Broken(
                 f"load_full_structure=1 brings no data of {sub.key} for {identity(record)!r:.60}, although {read.id} "
                 f"knows {wanted}",
@@ -254,14 +263,14 @@ def _agree_with_entity(s: Subject, records: list[dict[str, Any]], sub: SubEntity
                 page(s, ("load_full_structure", 1)).exchange,
                 "load_full_structure=1",
             )
-    read = s.session.contract.by_action(sub.entity, "read")
-    if read is None or len(read.path_parameters) != 1:
+    read = _reader(s, sub)
+    if read is None:
         return
     most = _READ_BACK if s.session.profile.name == "quick" else _READ_BACK_MORE
     for number, (wanted, data) in enumerate(embedded.items()):
         if number == most:
             return
-        exchange = s.session.read(Call(read, {read.path_parameters[0].name: wanted}), s.session.admin)
+        exchange = _read(s, read, wanted)
         if exchange.status == 404:
             raise Broken(
                 f"the data of {sub.key} {wanted} are embedded, which {read.id} does not know",

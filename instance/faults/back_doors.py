@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from instance.faults import fitting
-from instance.faults.callers import known_token
+from instance.faults.callers import executed, known_token
 from instance.faults.leniencies import elsewhere
-from instance.faults.model import Alteration, Answer, Request, World, broken, refusal
+from instance.faults.model import Answer, Request, World, broken, refusal
 from instance.faults.roles import WRITES
 from instance.faults.tokens import in_cookie
-
-
-def done_for(status: int, whom: Callable[[Request, World], bool]) -> Alteration:
-    """What is refused with a status to some callers is done all the same."""
-
-    async def alter(request: Request, world: World) -> Answer:
-        answer = await world.forward(request)
-        if answer.status == status and request.method != "GET" and whom(request, world):
-            await world.forward(world.as_admin(request))
-        return answer
-
-    return alter
 
 
 def ended(request: Request, world: World) -> bool:
@@ -39,14 +25,14 @@ broken(
     "a write with a token that was logged out is refused, and done all the same",
     WRITES,
     "AUTH-05",
-    done_for(401, ended),
+    executed(401, ended),
 )
 broken(
     "others-forbidden-but-done",
     "a write of a role with other features is refused, and done all the same",
     WRITES,
     "ROLE-05",
-    done_for(403, holds_something),
+    executed(403, holds_something),
     fits=fitting.featured,
 )
 

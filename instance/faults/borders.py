@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from instance.faults import fitting
-from instance.faults.listing import arranging, given, limit, misreading, offset, valid
+from instance.faults.listing import arranging, given, limit, misreading, offset, settling_by, valid
 from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, records_of, with_records
 from instance.faults.ordering import by_default, embedding, full
 from instance.faults.paging import FILTERS, default_limit
@@ -61,27 +61,12 @@ broken(
     fits=fitting.paged,
     least=5,
 )
-
-
-def told(change: Any) -> Alteration:
-    """selection_settings tells something that depends on the answer."""
-
-    async def alter(request: Request, world: World) -> Answer:
-        answer = await world.forward(request)
-        if not answer.ok or not valid(request):
-            return answer
-        settings = answer.json["selection_settings"]
-        return answer.showing({**answer.json, "selection_settings": {**settings, **change(request, answer)}})
-
-    return alter
-
-
 broken(
     "limit-told-as-found",
     "selection_settings tells as limit how many records came",
     LISTS,
     "PAGE-08",
-    told(lambda r, a: {"limit": max(1, len(records_of(r, a)))}),
+    settling_by(lambda r, a: {"limit": max(1, len(records_of(r, a)))} if valid(r) else {}),
     fits=fitting.every(fitting.paged, fitting.with_settings),
     least=5,
 )
@@ -90,7 +75,7 @@ broken(
     "selection_settings tells the number of the page for the offset",
     LISTS,
     "PAGE-08",
-    told(lambda r, a: {"offset": offset(r) // limit(r)}),
+    settling_by(lambda r, a: {"offset": offset(r) // limit(r)} if valid(r) else {}),
     fits=fitting.every(fitting.paged, fitting.with_settings),
     least=5,
 )

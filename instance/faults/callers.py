@@ -46,12 +46,12 @@ def showing(status: int) -> Alteration:
     return alter
 
 
-def executed(*statuses: int) -> Alteration:
-    """What is refused with one of these statuses is done all the same."""
+def executed(status: int, whom: Callable[[Request, World], bool] = lambda request, world: True) -> Alteration:
+    """What is refused with a status is done all the same, for some callers or for all."""
 
     async def alter(request: Request, world: World) -> Answer:
         answer = await world.forward(request)
-        if answer.status in statuses:
+        if answer.status == status and whom(request, world):
             await world.forward(world.as_admin(request))
         return answer
 

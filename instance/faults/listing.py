@@ -64,12 +64,17 @@ def arranging(arrange: Arrange) -> Alteration:
 
 def settling(**settings: Any) -> Alteration:
     """selection_settings tells something else, or leaves a setting out."""
+    return settling_by(lambda request, answer: settings)
+
+
+def settling_by(told_of: Callable[[Request, Answer], dict[str, Any]]) -> Alteration:
+    """selection_settings tells something that depends on the request and the answer."""
 
     async def alter(request: Request, world: World) -> Answer:
         answer = await world.forward(request)
         if not answer.ok:
             return answer
-        told = {**answer.json["selection_settings"], **settings}
+        told = {**answer.json["selection_settings"], **told_of(request, answer)}
         return answer.showing(
             {**answer.json, "selection_settings": {n: v for n, v in told.items() if v is not LEFT_OUT}}
         )
