@@ -1,0 +1,349 @@
+"""Bugs that languages, libraries and databases bring along: what they read that nobody meant, and what they cannot."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from instance.contract import Contract, Operation
+from instance.faults import fitting
+from instance.faults.events import BATCH, UPLOAD, Rows, rewriting, storing
+from instance.faults.leniencies import elsewhere, in_header, read_as, repaired
+from instance.faults.life import acting
+from instance.faults.listing import limit, misreading, offset, valid
+from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, refusal, with_records
+from instance.faults.search import SEARCH, everybody, matching, text
+from instance.faults.side_ways import LISTING
+
+WRITES = "create_tag update_report"
+
+
+# --- numbers --------------------------------------------------------------------------------------------------------
+
+
+def loosely(text: str) -> str:
+    """A number as Python's int() reads it: blanks around it, lines between digits, digits of any script, a plus."""
+    try:
+        return str(int(text))
+    except ValueError:
+        return text
+
+
+def reading_numbers(read: Callable[[str], str]) -> Alteration:
+    """An invalid limit or offset is read as a number all the same."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        answer = await world.forward(request)
+        names = [n for n, v in request.query if n in ("limit", "offset")]
+        if answer.status not in (400, 422) or len(set(names)) < len(names):
+            return answer
+        found = {n: read(v) for n, v in request.query if n in names}
+        return answer if found == {n: request.get(n) for n in names} else await world.forward(request.asking(**found))
+
+    return alter
+
+
+broken(
+    "limit-read-as-in-python",
+    "a limit with blanks around it, with a plus, with lines or in other digits is a number",
+    "list_tags list_feeds",
+    "PAGE-07",
+    reading_numbers(loosely),
+    fits=fitting.paged,
+    profile="release",
+)
+broken(
+    "limit-read-up-to-a-letter",
+    "a limit of 10abc is one of 10",
+    "list_tags list_feeds",
+    "PAGE-07",
+    reading_numbers(lambda t: m[0] if (m := re.match(r"\d+(?=[A-Za-z])", t)) else t),
+    fits=fitting.paged,
+    profile="release",
+)
+broken(
+    "offset-wraps-at-65536",
+    "an offset of 65,536 counts as 0",
+    "list_tags list_feeds",
+    "PAGE-05",
+    misreading(lambda r: r.asking(offset=offset(r) % 65536) if offset(r) > 65535 else r),
+    LISTING,
+    fits=fitting.paged,
+    least=1,
+)
+read_as(
+    "ids-read-as-in-python",
+    "an id with blanks around it, a plus or zeros in front is read without them",
+    lambda t: loosely(t.replace("%20", " ").replace("%2B", "+")) if not t.isdigit() else None,
+)
+
+
+# --- bodies ---------------------------------------------------------------------------------------------------------
+
+
+def lax(name: str, what: str, on: str, repair: Callable[[bytes], bytes]) -> None:
+    broken(name, what, on, "MEDIA-03", repaired(repair), "CODE-05", fits=fitting.writes, profile="release")
+
+
+lax(
+    "comments-taken",
+    "comments in a body are left out",
+    WRITES,
+    lambda b: re.sub(rb"/\*.*?\*/|//[^\n\"]*", b"", b, flags=re.S),
+)
+lax("nan-taken", "NaN in a body is taken", "create_customer_events create_attribute", lambda b: b.replace(b"NaN", b"0"))
+lax(
+    "broken-utf-8-taken",
+    "bytes that are no UTF-8 are replaced by question marks",
+    WRITES,
+    lambda b: b.decode("utf-8", "replace").encode(),
+)
+
+
+@breaks(
+    "charset-is-415",
+    "application/json with a charset behind it is 415",
+    WRITES,
+    "MEDIA-04",
+    also="CODE-02",
+    fits=fitting.writes,
+    profile="release",
+)
+async def charset_is_415(request: Request, world: World) -> Answer:
+    typed = (request.header(b"content-type") or b"").lower()
+    answer = await world.forward(request)
+    return refusal(415) if answer.ok and typed.startswith(b"application/json") and b"charset" in typed else answer
+
+
+def breaking(when: Callable[[Any], bool]) -> Alteration:
+    """A value of a body that is read well breaks the server."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        body = request.json
+        found = isinstance(body, dict) and any(when(value) for value in body.values())
+        if not found or world.features(request) is None or acting(request) not in ("create", "update"):
+            return await world.forward(request)
+        answer = await world.forward(replace(request, body=b"[]"))  # refused for its body alone
+        return refusal(500) if answer.status in (400, 422) else answer
+
+    return alter
+
+
+def over_long(value: Any) -> bool:
+    return isinstance(value, str) and len(value) > 255
+
+
+def with_text(o: Operation, c: Contract) -> bool:
+    """Its body takes texts."""
+    found = c.book.properties(o.body_schema).values() if o.body_schema and fitting.writes(o, c) else ()
+    return any(c.book.kind(schema) == "string" for schema in found)
+
+
+def with_number(o: Operation, c: Contract) -> bool:
+    """Its body takes a number that refers to nothing."""
+    found = c.book.properties(o.body_schema).values() if o.body_schema and fitting.writes(o, c) else ()
+    return any(c.book.kind(schema) == "integer" and "x-entity" not in schema for schema in found)
+
+
+WRITING = fitting.acting("create", "update")
+ALSO = "CODE-02 MEDIA-06 CODE-05 LIFE-01 LIFE-03"
+broken(
+    "over-255-is-500",
+    "a text of more than 255 characters is too long for its column, and a 500",
+    "create_tag update_feed",
+    "CODE-01",
+    breaking(over_long),
+    ALSO,
+    fits=fitting.every(WRITING, with_text),
+    profile="release",
+)
+broken(
+    "nul-is-500",
+    "a text with the character U+0000 is a 500",
+    "create_report update_tag",
+    "CODE-01",
+    breaking(lambda value: isinstance(value, str) and "\0" in value),
+    ALSO,
+    fits=fitting.every(WRITING, with_text),
+    profile="release",
+)
+broken(
+    "zero-is-500",
+    "a number that is zero breaks the server",
+    "update_event update_attribute",
+    "CODE-01",
+    breaking(lambda value: type(value) in (int, float) and value == 0),
+    ALSO,
+    fits=fitting.every(WRITING, with_number),
+    profile="release",
+)
+broken(
+    "empty-list-is-500",
+    "a list without values breaks the server",
+    "create_segment_export_destination update_push_notification",
+    "CODE-01",
+    breaking(lambda value: value == []),
+    ALSO,
+    fits=fitting.every(
+        WRITING,
+        lambda o, c: (
+            fitting.writes(o, c)
+            and o.body_schema is not None
+            and any(c.book.kind(schema) == "array" for schema in c.book.properties(o.body_schema).values())
+        ),
+    ),
+    profile="release",
+)
+elsewhere(
+    "token-in-underlined-header",
+    "lines and dashes in the names of headers are the same: a token in X_Access_Token counts",
+    in_header(b"x_access_token"),
+    "release",
+)
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+def event(name: str, what: str, change: Callable[[Rows], Rows]) -> None:
+    broken(name, what, BATCH, "EVENT-02", storing(change), also="EVENT-01 EVENT-03", fits=fitting.only(BATCH))
+
+
+def walked(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A value with a change made to all that it holds, from the inside."""
+    if isinstance(value, dict):
+        return change({n: walked(v, change) for n, v in value.items()})
+    return change([walked(v, change) for v in value]) if isinstance(value, list) else change(value)
+
+
+def payloads(change: Callable[[Any], Any]) -> Callable[[Rows], Rows]:
+    def changed(row: Any) -> Any:
+        held = row.get("payload")
+        return {**row, "payload": {n: walked(v, change) for n, v in held.items()}} if isinstance(held, dict) else row
+
+    return lambda found: [changed(row) for row in found]
+
+
+event(
+    "null-keys-lost",
+    "keys of a payload's objects whose value is null are left out",
+    payloads(lambda v: {n: x for n, x in v.items() if x is not None} if isinstance(v, dict) else v),
+)
+event(
+    "empty-objects-are-lists", "empty objects in a payload become empty lists", payloads(lambda v: [] if v == {} else v)
+)
+event(
+    "seconds-of-times-lost",
+    "events are stored with the minute of their time alone",
+    lambda found: [{**r, "event_time": re.sub(r":\d\d$", ":00", str(r.get("event_time")))} for r in found],
+)
+
+
+@breaks(
+    "sent-again-left-out",
+    "an event like one of an earlier batch is acknowledged and left out",
+    BATCH,
+    "EVENT-02",
+    also="EVENT-01 EVENT-03",
+    fits=fitting.only(BATCH),
+    profile="release",
+)
+async def sent_again(request: Request, world: World) -> Answer:
+    known = world.memory.setdefault("sent", set())
+    body = request.json
+    found = body.get("customer_events") if isinstance(body, dict) else None
+    if not isinstance(found, list) or not found or not all(isinstance(row, dict) for row in found):
+        return await world.forward(request)
+    marks = [repr(sorted(row.items())) for row in found]
+    new = [row for row, mark in zip(found, marks, strict=True) if mark not in known]
+    answer = await storing(lambda rows: new or rows[:0])(request, world) if new else await world.forward(request)
+    if answer.ok:
+        known.update(marks)
+    return answer
+
+
+def unpacked(change: Callable[[str], str]) -> Alteration:
+    """The text of an upload is read otherwise."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        try:
+            found = gzip.decompress(request.body).decode()
+        except (OSError, EOFError, UnicodeDecodeError):
+            return await world.forward(request)
+        changed = change(found)
+        if changed == found:
+            return await world.forward(request)
+        return await world.forward(replace(request, body=gzip.compress(changed.encode(), mtime=0)))
+
+    return alter
+
+
+def upload(name: str, what: str, by: str, alter: Alteration) -> None:
+    broken(name, what, UPLOAD, by, alter, "EVENT-02 EVENT-04 EVENT-05", fits=fitting.only(UPLOAD), profile="release")
+
+
+def without_unended(found: str) -> str:
+    """The rows up to the last line end; an only row is kept."""
+    return found if found.endswith("\n") or "\n" not in found else found[: found.rindex("\n") + 1]
+
+
+upload(
+    "unended-row-lost",
+    "the last row of an upload is lost if no line end follows",
+    "EVENT-04",
+    unpacked(without_unended),
+)
+upload(
+    "quoted-line-ends-lost",
+    "line ends within the quotes of an upload become blanks",
+    "EVENT-02",
+    rewriting(lambda table: [[cell.replace("\\n", " ") for cell in row] for row in table]),
+)
+upload(
+    "semicolons-part-columns",
+    "a semicolon in an upload counts as a comma",
+    "EVENT-04",
+    rewriting(lambda table: [[part for cell in row for part in cell.split(";")] for row in table]),
+)
+
+
+# --- search ---------------------------------------------------------------------------------------------------------
+
+
+def bare(value: str) -> str:
+    """A text without accents, in lower case."""
+    return "".join(c for c in unicodedata.normalize("NFKD", value) if not unicodedata.combining(c)).lower()
+
+
+broken(
+    "accents-do-not-matter",
+    "letters are compared without their accents",
+    SEARCH,
+    "SEARCH-03",
+    matching(lambda searched, value: bool(bare(searched)) and bare(searched) in bare(value), also_nobody=True),
+    also="SEARCH-01 SEARCH-02 SEARCH-04",
+    fits=fitting.only(SEARCH),
+    profile="release",
+)
+
+
+@breaks(
+    "operators-in-texts-count",
+    "OR between two words of a text finds who has one of them",
+    SEARCH,
+    "SEARCH-03",
+    also="SEARCH-01 SEARCH-02",
+    fits=fitting.only(SEARCH),
+    profile="release",
+)
+async def operators_count(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    words = [word.lower() for word in text(request).split(" OR ") if word]
+    if not answer.ok or not valid(request) or len(words) < 2:
+        return answer
+    rows = [r for r in await everybody(request, world) if any(word in r["value"].lower() for word in words)]
+    return with_records(request, answer, rows[offset(request) : offset(request) + limit(request)])

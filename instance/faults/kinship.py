@@ -1,0 +1,231 @@
+"""Bugs of records that belong together: what is embedded in others, what lies below others, what a change leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from instance.contract import Contract, Operation
+from instance.faults import fitting
+from instance.faults.life import acting, alone, item
+from instance.faults.model import (
+    Alteration,
+    Answer,
+    Request,
+    World,
+    breaks,
+    broken,
+    json_answer,
+    records_of,
+    with_records,
+)
+from instance.faults.ordering import full
+from instance.faults.side_ways import STRUCTURED, embedding
+from instance.faults.values import a_flag, takes
+
+Records = list[Any]
+
+
+# --- plain and full -------------------------------------------------------------------------------------------------
+
+
+def embedded(change: Callable[[Records, list[str]], Records]) -> Alteration:
+    """Records of full answers come otherwise; the change is told the keys of what is embedded."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        answer = await world.forward(request)
+        if not answer.ok or not full(request) or request.operation is None:
+            return answer
+        keys = [str(part["key"]) for part in request.operation.sub_entities.values()]
+        return with_records(request, answer, change(records_of(request, answer), keys))
+
+    return alter
+
+
+def second_of_first(found: Records, keys: list[str]) -> Records:
+    shared = {keys[1]: found[0][keys[1]]} if found and len(keys) > 1 and keys[1] in found[0] else {}
+    return [{**record, **shared} for record in found]
+
+
+def lists_repeat(found: Records, keys: list[str]) -> Records:
+    return [
+        {n: [*v, v[-1]] if n in keys and isinstance(v, list) and v else v for n, v in record.items()}
+        for record in found
+    ]
+
+
+broken(
+    "second-part-shared",
+    "every record embeds as its second sub-entity that of the first record",
+    "list_segment_notes list_attributes",
+    "STRUCT-04",
+    embedded(second_of_first),
+    "STRUCT-02 SHAPE-03",
+    fits=fitting.every(STRUCTURED, lambda o, c: len(o.sub_entities) > 1),
+    least=3,
+)
+
+
+def embeds_lists(o: Operation, c: Contract) -> bool:
+    """Some of its sub-entities are lists."""
+    if o.item_schema is None:
+        return False
+    fields = c.book.properties(o.item_schema)
+    return any(c.book.kind(fields[name]) == "array" for name in o.sub_entities if name in fields)
+
+
+broken(
+    "embedded-list-repeats",
+    "the last of several embedded records comes twice",
+    "list_segments list_destinations",
+    "STRUCT-04",
+    embedded(lists_repeat),
+    "STRUCT-02 SHAPE-01",
+    fits=fitting.every(STRUCTURED, embeds_lists),
+    least=1,
+)
+broken(
+    "full-ignored-on-writes",
+    "load_full_structure does not count in the answer to a write",
+    "create_tag update_tag",
+    "STRUCT-02",
+    lambda request, world: world.forward(request.asking(load_full_structure=None)),
+    fits=fitting.every(
+        fitting.acting("create", "update"), fitting.asks("load_full_structure"), embedding, fitting.item
+    ),
+)
+
+
+# --- records below others, and what a change leaves -----------------------------------------------------------------
+
+
+def nested(o: Operation, c: Contract) -> bool:
+    """Its path names a record and one above it."""
+    return len([p for p in o.path_parameters if p.entity]) > 1
+
+
+@breaks(
+    "parent-is-not-compared",
+    "a record is read, changed and deleted below whatever other record stands in the path",
+    "get_segment_note get_funnel_chart",
+    "CODE-03",
+    fits=fitting.every(nested, fitting.acting("read", "update", "delete")),
+)
+async def parent_is_not_compared(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    operation = request.operation
+    if answer.status != 404 or operation is None or operation.entity is None or len(request.ids) < 2:
+        return answer
+    row = world.store.connection.execute(
+        "SELECT parent FROM record WHERE entity=? AND id=? AND deleted=0", (operation.entity, request.ids[-1])
+    ).fetchone()
+    if row is None or str(row[0]) == request.ids[0]:
+        return answer
+    path = request.path.replace(f"/{request.ids[0]}/", f"/{row[0]}/", 1)
+    return await world.forward(replace(request, path=path, ids=(str(row[0]), *request.ids[1:])))
+
+
+@breaks(
+    "flags-fall-back",
+    "a change sets the flags that it does not name to false",
+    "update_source update_funnel_group",
+    "LIFE-03",
+    also="LIFE-01 MEDIA-06",
+    fits=fitting.every(takes(a_flag, "update"), fitting.seen_alone),
+)
+async def flags_fall_back(request: Request, world: World) -> Answer:
+    body, operation = request.json, request.operation
+    if not isinstance(body, dict) or not body or operation is None or acting(request) != "update":
+        return await world.forward(request)
+    book = world.store.contract.book
+    fields = book.properties(operation.body_schema).items() if operation.body_schema else ()
+    lost = {n: False for n, schema in fields if a_flag(n, schema, world.store.contract) and n not in body}
+    answer = await world.forward(request.with_body({**body, **lost}))
+    return answer if answer.ok else await world.forward(request)
+
+
+def an_object(name: str, schema: Any, c: Contract) -> bool:
+    """A value of a form of its own."""
+    return c.book.kind(schema) == "object" and name != "deleted"
+
+
+@breaks(
+    "objects-are-merged",
+    "a change to an object keeps the keys that the new value does not have",
+    "update_journey update_source",
+    "LIFE-03",
+    also="LIFE-01 MEDIA-06",
+    fits=fitting.every(takes(an_object, "update"), fitting.seen_alone),
+    profile="release",
+)
+async def objects_are_merged(request: Request, world: World) -> Answer:
+    body = request.json
+    if not isinstance(body, dict) or acting(request) != "update":
+        return await world.forward(request)
+    before = await world.forward(alone(request))
+    old = item(request, before) if before.ok else {}
+    merged = {
+        n: {**old[n], **v} if isinstance(v, dict) and isinstance(old.get(n), dict) else v for n, v in body.items()
+    }
+    answer = await world.forward(request.with_body(merged))
+    return answer if answer.ok else await world.forward(request)
+
+
+def named_by_caller(o: Operation, c: Contract) -> bool:
+    """Who creates a record says its id."""
+    return o.action == "create" and fitting.body_with("id", "name", required=True)(o, c)
+
+
+@breaks(
+    "recreated-is-the-old",
+    "who creates a record with the id of a deleted one gets the deleted one back",
+    "create_source create_stitching_category",
+    "LIFE-01",
+    through="delete",
+    also="LIFE-04",
+    fits=named_by_caller,
+    profile="release",
+)
+async def recreated_is_the_old(request: Request, world: World) -> Answer:
+    gone = world.memory.setdefault("gone", {})
+    if acting(request) == "delete":
+        before = await world.forward(replace(world.as_admin(request), method="GET", body=b""))
+        answer = await world.forward(request)
+        if answer.ok and before.ok:
+            gone[request.ids[-1]] = next(iter(before.json.values()))
+        return answer
+    body = request.json
+    old = gone.get(str(body.get("id"))) if isinstance(body, dict) else None
+    return await world.forward(request if old is None else request.with_body({**body, "name": old["name"]}))
+
+
+def below_a_numbered(o: Operation, c: Contract) -> bool:
+    """A list below one record whose id is a number."""
+    return fitting.keyed(o, c) and fitting.lists(o, c) and fitting.stored(o, c) and fitting.numbered(o, c)
+
+
+@breaks(
+    "below-the-deleted-is-empty",
+    "the list below a record that was deleted is empty instead of 404",
+    "list_segment_notes list_funnel_charts",
+    "CODE-03",
+    also="LIFE-04",
+    fits=below_a_numbered,
+    profile="release",
+)
+async def below_the_deleted(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    operation = request.operation
+    if answer.status != 404 or operation is None or operation.collection is None:
+        return answer
+    entity, id = operation.path_parameters[0].entity, request.ids[0]
+    newest = world.memory.setdefault("newest", {})
+    (most,) = world.store.connection.execute(
+        "SELECT MAX(CAST(id AS INTEGER)) FROM record WHERE entity=?", (entity,)
+    ).fetchone()
+    newest[entity] = max(newest.get(entity, 0), most or 0)
+    if not id.isdigit() or not 0 < int(id) <= newest[entity] + 1:
+        return answer
+    told = json_answer(200, {operation.collection.key: []})
+    return told if not request.query else answer
