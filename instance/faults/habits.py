@@ -184,7 +184,7 @@ broken(
 broken(
     "empty-list-is-500",
     "a list without values breaks the server",
-    "create_segment_export_destination update_push_notification",
+    "create_segment_export_destination update_destination",
     "CODE-01",
     breaking(lambda value: value == []),
     ALSO,

@@ -22,7 +22,7 @@ from instance.faults.model import (
 )
 from instance.faults.ordering import full
 from instance.faults.side_ways import STRUCTURED, embedding
-from instance.faults.values import a_flag, takes
+from instance.faults.values import takes
 
 Records = list[Any]
 
@@ -126,13 +126,19 @@ async def parent_is_not_compared(request: Request, world: World) -> Answer:
     return await world.forward(replace(request, path=path, ids=(str(row[0]), *request.ids[1:])))
 
 
+def a_switch(name: str, schema: Any, c: Contract) -> bool:
+    """True and false, or 1 and 0, but not the mark of what is in the trash."""
+    switch = c.book.kind(schema) == "boolean" or set(c.book.enum(schema) or ()) == {0, 1}
+    return switch and name != "deleted"
+
+
 @breaks(
     "flags-fall-back",
     "a change sets the flags that it does not name to false",
     "update_source update_funnel_group",
     "LIFE-03",
     also="LIFE-01 MEDIA-06",
-    fits=fitting.every(takes(a_flag, "update"), fitting.seen_alone),
+    fits=fitting.every(takes(a_switch, "update"), fitting.seen_alone),
 )
 async def flags_fall_back(request: Request, world: World) -> Answer:
     body, operation = request.json, request.operation
@@ -140,7 +146,8 @@ async def flags_fall_back(request: Request, world: World) -> Answer:
         return await world.forward(request)
     book = world.store.contract.book
     fields = book.properties(operation.body_schema).items() if operation.body_schema else ()
-    lost = {n: False for n, schema in fields if a_flag(n, schema, world.store.contract) and n not in body}
+    suiting = {n: schema for n, schema in fields if a_switch(n, schema, world.store.contract) and n not in body}
+    lost = {n: 0 if book.enum(schema) else False for n, schema in suiting.items()}
     answer = await world.forward(request.with_body({**body, **lost}))
     return answer if answer.ok else await world.forward(request)
 
@@ -153,7 +160,7 @@ def an_object(name: str, schema: Any, c: Contract) -> bool:
 @breaks(
     "objects-are-merged",
     "a change to an object keeps the keys that the new value does not have",
-    "update_journey update_source",
+    "update_journey update_web_banner",
     "LIFE-03",
     also="LIFE-01 MEDIA-06",
     fits=fitting.every(takes(an_object, "update"), fitting.seen_alone),
@@ -208,7 +215,7 @@ def below_a_numbered(o: Operation, c: Contract) -> bool:
 @breaks(
     "below-the-deleted-is-empty",
     "the list below a record that was deleted is empty instead of 404",
-    "list_segment_notes list_funnel_charts",
+    "list_segment_notes list_segment_users",
     "CODE-03",
     also="LIFE-04",
     fits=below_a_numbered,
