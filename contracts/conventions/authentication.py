@@ -16,6 +16,7 @@ from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.disclosure import internals
 from contracts.conventions.harmless import harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
+from contracts.conventions.other_ways import refused_by_every_way
 from contracts.observing import State
 from contracts.session import ANONYMOUS
 from contracts.subject import Subject, require
@@ -36,7 +37,16 @@ PLACES = (
 )
 QUERY_NAMES = ("token", "access_token", "auth_token", "api_key", "key", "jwt", "sid", TOKEN_HEADER)
 COOKIES = ("access_token", "token", "auth_token", "session", "sid", "jwt", TOKEN_HEADER)
-OTHER_HEADERS = ("X-Api-Key", "X-Auth-Token", "X-Token", "Token", "Api-Key", "Access-Token", "Proxy-Authorization")
+OTHER_HEADERS = (
+    "X-Api-Key",
+    "X-Auth-Token",
+    "X-Token",
+    "Token",
+    "Api-Key",
+    "Access-Token",
+    "Proxy-Authorization",
+    "X_Access_Token",
+)
 FIELDS = ("token", "access_token", "api_key")
 
 
@@ -73,6 +83,8 @@ def no_token(s: Subject) -> None:
             raise Broken(f"{said} got {exchange.outcome()} instead of 401", exchange, what, softly=True)
         _refused(exchange, said, what)
     s.exercised()
+    if s.session.profile.name != "quick":
+        refused_by_every_way(s, call, ANONYMOUS, "a request without a token")
 
 
 @check("AUTH-02")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -35,6 +35,7 @@ PAYLOADS: tuple[dict[str, Any], ...] = (
         "markup": "<b>&amp;</b>",
     },
     {"largest": _EXACT - 1, "smallest": 1 - _EXACT, "fraction": 0.1, "zero": 0, "no": False, "none": None},
+    {"inside": {"none": None, "no": False, "zero": 0, "": "", "list": [None, {}, [], {"none": None}]}},
     {"deep": [[[[{"a": [{"b": {}}, [], ""]}]]]], "": "", "id": "own", "payload": {"payload": "{}"}, "a.b": {"$c": 1}},
     {"lines": 'a,b\r\n"c";d\ttab\n', "blank": " ", "number as text": "007", "1": 1},
     {"long": "long text, " * 300},
@@ -269,6 +270,29 @@ def upload_ends(s: Subject) -> None:
     stored, shown = events.stored(identifier, size)
     require(len(stored) == size, f"{len(stored)} of {what} can be read after the end", shown, what)
     s.exercised()
+    if s.session.profile.name != "quick":
+        _written_otherwise(s)
+
+
+def _written_otherwise(s: Subject) -> None:
+    """The same rows in other forms of CSV (RFC 4180, section 2.2) and of gzip (RFC 1952, section 2.2)."""
+    events = _of(s)
+    forms: tuple[tuple[str, Callable[[list[bytes]], bytes]], ...] = (
+        ("no line end behind the last row", lambda lines: gzip.compress(b"".join(lines).rstrip(), mtime=0)),
+        ("several members of gzip", lambda lines: b"".join(gzip.compress(line, mtime=0) for line in lines)),
+    )
+    for what, packed in forms:
+        identifier = events.identifier("form")
+        rows = [events.row(identifier) for _ in range(3)]
+        exchange = events.send_raw(packed([events.table([row]) for row in rows]))
+        require(exchange.ok, f"an upload with {what} got {exchange.outcome()}", exchange, what)
+        record, ended = events.ended(exchange)
+        state, told = record.get(events.state.field), record.get(events.state.message)
+        require(state in events.state.done, f"an upload with {what} ends in {state}: {told!s:.80}", ended, what)
+        stored, shown = events.stored(identifier, len(rows))
+        sentence = f"{len(stored)} of {len(rows)} rows of an upload with {what} can be read after the end"
+        require(len(stored) == len(rows), sentence, shown, what)
+        s.exercised()
 
 
 def _broken_uploads(events: Events) -> list[tuple[str, bytes]]:

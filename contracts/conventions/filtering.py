@@ -34,6 +34,8 @@ def paging_under_filters(s: Subject) -> None:
         _filtered(s, name, reference)
         if s.session.profile.name == "quick" and s.evidence:
             return
+    if s.session.profile.name != "quick":
+        _under_switches(s, reference)
     if not s.evidence:
         raise NotExercised("no record has a value that one of the operation's filters takes")
 
@@ -85,6 +87,25 @@ def _filtered(s: Subject, name: str, reference: Walk) -> None:
                 got.exchange,
                 f"{example}&limit={half}&offset=1",
             )
+        s.exercised()
+
+
+def _under_switches(s: Subject, reference: Walk) -> None:
+    """Pages are slices of the walk under a switch, too, such as show_hidden=1."""
+    for parameter in s.operation.query_parameters:
+        choices = s.session.contract.resolved(parameter.schema).get("enum")
+        if choices != [0, 1] or parameter.required or parameter.name == "load_full_structure":
+            continue
+        base = list_call(s).asking((parameter.name, 1))
+        found = walk(s, base=base).records
+        if len(found) < 3:
+            continue
+        start = max(1, len(found) // 2 - 1)
+        got = page(s, ("limit", len(found)), ("offset", start), base=base)
+        if len(found) <= s.session.profile.window and got.records[: len(found) - start] != found[start:]:
+            example = f"{parameter.name}=1&limit={len(found)}&offset={start}"
+            sentence = f"paging under {parameter.name} is not a slice of the walk under it"
+            differs(s, reference, sentence, got.exchange, example)
         s.exercised()
 
 

@@ -1,5 +1,5 @@
 """LIFE: what is written into a record. Only what changes nothing but the record: free texts, numbers, choices between
-names, switches that are off, lists of texts, and null."""
+names, switches that are off, lists of texts, objects of any form, and null."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contracts.subject import Workbench
 
 FEW, MANY = 3, 99  # fields that are changed at once
 _PLAIN_ITEMS = {"type", "description", "x-provenance"}
+_OF_ANY_FORM = {"type", "description"}  # an object whose form is assumed may have another one
 Fields = dict[str, Any]
 
 
@@ -21,6 +22,7 @@ class Values:
     def __init__(self, bench: Workbench) -> None:
         self.contract = bench.session.contract
         self.sampler = bench.arrangement.sampler
+        self._keys = 0
 
     def fields(self, operation: Operation) -> dict[str, Mapping[str, Any]]:
         """Fields of an operation's body, by name, with their schemas."""
@@ -87,6 +89,9 @@ class Values:
             return None
         kind = schema.get("type")
         kind = kind[0] if isinstance(kind, list) else kind
+        if kind == "object" and set(schema) <= _OF_ANY_FORM:  # each time under another key: what was there has to go
+            self._keys += 1
+            return {f"cdp_{self._keys}": self.sampler.text(name)}
         if kind == "string" and not {"format", "pattern", "contentMediaType", "maxLength"} & set(schema):
             return self.sampler.text(name)
         if kind == "integer" and not {"maximum", "format"} & set(schema):

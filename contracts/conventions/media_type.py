@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +19,7 @@ from contracts.applicability import text_fields
 from contracts.books import recognise_path
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.harmless import invalid_body
 from contracts.conventions.listing import ACCEPTS, ANY_BUT_JSON, asked_again
 from contracts.exploration import heed
 from contracts.finding import Unavailable
@@ -35,6 +39,7 @@ MALFORMED = (
     b"[1, 2",
 )
 OTHER_TYPES = ("text/plain", "application/xml", "application/x-www-form-urlencoded")
+JSON_BY_OTHER_NAMES = ("application/json; charset=utf-8", "Application/JSON")
 SELDOM_TYPES = ("application/octet-stream", "multipart/form-data; boundary=cdp")
 # Any three in a row hold quotes, markup, a decomposed letter, a character beyond 16 bits and one that is written to the
 # left: a short profile sends no more than three.
@@ -91,8 +96,26 @@ def malformed_bodies(call: Call) -> list[bytes]:
         if (text := body.find(b':"')) > 0 or (text := body.find(b': "')) > 0:
             inside = body.index(b'"', text) + 1
             found.append(body[:inside] + b"\n" + body[inside:])  # a line does not end within a text
+            found.append(body[:inside] + b"\xff" + body[inside:])  # no text of UTF-8 has such a byte
+        if (spoilt := _without_a_number(call.sent)) is not None:
+            found.append(json.dumps(spoilt).encode())
         found.append(re.sub(rb'"(\w+)"(?=\s*:)', rb"\1", body))
     return found
+
+
+def _without_a_number(value: Any) -> Any:
+    """The value with NaN in place of its first number, which Python and JavaScript write as no JSON; None where it has
+    none. An object within, where anything may stand, gets one."""
+    if isinstance(value, dict | list):
+        places = list(value) if isinstance(value, dict) else list(range(len(value)))
+        for place in places:
+            inner = {"cdp": math.nan} if value[place] == {} else _without_a_number(value[place])
+            if inner is not None:
+                spoilt = copy.copy(value)
+                spoilt[place] = inner
+                return spoilt
+        return None
+    return math.nan if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 @check("MEDIA-03")
@@ -130,6 +153,19 @@ def other_media_type(s: Subject) -> None:
         s.exercised()
     if before is not None:
         require(s.bench.unchanged(call, before), f"a body of {media_type} changed what is stored", exchange)
+    if takes_json and s.session.profile.name != "quick":
+        _json_by_other_names(s, call)
+
+
+def _json_by_other_names(s: Subject, call: Call) -> None:
+    """Parameters and capitals make no other media type (RFC 9110, section 8.3.1). Asked with a body that cannot be
+    taken, which changes nothing."""
+    wrong = invalid_body(call)
+    for name in JSON_BY_OTHER_NAMES:
+        exchange = s.session.send(replace(wrong, media_type=name), s.session.admin)
+        if exchange.status == 415 and s.session.send(wrong, s.session.admin).status != 415:
+            raise Broken(f"a body of {name} got 415, one of {JSON} does not", exchange, f"Content-Type: {name}")
+        s.exercised()
 
 
 @check("MEDIA-05")

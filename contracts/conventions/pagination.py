@@ -29,6 +29,7 @@ from contracts.observing import State, identity, shown
 from contracts.subject import Subject, require
 
 PAST_THE_END = 1_000_000_000
+SHORT = 2**16  # what an integer of 16 bits takes for 0
 LONGEST_PAGE = 60  # of those that are drawn
 BEYOND = 9  # records that a drawn page may ask for behind the end
 INVALID = (
@@ -41,6 +42,9 @@ INVALID = (
     (("limit", "99999999999999999999"),),
     (("offset", "99999999999999999999"),),
 )
+# Texts that a parser of some language reads as a number all the same: up to the first letter, in another notation, with
+# lines between digits, in digits of another script.
+NEARLY = ("5cdp", "0x5", "1_0", "\u0665")
 
 MOST_AT_ONCE = 300
 
@@ -245,7 +249,7 @@ def past_the_end(s: Subject) -> None:
     reference = walk(s)
     offsets = [PAST_THE_END]
     if reference.complete and s.session.profile.name != "quick":
-        offsets += [len(reference), len(reference) + 1]
+        offsets += [len(reference), len(reference) + 1, *([SHORT] if len(reference) < SHORT else [])]
     elif reference.complete:
         offsets = [len(reference)]
     for offset in offsets:
@@ -302,9 +306,12 @@ def parameters_alone(s: Subject) -> None:
 @check("PAGE-07")
 def invalid_values(s: Subject) -> None:
     s.control()
-    forms = [f for f in INVALID if s.operation.query(f[0][0])]
-    repeated = ((("limit", "5"), ("limit", "7")),)
-    for form in [*s.forms(forms), *(repeated if s.session.profile.list_forms > 1 else ())]:
+    forms: list[tuple[tuple[str, str], ...]] = [f for f in INVALID if s.operation.query(f[0][0])]
+    if s.session.profile.list_forms > 1:
+        names = dict.fromkeys(form[0][0] for form in forms)
+        forms += [((name, text),) for name in names for text in NEARLY]
+        forms.append((("limit", "5"), ("limit", "7")))
+    for form in s.forms(forms):
         base = list_call(s)
         call = base.asking(*form) if len(form) == 1 else base.__class__(**{**base.__dict__, "query": base.query + form})
         exchange = s.session.read(call, s.caller())

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from cdp.contract import Operation
 from cdp.contract.model import is_pattern
 from cdp.http import Exchange
 from contracts.calls import Call
 from contracts.cells import NO_FEATURES
-from contracts.checks import Broken, NotExercised, check
+from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.authentication import refused_in_vain, tells_nothing
 from contracts.conventions.feature_sets import explore
 from contracts.conventions.harmless import harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
+from contracts.conventions.other_ways import refused_by_every_way
 from contracts.identities import gives_access
 from contracts.observing import rows_of
 from contracts.session import Identity
@@ -56,6 +59,8 @@ def without_features(s: Subject) -> None:
             s.operation.features.text(),
         )
         s.exercised()
+    if s.session.profile.name != "quick":
+        refused_by_every_way(s, call, _no_features(s), "a role without any feature")
 
 
 @check("ROLE-02")
@@ -125,6 +130,8 @@ def exactly_the_features(s: Subject) -> None:
         exchange = s.session.send(call, s.bench.identities.holding(features, s.cell.role))
         _as_they_demand(s, features, exchange, what)
         s.exercised()
+    if s.session.profile.name != "quick":
+        _named_features(s, call)
     if s.session.profile.lattice:
         explore(
             s,
@@ -134,6 +141,31 @@ def exactly_the_features(s: Subject) -> None:
         )
     if not s.evidence:
         raise NotExercised("every set of features that would tell may open it by another way, too")
+
+
+def _named_features(s: Subject, call: Call) -> None:
+    """A feature that ends in the id of a record opens for the records that there are: segments/export/7."""
+    for pattern in filter(is_pattern, s.operation.features.any_of):
+        area, _, placeholder = pattern.rpartition("/")
+        words = placeholder.lower().removesuffix("_id")
+        listing = next((o for o in s.session.contract.operations.values() if _lists_what_ends_in(o, words)), None)
+        if listing is None:
+            continue
+        try:
+            records = rows_of(listing, s.bench.control(listing)[1]) or []
+            ids = [str(r["id"]) for r in records if isinstance(r, dict) and "id" in r][:1]
+            callers = [s.bench.identities.holding(frozenset({f"{area}/{id}"}), s.cell.role) for id in ids]
+        except (NotExercised, Unconfirmed):
+            continue
+        for caller in callers:
+            exchange = s.session.send(call, caller)
+            sentence = f"a role with just {area} and the id of a record got {exchange.outcome()}"
+            require(exchange.status != 403, sentence, exchange, pattern, softly=_assumed(s))
+            s.exercised()
+
+
+def _lists_what_ends_in(operation: Operation, words: str) -> bool:
+    return operation.action == "list" and not operation.path_parameters and (operation.entity or "").endswith(words)
 
 
 def _as_they_demand(s: Subject, features: frozenset[str], exchange: Exchange, what: str, more: str = "") -> None:
@@ -161,6 +193,11 @@ def refusal_comes_first(s: Subject) -> None:
         variants.append(("an unknown id", unknown_id(s, call)))
     if s.operation.body_schema is not None:
         variants.append(("an invalid body", invalid_body(call)))
+    if s.session.profile.name != "quick":
+        if s.operation.query("limit"):
+            variants.append(("an invalid limit", call.asking(("limit", "-1"))))
+        if s.operation.body_media_type == "application/json":
+            variants.append(("a body of another media type", replace(call, media_type="text/plain")))
     for place, (what, variant) in enumerate(variants):
         exchange = s.session.send(variant, _no_features(s))
         if exchange.status == 403 and place:

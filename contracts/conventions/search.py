@@ -19,6 +19,7 @@ from contracts.observing import canonical
 from contracts.subject import Subject, require
 
 SHORTEST = 3
+NOBODY = "cdpnobodyhasthis"
 _OWNERS = 3
 _READ_BACK = 2
 _FEWEST = 4
@@ -26,6 +27,14 @@ _FEWEST = 4
 WILDCARDS = "%_*?.~"
 # Behind a value: what ends a text, a parameter or an address, or begins a phrase or an escape.
 TAILS = ('"', "'", "&", "#", "/", "|", "\\", "+", ";", "%", "*", "\u0301", "(", " OR ")
+# What query languages take for operators between two words: none of these texts is anybody's.
+OPERATORS = (
+    "{nobody} OR {value}",
+    "{nobody} | {value}",
+    "{nobody} || {value}",
+    "{nobody},{value}",
+    "{value} -{nobody}",
+)
 # Identifiers that customers of the run's own get, each searched for as it stands.
 LITERAL = (
     "50%_off*?",
@@ -163,6 +172,8 @@ def taken_literally(s: Subject) -> None:
         for tail in TAILS:
             _literal(s, value + tail)
         _literal(s, f'"{value}"')
+        for operator in OPERATORS:
+            _literal(s, operator.format(value=value, nobody=NOBODY))
         _literal(s, unicodedata.normalize("NFD", value))
         _literal(s, value.swapcase())
     for text in _own_customers(s):

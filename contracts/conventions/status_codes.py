@@ -15,7 +15,9 @@ from contracts.calls import Call
 from contracts.checks import NotExercised, check
 from contracts.conventions.disclosure import internals
 from contracts.conventions.harmless import unknown_id
+from contracts.conventions.life_model import MARK
 from contracts.exploration import heed, judge_method
+from contracts.finding import Unavailable
 from contracts.observing import record_of
 from contracts.subject import Subject, require
 
@@ -23,6 +25,8 @@ from contracts.subject import Subject, require
 MALFORMED_IDS = ("not-an-id", "{id}.5", "-{id}", "%", "{id} OR 1=0")
 # With fewer examples Hypothesis hardly gets beyond the simplest one.
 _FEWEST = 4
+JSON = "application/json"
+_STUMBLING: Mapping[str, Any] = {"string": "\0", "integer": 0, "number": 0, "array": [], "object": {}}
 NOWHERE = "/cdp/no/such/path"
 STEP = "/cdp-no-such-path"
 _METHODS = ("PUT", "PATCH", "DELETE", "POST")
@@ -46,9 +50,32 @@ def never_a_server_error(s: Subject) -> None:
     if s.operation.method == "PATCH" and s.operation.body_media_type == "application/json":
         # A change of nothing: no draw meets it, and it leaves everything as it is.
         _alive(s.session.send(_touching_call(s).sending({}), s.session.admin))
+    if s.operation.action in ("create", "update") and s.session.profile.name != "quick":
+        _odd_values(s)
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
         s.exercised()
+
+
+def _odd_values(s: Subject) -> None:
+    """Valid bodies but for one value that databases and arithmetic stumble over: U+0000 in a text, 0, a list and an
+    object without anything. Whether it is taken is open."""
+    contract = s.session.contract
+    if s.operation.body_media_type != JSON or contract.by_action(s.operation.entity, "create") is None:
+        return
+    call = _touching_call(s)
+    properties = contract.resolved(s.operation.body_schema or {}).get("properties", {})
+    fields = {name: contract.resolved(raw) for name, raw in properties.items()}
+    creates = s.operation.action == "create"
+    for name, field in fields.items():
+        kinds = field.get("type")
+        kind = str(kinds[0] if isinstance(kinds, list) else kinds)
+        bound = {"enum", "format", "pattern", "contentMediaType", "x-entity", "x-credential"} & set(field)
+        if name == MARK or bound or kind not in _STUMBLING:
+            continue
+        sent = s.bench.arrangement.body_of(s.operation) if creates else call.sent
+        odd = f"{s.session.prefix} \0" if kind == "string" else _STUMBLING[kind]
+        _alive(s.bench.execute(call.sending({**(sent or {}), name: odd})))
 
 
 def _alive(exchange: Exchange) -> None:
@@ -115,6 +142,8 @@ def unknown_ids(s: Subject) -> None:
     exchange = s.session.send(unknown_id(s, call), s.session.admin)
     require(exchange.status == 404, f"an unknown id got {exchange.outcome()} instead of 404", exchange)
     s.exercised()
+    if s.operation.action in ("read", "update", "delete"):
+        _below_another(s, call)
     parameter = s.operation.path_parameters[-1]
     short_list = s.operation.collection is not None and s.session.profile.list_forms == 1
     numbered = s.session.contract.resolved(parameter.schema).get("type") == "integer"
@@ -132,6 +161,21 @@ def unknown_ids(s: Subject) -> None:
             )
             s.exercised()
     heed(s)
+
+
+def _below_another(s: Subject, call: Call) -> None:
+    """A record is not there below another record than its own: a new one, which has nothing below it (CWE-639)."""
+    *above, own = s.operation.path_parameters
+    if not above or own.entity is None or above[-1].entity is None:
+        return
+    try:
+        other = s.bench.arrangement.own(above[-1].entity)
+    except Unavailable:
+        return
+    exchange = s.session.send(call.at(**{above[-1].name: other.path[above[-1].name]}), s.session.admin)
+    what = f"a {own.entity.replace('_', ' ')} below another {above[-1].entity.replace('_', ' ')} than its own"
+    require(exchange.status == 404, f"{what} got {exchange.outcome()} instead of 404", exchange, what)
+    s.exercised()
 
 
 def _long_id(s: Subject, call: Call, value: str) -> None:

@@ -116,7 +116,8 @@ lax(
 async def charset_is_415(request: Request, world: World) -> Answer:
     typed = (request.header(b"content-type") or b"").lower()
     answer = await world.forward(request)
-    return refusal(415) if answer.ok and typed.startswith(b"application/json") and b"charset" in typed else answer
+    refused = answer.status in (401, 403, 404)
+    return refusal(415) if not refused and typed.startswith(b"application/json") and b"charset" in typed else answer
 
 
 def breaking(when: Callable[[Any], bool]) -> Alteration:
