@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from cdp.contract import Contract, Operation
 from cdp.http import Exchange
 from cdp.verdicts import Cell
+from contracts.arrangement import OwnRecord
 from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import Broken, Moved, NotExercised, TargetLost, Unconfirmed, check
@@ -43,8 +44,9 @@ from contracts.conventions.life_model import (
 from contracts.conventions.listing import REFERENCE_PAGE, asked_again, asked_otherwise, describe
 from contracts.examples import Kept
 from contracts.exploration import heed
-from contracts.observing import canonical, identity, rows_of, shown
-from contracts.subject import Subject, Workbench
+from contracts.finding import Unavailable
+from contracts.observing import canonical, identity, record_of, rows_of, shown
+from contracts.subject import Subject, Workbench, require
 
 # --- the machine ----------------------------------------------------------------------------------------------------
 
@@ -147,9 +149,38 @@ def _smallest(
     return finding, steps
 
 
+def _made_again(s: Subject) -> None:
+    """Who chooses the id may choose that of a deleted record, if the target takes it: the record is the new one."""
+    contract, create = s.session.contract, s.operation
+    read, delete = (contract.by_action(create.entity, action) for action in (READ, DELETE))
+    required = contract.resolved(create.body_schema or {}).get("required", ()) if create.body_schema else ()
+    if create.entity is None or read is None or delete is None or not {"id", "name"} <= set(required):
+        return
+    arrangement = s.bench.arrangement
+    try:
+        old = arrangement.own(create.entity)
+        if not s.bench.execute(_about(delete, old)).ok:
+            return
+        new = arrangement.create(create.entity, {"id": old.sent["id"]})
+    except Unavailable:
+        return  # an id may be good for once
+    exchange = s.session.send(_about(read, new), s.session.admin)
+    record = record_of(read, exchange)
+    shown_name = record.get("name") if exchange.ok and isinstance(record, dict) else None
+    sentence = f"a record with the id of a deleted one was sent as {new.sent['name']!r:.60}, it is {shown_name!r:.60}"
+    require(shown_name in (None, new.sent["name"]), sentence, exchange, "create; delete; create with the same id; read")
+    s.exercised()
+
+
+def _about(operation: Operation, own: OwnRecord) -> Call:
+    return Call(operation, {p.name: own.path.get(p.name, "") for p in operation.path_parameters})
+
+
 def _told(s: Subject) -> None:
     """Say what the machine saw of the cell's rule."""
     s.control()
+    if s.cell.requirement == "LIFE-01" and s.session.profile.name != "quick":
+        _made_again(s)
     outcome = life_of(s)
     key = (s.cell.requirement, s.operation.action)
     s.exercised(outcome.evidence[key])

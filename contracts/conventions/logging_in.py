@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cdp.secrets import new_password
 from contracts.applicability import credential_fields
+from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
 from contracts.session import ANONYMOUS
 from contracts.subject import Subject, require
@@ -56,9 +58,32 @@ def wrong_credentials(s: Subject) -> None:
             exchange.client_error, f"a {what} user who logs in got {exchange.outcome()}", exchange, f"a {what} user"
         )
         s.exercised()
+    if s.session.profile.name != "quick":
+        _changed_password(s, call, fields)
     nobody, somebody = told["the e-mail of nobody"], told["another password"]
     if nobody.status != somebody.status:
         sentence = (
             f"an unknown e-mail got {nobody.outcome()}, a wrong password {somebody.outcome()}: this tells who exists"
         )
         raise Broken(sentence, nobody, softly=True)
+
+
+def _changed_password(s: Subject, call: Call, fields: dict[str, str]) -> None:
+    """The password that a user had before is as wrong as any other."""
+    identities, update = s.bench.identities, s.session.contract.by_action("user", "update")
+    try:
+        user = identities.make(frozenset(), "changed-password")
+        own = {p.name: user.user_id for p in update.path_parameters} if update else {}
+    except NotExercised:
+        return
+    email, old = identities.accounts[user.user_id]
+    new = s.session.secrets.add(new_password())
+    if update is None or not s.session.send(Call(update, own).sending({"password": new}), s.session.admin).ok:
+        return
+    right = {**(call.sent or {}), fields["email"]: email}
+    if not s.session.send(call.sending({**right, fields["password"]: new}), ANONYMOUS).ok:
+        return  # the change was acknowledged and does not count yet, or passwords are changed in another way
+    what = "the password that was changed"
+    exchange = s.session.send(call.sending({**right, fields["password"]: old}), ANONYMOUS)
+    require(exchange.client_error, f"{what} got {exchange.outcome()} instead of a refusal", exchange, what)
+    s.exercised()

@@ -436,6 +436,8 @@ def settings_tell_order(s: Subject) -> None:
     if s.operation.query("order_by") is None:
         return
     field, direction = _fields(s)[0], _directions(s)[0]
+    if s.session.profile.name != "quick":
+        _told_alone(s, field)
     got = _sorted_page(s, field, direction)
     settings = got.settings or {}
     require(
@@ -445,4 +447,17 @@ def settings_tell_order(s: Subject) -> None:
         got.exchange,
         f"order_by={field}&order_dir={direction}",
     )
+    s.exercised()
+
+
+def _told_alone(s: Subject, field: str) -> None:
+    """Which way order_by sorts by itself is open; it is the way that the settings tell."""
+    limited = (("limit", REFERENCE_PAGE),) if s.operation.query("limit") else ()
+    got = page(s, ("order_by", field), *limited)
+    told = str((got.settings or {}).get("order_dir")).upper()
+    if told not in ("ASC", "DESC"):
+        return
+    sentence = f"selection_settings tells {field} {told}, and the records are not sorted so"
+    sorted_so = in_order([r.get(field) for r in got.records if isinstance(r, dict)], told == "DESC")
+    require(sorted_so, sentence, got.exchange, f"order_by={field}")
     s.exercised()

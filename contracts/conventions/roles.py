@@ -17,7 +17,7 @@ from contracts.conventions.harmless import harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
 from contracts.conventions.other_ways import refused_by_every_way
 from contracts.identities import gives_access
-from contracts.observing import rows_of
+from contracts.observing import record_of, rows_of
 from contracts.session import Identity
 from contracts.subject import Subject, require
 
@@ -153,7 +153,7 @@ def _named_features(s: Subject, call: Call) -> None:
             continue
         try:
             records = rows_of(listing, s.bench.control(listing)[1]) or []
-            ids = [str(r["id"]) for r in records if isinstance(r, dict) and "id" in r][:1]
+            ids = _named_by(s, f"{listing.entity}_id") or [str(r["id"]) for r in records if isinstance(r, dict)][:1]
             callers = [s.bench.identities.holding(frozenset({f"{area}/{id}"}), s.cell.role) for id in ids]
         except (NotExercised, Unconfirmed):
             continue
@@ -162,6 +162,13 @@ def _named_features(s: Subject, call: Call) -> None:
             sentence = f"a role with just {area} and the id of a record got {exchange.outcome()}"
             require(exchange.status != 403, sentence, exchange, pattern, softly=_assumed(s))
             s.exercised()
+
+
+def _named_by(s: Subject, field: str) -> list[str]:
+    """The record that the call's own one refers to: the feature of another one need not open it."""
+    record = record_of(s.operation, s.bench.control(s.operation)[1])
+    found = record.get(field) if isinstance(record, dict) else None
+    return [] if found is None else [str(found)]
 
 
 def _lists_what_ends_in(operation: Operation, words: str) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 from instance.contract import Contract, Operation
 from instance.faults import fitting
@@ -16,7 +16,7 @@ from instance.faults.leniencies import elsewhere, in_header, read_as, repaired
 from instance.faults.life import acting
 from instance.faults.listing import limit, misreading, offset, valid
 from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, refusal, with_records
-from instance.faults.search import SEARCH, everybody, matching, text
+from instance.faults.search import SEARCH, everybody, text
 from instance.faults.side_ways import LISTING
 
 WRITES = "create_tag update_report"
@@ -28,7 +28,7 @@ WRITES = "create_tag update_report"
 def loosely(text: str) -> str:
     """A number as Python's int() reads it: blanks around it, lines between digits, digits of any script, a plus."""
     try:
-        return str(int(text))
+        return str(int(unquote(text)))
     except ValueError:
         return text
 
@@ -77,8 +77,8 @@ broken(
 )
 read_as(
     "ids-read-as-in-python",
-    "an id with blanks around it, a plus or zeros in front is read without them",
-    lambda t: loosely(t.replace("%20", " ").replace("%2B", "+")) if not t.isdigit() else None,
+    "an id with blanks around it, a plus or lines between its digits is read without them",
+    lambda t: read if (read := loosely(t)) != t.lstrip("0") and read.isdecimal() and read.isascii() else None,
 )
 
 
@@ -95,7 +95,26 @@ lax(
     WRITES,
     lambda b: re.sub(rb"/\*.*?\*/|//[^\n\"]*", b"", b, flags=re.S),
 )
-lax("nan-taken", "NaN in a body is taken", "create_customer_events create_attribute", lambda b: b.replace(b"NaN", b"0"))
+
+
+def wanting_numbers(o: Operation, c: Contract) -> bool:
+    """Its body has numbers, whatever else is left out."""
+    if not fitting.writes(o, c) or o.body_schema is None:
+        return False
+    fields = c.book.properties(o.body_schema)
+    return o.id == BATCH or any(c.book.kind(fields[n]) == "integer" for n in c.book.required(o.body_schema))
+
+
+broken(
+    "nan-taken",
+    "NaN in place of a number of a body is taken",
+    "create_customer_events share_segment_with_user",
+    "MEDIA-03",
+    repaired(lambda b: b.replace(b"NaN", b"1")),
+    "CODE-05",
+    fits=wanting_numbers,
+    profile="release",
+)
 lax(
     "broken-utf-8-taken",
     "bytes that are no UTF-8 are replaced by question marks",
@@ -244,29 +263,6 @@ event(
 )
 
 
-@breaks(
-    "sent-again-left-out",
-    "an event like one of an earlier batch is acknowledged and left out",
-    BATCH,
-    "EVENT-02",
-    also="EVENT-01 EVENT-03",
-    fits=fitting.only(BATCH),
-    profile="release",
-)
-async def sent_again(request: Request, world: World) -> Answer:
-    known = world.memory.setdefault("sent", set())
-    body = request.json
-    found = body.get("customer_events") if isinstance(body, dict) else None
-    if not isinstance(found, list) or not found or not all(isinstance(row, dict) for row in found):
-        return await world.forward(request)
-    marks = [repr(sorted(row.items())) for row in found]
-    new = [row for row, mark in zip(found, marks, strict=True) if mark not in known]
-    answer = await storing(lambda rows: new or rows[:0])(request, world) if new else await world.forward(request)
-    if answer.ok:
-        known.update(marks)
-    return answer
-
-
 def unpacked(change: Callable[[str], str]) -> Alteration:
     """The text of an upload is read otherwise."""
 
@@ -312,24 +308,7 @@ upload(
 )
 
 
-# --- search ---------------------------------------------------------------------------------------------------------
-
-
-def bare(value: str) -> str:
-    """A text without accents, in lower case."""
-    return "".join(c for c in unicodedata.normalize("NFKD", value) if not unicodedata.combining(c)).lower()
-
-
-broken(
-    "accents-do-not-matter",
-    "letters are compared without their accents",
-    SEARCH,
-    "SEARCH-03",
-    matching(lambda searched, value: bool(bare(searched)) and bare(searched) in bare(value), also_nobody=True),
-    also="SEARCH-01 SEARCH-02 SEARCH-04",
-    fits=fitting.only(SEARCH),
-    profile="release",
-)
+# --- search -----------------------------------------------------------------------------------------------------------
 
 
 @breaks(
