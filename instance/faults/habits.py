@@ -74,6 +74,7 @@ broken(
     LISTING,
     fits=fitting.paged,
     least=1,
+    profile="release",
 )
 read_as(
     "ids-read-as-in-python",

@@ -21,7 +21,7 @@ from instance.faults.model import (
     with_records,
 )
 from instance.faults.ordering import full
-from instance.faults.side_ways import STRUCTURED, embedding
+from instance.faults.side_ways import STRUCTURED
 from instance.faults.values import takes
 
 Records = list[Any]
@@ -58,7 +58,7 @@ def lists_repeat(found: Records, keys: list[str]) -> Records:
 broken(
     "second-part-shared",
     "every record embeds as its second sub-entity that of the first record",
-    "list_segment_notes list_attributes",
+    "list_attributes list_segments",
     "STRUCT-04",
     embedded(second_of_first),
     "STRUCT-02 SHAPE-03",
@@ -84,16 +84,6 @@ broken(
     "STRUCT-02 SHAPE-01",
     fits=fitting.every(STRUCTURED, embeds_lists),
     least=1,
-)
-broken(
-    "full-ignored-on-writes",
-    "load_full_structure does not count in the answer to a write",
-    "create_tag update_tag",
-    "STRUCT-02",
-    lambda request, world: world.forward(request.asking(load_full_structure=None)),
-    fits=fitting.every(
-        fitting.acting("create", "update"), fitting.asks("load_full_structure"), embedding, fitting.item
-    ),
 )
 
 
