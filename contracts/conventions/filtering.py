@@ -93,8 +93,7 @@ def _filtered(s: Subject, name: str, reference: Walk) -> None:
 def _under_switches(s: Subject, reference: Walk) -> None:
     """Pages are slices of the walk under a switch, too, such as show_hidden=1."""
     for parameter in s.operation.query_parameters:
-        choices = s.session.contract.resolved(parameter.schema).get("enum")
-        if choices != [0, 1] or parameter.required or parameter.name == "load_full_structure":
+        if not _is_switch(s, parameter.schema) or parameter.required or parameter.name == "load_full_structure":
             continue
         base = list_call(s).asking((parameter.name, 1))
         found = walk(s, base=base).records
@@ -107,6 +106,12 @@ def _under_switches(s: Subject, reference: Walk) -> None:
             sentence = f"paging under {parameter.name} is not a slice of the walk under it"
             differs(s, reference, sentence, got.exchange, example)
         s.exercised()
+
+
+def _is_switch(s: Subject, schema: Any) -> bool:
+    """Whether a parameter takes 0 and 1 alone."""
+    found = s.session.contract.resolved(schema)
+    return found.get("enum") == [0, 1] or any(_is_switch(s, part) for part in found.get("allOf", ()))
 
 
 def _beside_it(s: Subject, name: str, base: Call, found: list[Any], reference: Walk) -> None:

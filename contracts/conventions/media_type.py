@@ -104,18 +104,28 @@ def malformed_bodies(call: Call) -> list[bytes]:
 
 
 def _without_a_number(value: Any) -> Any:
-    """The value with NaN in place of its first number, which Python and JavaScript write as no JSON; None where it has
-    none. An object within, where anything may stand, gets one."""
-    if isinstance(value, dict | list):
-        places = list(value) if isinstance(value, dict) else list(range(len(value)))
-        for place in places:
-            inner = {"cdp": math.nan} if value[place] == {} else _without_a_number(value[place])
-            if inner is not None:
-                spoilt = copy.copy(value)
-                spoilt[place] = inner
-                return spoilt
-        return None
-    return math.nan if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """The value with NaN, which Python and JavaScript write and JSON has not, in place of its first number, else in the
+    first object that stands in it; None where it has neither."""
+    return _with_nan(value, lambda inner: math.nan if _is_number(inner) else None) or _with_nan(
+        value, lambda inner: {**inner, "cdp": math.nan} if isinstance(inner, dict) else None
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _with_nan(value: Any, spoilt: Callable[[Any], Any]) -> Any:
+    """The value with the first part of it spoilt that can be; None where none can."""
+    places = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for place in places:
+        row = isinstance(value, list) and isinstance(value[place], dict)  # its form is the contract's
+        inner = (None if row else spoilt(value[place])) or _with_nan(value[place], spoilt)
+        if inner is not None:
+            changed = copy.copy(value)
+            changed[place] = inner
+            return changed
+    return None
 
 
 @check("MEDIA-03")

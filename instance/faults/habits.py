@@ -116,12 +116,6 @@ broken(
     fits=wanting_numbers,
     profile="release",
 )
-lax(
-    "broken-utf-8-taken",
-    "bytes that are no UTF-8 are replaced by question marks",
-    WRITES,
-    lambda b: b.decode("utf-8", "replace").encode(),
-)
 
 
 @breaks(
@@ -172,6 +166,16 @@ def with_number(o: Operation, c: Contract) -> bool:
 
 WRITING = fitting.acting("create", "update")
 ALSO = "CODE-02 MEDIA-06 CODE-05 LIFE-01 LIFE-03"
+broken(
+    "broken-utf-8-taken",
+    "bytes that are no UTF-8 are replaced by question marks",
+    WRITES,
+    "MEDIA-03",
+    repaired(lambda b: b.decode("utf-8", "replace").encode()),
+    "CODE-05",
+    fits=fitting.every(fitting.acting("create", "update"), with_text),
+    profile="release",
+)
 broken(
     "over-255-is-500",
     "a text of more than 255 characters is too long for its column, and a 500",
