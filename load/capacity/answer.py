@@ -11,7 +11,7 @@ from cdp.load_results import FOUND, INCONCLUSIVE, MISSED, SUSTAINED, Capacity, D
 from load.capacity.estimate import BRACKET, Estimate, Tail, estimate
 from load.capacity.search import Kind
 from load.capacity.shares import allowed_share
-from load.capacity.steps import FAILED, PASSED, VOID
+from load.capacity.steps import FAILED, PASSED, VOID, beyond_doubt
 from load.capacity.watch import BACKLOG
 from load.objectives import Objective
 from load.verdict import INCONCLUSIVE_CODE, MET_CODE, MISSED_CODE
@@ -58,6 +58,9 @@ def estimates(steps: Sequence[Step], objectives: Sequence[Objective]) -> list[tu
     if held is None or failed is None:
         return []
     low, high = _clear_ends(steps, held, failed)
+    # A step that failed by little and held when it was repeated was chance, and chance has to stay in: without it the
+    # rate would look higher than it is. One that failed by far was a hiccup.
+    chance = [each for each in refuted(steps) if not beyond_doubt(each, objectives)]
     found: list[tuple[str, Estimate]] = []
     for place, objective in enumerate(objectives):
         records = [each.objectives[place] for each in counting(steps)]
@@ -66,10 +69,11 @@ def estimates(steps: Sequence[Step], objectives: Sequence[Objective]) -> list[tu
         allowed = allowed_share(objective)
         tails = [
             Tail(each.offered_rate, *(np.array(each.tails[place][name], dtype=float) for name in ("counts", "hits")))
-            for each in counting(steps)
+            for each in (*counting(steps), *chance)
             if each.tails and each.tails[place]
         ]
-        found.append((objective.text, estimate(tails, allowed or 0.0, low, high)))
+        limit_s = objective.limit / 1e9 if objective.of_time else 0.0
+        found.append((objective.text, estimate(tails, allowed or 0.0, low, high, limit_s)))
     if not found:
         found.append((BACKLOG, Estimate((low * high) ** 0.5, low, high, BRACKET)))
     return sorted(found, key=lambda each: each[1].rate)

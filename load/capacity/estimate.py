@@ -11,7 +11,7 @@ The rate of a step is the one that was really offered: in ten seconds of Poisson
 one by more than the interval is wide. The interval is that of a bootstrap over blocks of seconds (Künsch, "The
 jackknife and the bootstrap for general stationary observations", 1989), because requests near to each other wait in one
 queue. The nearer a queue is to saturation, the longer it remembers: a step counts for as much less as its tail decays
-more slowly.
+more slowly, and the interval is the wider the less blocks of that length can know of what the queue does.
 
 Where no such line can be drawn (a target that refuses from some rate on) the bracket stands: the highest rate that
 clearly held and the lowest that clearly did not.
@@ -31,14 +31,14 @@ from cdp.statistics.intervals import Z_95
 Floats = npt.NDArray[np.float64]
 
 LINE, BRACKET = "line", "bracket"
-BLOCK_S = 2.5  # longer than queues near saturation remember, in most cases
+BLOCK_S = 2.5
 FRACTIONS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15)
 """Of the limit: the times whose exceedance is counted. The limit itself is one of them."""
 
 _DRAWS = 400
 _NEAR = 0.75  # of the bracket's lower end: what is further down tells nothing of the tail
 _BEYOND = 1.12  # of its upper end: from there on queues grow, and their shares are those of no steady state
-_OUTSIDE = 1.1  # how far outside the bracket an interval may reach: the steps there were clear
+_OUTSIDE = 1.15  # how far outside the bracket an interval may reach: most steps there were clear
 _LEAST_HITS = 10
 _LEAST_BLOCKS = 8
 _ROUNDS = 12  # of the iterated fit, which settles in half of them
@@ -46,6 +46,9 @@ _WIDEN_DOWN, _WIDEN_UP = 2.0, 1.2
 """Lucky steps end sooner, and who saw few bursts knows little of those that did not come: on simulated queues of known
 capacity an interval that knew nothing of that was too high in a fifth of the searches and hardly ever too low. With its
 arms so much longer it holds what it says (`make bench-capacity ARGS=--simulated`)."""
+_SHORT_MEMORY_S = 0.4  # what the arms above were found for; a queue that remembers for longer has longer ones
+_LONG_MEMORY_S = 20.0
+_LINGERS = 4.0  # relaxation times that what is slow stays correlated for
 _SLOWEST = 0.3  # of the decay that is searched for: what decays more slowly than that counts as this
 
 
@@ -74,12 +77,13 @@ class Estimate:
         return (self.high - self.low) / self.rate if self.rate else math.inf
 
 
-def estimate(tails: Sequence[Tail], allowed: float, low: float, high: float) -> Estimate:
-    """Where the share beyond the limit passes `allowed`. `low` and `high`: the bracket."""
-    return _line(tails, allowed, low, high) or Estimate(math.sqrt(low * high), low, high, BRACKET)
+def estimate(tails: Sequence[Tail], allowed: float, low: float, high: float, limit_s: float = 0.0) -> Estimate:
+    """Where the share beyond the limit passes `allowed`. `low` and `high`: the bracket; `limit_s`: the limit in
+    seconds, 0 where the objective is no time."""
+    return _line(tails, allowed, low, high, limit_s) or Estimate(math.sqrt(low * high), low, high, BRACKET)
 
 
-def _line(tails: Sequence[Tail], allowed: float, low: float, high: float) -> Estimate | None:
+def _line(tails: Sequence[Tail], allowed: float, low: float, high: float, limit_s: float) -> Estimate | None:
     # Steps are chosen by their rates alone. Whoever left out cells by what was found in them would lean to one side.
     near = [
         tail for tail in tails if _NEAR * low <= tail.rate <= _BEYOND * high and len(tail.counts) and tail.counts.sum()
@@ -96,17 +100,45 @@ def _line(tails: Sequence[Tail], allowed: float, low: float, high: float) -> Est
         [np.concatenate([each[1].sum(axis=1) for each in part], axis=1) for part in (observed, drawn)]
     )
     counts = np.concatenate([np.concatenate([_spread(*each) for each in part], axis=1) for part in (observed, drawn)])
-    solved, slopes = _crossing(rows, hits, counts, math.log(allowed))
-    rate, slope, rates = float(solved[0]), float(slopes[0]), solved[1:]
+    solved, unknowns = _crossing(rows, hits, counts, math.log(allowed))
+    rate, slope, rates = float(solved[0]), float(unknowns[0, -1]), solved[1:]
     rates = rates[np.isfinite(rates)]
     if not math.isfinite(rate) or len(rates) < 0.9 * _DRAWS or not low / _OUTSIDE < rate < high * _OUTSIDE:
         return None
     first, last = (float(end) for end in np.quantile(rates, (0.025, 0.975)))
     below, above = _by_bursts(near)
     down, up = max(rate - first, below / slope), max(last - rate, above / slope)
-    first = max(rate - _WIDEN_DOWN * down, low / _OUTSIDE)
-    last = min(rate + _WIDEN_UP * up, high * _OUTSIDE)
+    unseen = _unseen(_memory_s(unknowns[0], rate, limit_s))
+    first = max(rate - _WIDEN_DOWN * unseen * down, low / _OUTSIDE)
+    last = min(rate + _WIDEN_UP * unseen * up, high * _OUTSIDE)
     return Estimate(rate, first, last, LINE)
+
+
+def _memory_s(unknowns: Floats, rate: float, limit_s: float) -> float:
+    """The relaxation time at a rate, in seconds, of the queue whose tail the fit describes; 0 where the objective is no
+    time.
+
+    In heavy traffic the waiting time is a reflected Brownian motion. With the idle share δ and the variance v that a
+    second of work brings, its tail decays with 2δ/v and it relaxes in v/δ² (Abate and Whitt, "Transient behavior of
+    regulated Brownian motion", 1987): in 2/δ divided by that decay. The tail stops decaying where nothing is idle.
+    """
+    if len(unknowns) < 3 or not limit_s:
+        return 0.0
+    decay, idle = -(unknowns[1] + unknowns[2] * rate), 1 + unknowns[2] * rate / unknowns[1]
+    if decay <= 0 or idle <= 0:
+        return _LONG_MEMORY_S
+    return float(min(_LONG_MEMORY_S, 2 * limit_s / (decay * idle)))
+
+
+def _unseen(memory_s: float) -> float:
+    """How many times longer the arms of an interval have to be for what blocks do not see of the variance: what stays
+    correlated for longer than a block makes blocks look more alike than they are."""
+
+    def seen(time_s: float) -> float:
+        length = BLOCK_S / (_LINGERS * time_s)
+        return 1 - (1 - math.exp(-length)) / length
+
+    return math.sqrt(seen(_SHORT_MEMORY_S) / seen(max(memory_s, _SHORT_MEMORY_S)))
 
 
 def _by_bursts(tails: Sequence[Tail]) -> tuple[float, float]:
@@ -151,8 +183,8 @@ def _rows(tail: Tail) -> Floats:
 
 
 def _crossing(rows: Floats, hits: Floats, counts: Floats, wanted: float) -> tuple[Floats, Floats]:
-    """The rate at which the line fitted to each draw passes `wanted` at the limit, and its slope over the rate there;
-    nan where it does not rise.
+    """The rate at which the line fitted to each draw passes `wanted` at the limit, nan where it does not rise; and the
+    unknowns of each fit, the last of them its slope over the rate.
 
     What remembers its past for long says little for its size: in heavy traffic the relaxation time of a queue goes with
     the square of the tail's mean, and its variance with that (Whitt, "Planning queueing simulations", 1989). So the
@@ -181,4 +213,4 @@ def _crossing(rows: Floats, hits: Floats, counts: Floats, wanted: float) -> tupl
     rises = unknowns[:, -1] > 0
     found: Floats = np.full(len(unknowns), np.nan)
     found[rises] = ((wanted - unknowns[:, :-1].sum(axis=1)) / np.where(rises, unknowns[:, -1], 1.0))[rises]
-    return found, unknowns[:, -1]
+    return found, unknowns
