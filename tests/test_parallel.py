@@ -37,8 +37,8 @@ CATALOGUE = load_catalogue()
 CONTRACT = load_contract()
 # What has most to do with each other: parents and children, lists that show what others write, callers and roles.
 SECTIONS = (
-    *("user-roles", "users", "segments", "segment-s-notes", "segments-acl", "segments-tags", "tags", "notifications"),
-    *("customers-search", "create-customer-events", "debugger", "trash"),
+    *("user-roles", "users", "segments", "segment-s-notes", "segments-tags"),
+    *("customers-search", "create-customer-events", "trash"),
 )
 FEW = ("tags", "feeds", "images", "reports")
 _MINUTES = 240

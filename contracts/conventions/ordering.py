@@ -1,244 +1,29 @@
-"""ORDER: newest to oldest by timestamp (overview page, Pagination), and order_by / order_dir where a section has
-them."""
+"""ORDER: order_by and order_dir, where a section has them."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
-from time import sleep, time
 from typing import Any
 
 from cdp.texts import timestamp
-from contracts.arrangement import OwnRecord
-from contracts.calls import Call
-from contracts.checks import Broken, Moved, NotExercised, Unconfirmed, check
+from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.listing import (
     REFERENCE_PAGE,
     Page,
     Walk,
-    descent_ends,
     list_call,
     needing,
     page,
     still,
-    times_of,
     walk,
 )
 from contracts.exploration import heed
-from contracts.finding import Unavailable
-from contracts.observing import canonical, identity, own_marks, record_of
+from contracts.observing import canonical, identity
 from contracts.subject import Subject, require
 
-TICK_S = 0.05  # behind a full second
 UNKNOWN = ((("order_by", "cdp_no_such_field"),), (("order_dir", "sideways"),))
-
-
-@check("ORDER-01")
-def newest_first(s: Subject) -> None:
-    s.control()
-    collection = s.operation.collection
-    assert collection is not None and collection.timestamp is not None
-    if collection.paging:
-        reference = walk(s)
-        records, exchange = reference.records, reference.exchange
-        default = page(s).records
-        if len(reference) > len(default):
-            records = default + reference.records[len(default) :]  # the default page is what the rule is about
-    else:
-        found = page(s)
-        records, exchange = found.records, found.exchange
-    times = times_of(records, collection.timestamp)
-    if len(set(times)) < 2:
-        raise NotExercised(
-            f"{s.operation.id} holds {len(set(times))} different {collection.timestamp} values; 2 are needed"
-        )
-    wrong = descent_ends(times)
-    if wrong is None:
-        s.exercised(len(times) - 1)
-        return
-    sentence = (
-        f"record {wrong} ({collection.timestamp} {times[wrong]:%Y-%m-%d %H:%M:%S}) is newer than the one "
-        f"before it ({times[wrong - 1]:%Y-%m-%d %H:%M:%S})"
-    )
-    if collection.timestamp_provenance == "assumed":
-        other = _other_timestamp(records, collection.timestamp)
-        if other:
-            raise Broken(
-                f"{sentence}; the list is ordered by {other}, {collection.timestamp} is only assumed",
-                exchange,
-                softly=True,
-            )
-    if collection.documented_order:
-        sentence += (
-            f" (the section's example shows {collection.documented_order.partition(' in ')[0]}; the overview page wins)"
-        )
-    error = Broken(sentence, exchange)
-    raise still(s, walk(s), error) if collection.paging else error
-
-
-def _other_timestamp(records: list[Any], field: str) -> str | None:
-    """Another field of the records that holds times in descending order."""
-    names = [n for n in (records[0] if isinstance(records[0], dict) else {}) if n != field]
-    for name in names:
-        times = times_of(records, name)
-        if len(set(times)) > 1 and len(times) == len(records) and descent_ends(times) is None:
-            return name
-    return None
-
-
-@check("ORDER-02")
-def created_now_comes_first(s: Subject) -> None:
-    s.control()
-    collection = s.operation.collection
-    assert collection is not None and collection.timestamp is not None
-    # In a short run both would be of one second, and a tie tells nothing of either.
-    older = _older(s) if s.session.profile.name != "quick" else None  # before the newest one is created
-    own = _created(s)
-    if older is not None:
-        own = _of_other_seconds(s, older, own)
-    call = Call(s.operation, _parents(s, own), list_call(s).query)
-    if older is not None and not s.bench.execute(older.change, judged=False).ok:
-        older = None
-    got = page(s, base=call)
-    if collection.paging and not got.records:
-        raise Broken("a record created now is not in the list", got.exchange)
-    first_time = (
-        timestamp(got.records[0].get(collection.timestamp))
-        if got.records and isinstance(got.records[0], dict)
-        else None
-    )
-    wanted = identity(own.record)
-    leading = _leading(s, call, got, first_time, str(wanted))
-    if str(wanted) not in leading:
-        _newer_by_others(s, call, got, own)
-        sentence = f"a record created now ({wanted!r:.60}) does not come first; {identity(got.records[0])!r:.60} does"
-        raise Broken(sentence, got.exchange)
-    if older is not None:
-        _stays_behind(s, got, older.change)
-    s.exercised()
-
-
-def _parents(s: Subject, own: OwnRecord) -> dict[str, str]:
-    """The part of the list's path that tells what the record is below."""
-    return {p.name: own.path[p.name] for p in s.operation.path_parameters}
-
-
-def _created(s: Subject) -> OwnRecord:
-    """A new record; beside another one where it is below a parent of our own, because alone it would always be the
-    first."""
-    try:
-        own = s.bench.arrangement.own(s.operation.entity)
-        path = _parents(s, own)
-        return _sibling(s, own, path) if path else own
-    except Unavailable as error:
-        raise NotExercised(f"no record could be created: {error}") from None
-
-
-@dataclass(frozen=True)
-class _Older:
-    """A record of our own by the change of it, and when it was created, as the server tells it."""
-
-    change: Call
-    made: datetime | None
-
-
-def _of_other_seconds(s: Subject, older: _Older, own: OwnRecord) -> OwnRecord:
-    """A record of a later second than the older one, a second ago: timestamps tell no more than that, and ties come in
-    any order."""
-    assert s.operation.collection is not None and s.operation.collection.timestamp is not None
-    made = timestamp(own.record.get(s.operation.collection.timestamp))
-    if made is None or made.microsecond:
-        return own
-    if older.made is None or made <= older.made:
-        _next_second()
-        own = _created(s)
-    _next_second()
-    return own
-
-
-def _next_second() -> None:
-    sleep(1 - time() % 1 + TICK_S)
-
-
-def _older(s: Subject) -> _Older | None:
-    """A record of our own, which is created here if it is not there yet; None where no change of it is known."""
-    update, collection = s.session.contract.by_action(s.operation.entity, "update"), s.operation.collection
-    if update is None or collection is None or collection.timestamp != "created":
-        return None
-    try:
-        change, answer = s.bench.control(update)
-    except (NotExercised, Unconfirmed):
-        return None
-    if not answer.ok:
-        return None
-    record = record_of(update, answer)
-    return _Older(change, timestamp(record.get(collection.timestamp)) if isinstance(record, dict) else None)
-
-
-def _stays_behind(s: Subject, got: Page, change: Call) -> None:
-    """Order is by creation: what was only changed does not come before what is newer."""
-    assert s.operation.collection is not None and s.operation.collection.timestamp is not None
-    known_by = change.operation.path_parameters[-1]
-    field, value = known_by.field, change.path[known_by.name]
-    rows = [r for r in got.records if isinstance(r, dict)]
-    place = next((n for n, r in enumerate(rows) if str(r.get(field)) == value), None)
-    if place is None:
-        return
-    made = timestamp(rows[place].get(s.operation.collection.timestamp))
-    later = times_of(rows[place + 1 :], s.operation.collection.timestamp)
-    if made is not None and any(made < time for time in later):
-        raise Broken("an older record comes before newer ones as soon as it is changed", got.exchange)
-
-
-def _leading(s: Subject, call: Call, first: Page, time: datetime | None, wanted: str) -> list[str]:
-    """The records that share the newest time, page by page until the wanted one is among them: ties come in any
-    order."""
-    collection = s.operation.collection
-    assert collection is not None and collection.timestamp is not None
-    records, found = list(first.records), first.records
-    while True:
-        leading = [r for r in records if isinstance(r, dict) and timestamp(r.get(collection.timestamp)) == time]
-        names = [str(identity(r)) for r in leading]
-        ended = len(leading) < len(records) or not found or not (collection.paging and s.operation.query("offset"))
-        if wanted in names or ended or time is None or len(records) >= s.session.profile.window:
-            return names
-        found = page(s, ("limit", REFERENCE_PAGE), ("offset", len(records)), base=call).records
-        records += found
-
-
-def _newer_by_others(s: Subject, call: Call, got: Page, own: OwnRecord) -> None:
-    """Raise Moved when nothing but records of others that came later stands before the record."""
-    field = s.operation.collection.timestamp if s.operation.collection else None
-    assert field is not None
-    names = [str(identity(r)) for r in got.records]
-    wanted, made = str(identity(own.record)), timestamp(own.record.get(field))
-    before = got.records[: names.index(wanted)] if wanted in names else got.records
-    later = made is not None and all((t := timestamp(r.get(field))) is not None and t >= made for r in before)
-    is_own = own_marks(s.session.prefix)
-    if later and not any(map(is_own, before)) and s.bench.others_at_work(call):
-        raise Moved()
-
-
-def _sibling(s: Subject, own: OwnRecord, path: dict[str, str]) -> OwnRecord:
-    """A second record below the same parent, with references of its own where the first one's would clash."""
-    arrangement = s.bench.arrangement
-    create = s.session.contract.by_action(s.operation.entity, "create")
-    assert create is not None and create.body_schema is not None
-    fields = {}
-    for name, schema in s.session.contract.resolved(create.body_schema).get("properties", {}).items():
-        entity = schema.get("x-entity")
-        if (
-            entity
-            and s.session.contract.by_action(entity, "create")
-            and schema.get("type") != "array"
-            and name in own.sent
-        ):
-            wanted = arrangement.own(entity).record["id"]
-            fields[name] = int(wanted) if schema.get("type") == "integer" else wanted
-    return arrangement.create(s.operation.entity, fields, path)
 
 
 Key = Callable[[str], str]

@@ -7,25 +7,20 @@ from collections.abc import Callable
 from typing import Any
 
 from instance.faults import fitting
-from instance.faults.callers import known_token
-from instance.faults.codes import instead, status
 from instance.faults.listing import arranging, given, limit, misreading, offset, valid
 from instance.faults.model import (
-    TOKEN,
     Alteration,
     Answer,
     Request,
     World,
     breaks,
     broken,
-    json_answer,
     records_of,
     refusal,
     with_records,
 )
 from instance.faults.ordering import by_default, full, with_user
 from instance.faults.paging import FILTERS, INVALID
-from instance.faults.roles import role
 
 LISTS = "list_tags list_feeds"
 FAR = 100  # records, beyond which people rarely look
@@ -319,145 +314,3 @@ broken(
     fits=fitting.embeds("user"),
     profile="release",
 )
-
-# --- tokens and roles -----------------------------------------------------------------------------------------------
-
-
-def done_later(refused: int) -> Alteration:
-    """What was refused is in a queue, and done before the next request is answered."""
-
-    async def alter(request: Request, world: World) -> Answer:
-        waiting = world.memory.pop("waiting", None)
-        if waiting is not None:
-            await world.forward(world.as_admin(waiting))
-        answer = await world.forward(request)
-        if answer.status == refused and request.method != "GET":
-            world.memory["waiting"] = request
-        return answer
-
-    return alter
-
-
-WRITES = "create_report update_report delete_report"
-AROUND = "list read trash"
-broken(
-    "refused-done-later",
-    "a write without a valid token is refused, and done a moment later",
-    WRITES,
-    "AUTH-05",
-    done_later(401),
-    "LIFE-01 LIFE-03 LIFE-04",
-    AROUND,
-)
-broken(
-    "forbidden-done-later",
-    "a write of too small a role is refused, and done a moment later",
-    WRITES,
-    "ROLE-05",
-    done_later(403),
-    "LIFE-01 LIFE-03 LIFE-04",
-    AROUND,
-)
-
-
-@breaks(
-    "token-wanted-elsewhere",
-    "the token is wanted after Authorization: Bearer and counts in no other header",
-    "get_report list_feeds update_email",
-    "AUTH-08",
-    also="AUTH-04 CODE-02",
-)
-async def token_wanted_elsewhere(request: Request, world: World) -> Answer:
-    bearer = (request.header(b"authorization") or b"").removeprefix(b"Bearer ")
-    return await world.forward(request.with_header(TOKEN, bearer or None))
-
-
-@breaks(
-    "logout-counts-late", "a token counts on for a second after its logout", "get_tag list_tags get_report", "AUTH-06"
-)
-async def logout_counts_late(request: Request, world: World) -> Answer:
-    row = known_token(request, world)
-    if row and row[1]:
-        ended = world.memory.setdefault(request.header(b"x-access-token"), time.monotonic())
-        if time.monotonic() - ended < 1.0:
-            return await world.forward(world.as_admin(request))
-    return await world.forward(request)
-
-
-broken(
-    "one-feature-of-the-list-forgotten",
-    "one feature of a one-of list does not open the operation",
-    "get_custom_email_block list_events",
-    "ROLE-02",
-    role(lambda held, needed, right: bool(held & set(sorted(needed)[1:]))),
-    "ROLE-03 ROLE-06",
-    fits=fitting.one_of,
-)
-broken(
-    "two-features-needed",
-    "a role with nothing but the required feature is refused",
-    "get_custom_email_block list_events",
-    "ROLE-02",
-    role(lambda held, needed, right: right and len(held) > 1),
-    "ROLE-03 ROLE-06",
-    fits=fitting.featured,
-)
-
-# --- bodies, statuses, shapes ---------------------------------------------------------------------------------------
-
-
-def exotic(request: Request) -> bool:
-    return any(byte > 127 for byte in request.body) or b"\\u" in request.body
-
-
-broken(
-    "non-ascii-is-500",
-    "a body with letters beyond ASCII is 500",
-    "create_tag update_report",
-    "MEDIA-06",
-    instead(lambda r, a: a.ok and exotic(r), lambda a: refusal(500)),
-    "CODE-01 CODE-02",
-)
-broken(
-    "not-found-in-200",
-    "an unknown id is 200 with an error in the body",
-    "get_tag update_report delete_report",
-    "CODE-03",
-    instead(status(404), lambda a: json_answer(200, a.json)),
-    "SHAPE-01 CODE-06",
-    fits=fitting.stored,
-)
-broken(
-    "long-id-is-500",
-    "an id of more than 60 characters is 500",
-    "get_tag get_report",
-    "CODE-01",
-    instead(lambda r, a: a.status in (400, 404) and bool(r.ids) and len(r.ids[-1]) > 60, lambda a: refusal(500)),
-    "CODE-03",
-    fits=fitting.ends_in_id,
-    profile="release",
-)
-
-
-@breaks(
-    "arrays-null-when-empty",
-    "an empty list in a record is null",
-    on="get_segment list_segments",
-    by="SHAPE-01",
-    also="STRUCT-01 STRUCT-04 SHAPE-03 LIFE-01 LIFE-03",
-    fits=fitting.with_arrays,
-    profile="release",
-)
-async def arrays_null_when_empty(request: Request, world: World) -> Answer:
-    answer = await world.forward(request)
-    if not answer.ok or not answer.body:
-        return answer
-    return answer.showing(_without_empty(answer.json))
-
-
-def _without_empty(value: Any, depth: int = 0) -> Any:
-    if isinstance(value, dict):
-        return {n: _without_empty(v, depth + 1) for n, v in value.items()}
-    if isinstance(value, list):
-        return None if not value and depth > 1 else [_without_empty(v, depth + 1) for v in value]
-    return value
