@@ -88,7 +88,13 @@ def _limited(_: Contract, o: Operation) -> bool:
 
 
 def _structured(_: Contract, o: Operation) -> bool:
-    return o.collection is not None and o.query("load_full_structure") is not None and bool(o.sub_entities)
+    """What answers records that refer to others, plain or full: a list, or one record."""
+    answers = o.collection is not None or o.action in ("read", "create", "update")
+    return answers and o.query("load_full_structure") is not None and bool(o.sub_entities)
+
+
+def _switchable(_: Contract, o: Operation) -> bool:
+    return o.safety == "read" and o.query("load_full_structure") is not None
 
 
 def _identified(contract: Contract, o: Operation) -> bool:
@@ -139,7 +145,8 @@ PREDICATES: dict[str, Predicate] = {
     ),
     "ordered_settings": lambda c, o: {"order_by", "order_dir"} <= settings_keys(c, o),
     "structured": _structured,
-    "switchable": lambda c, o: o.collection is not None and o.query("load_full_structure") is not None,
+    "structured_reads": lambda c, o: o.safety == "read" and _structured(c, o),
+    "switchable": _switchable,
     "reads": lambda c, o: o.method == "GET",
     "bodies": lambda c, o: o.body_media_type is not None,
     "json_bodies": lambda c, o: o.body_media_type == "application/json",

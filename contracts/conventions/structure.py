@@ -1,4 +1,4 @@
-"""STRUCT: plain and full responses (overview page, Plain/Full data response)."""
+"""STRUCT: plain and full responses (overview page, Plain/Full data response), of lists and of single records."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from cdp.contract import Operation, SubEntity
 from cdp.http import Exchange
 from contracts.applicability import FILTERS
 from contracts.calls import Call
-from contracts.checks import Broken, NotExercised, check
+from contracts.checks import Broken, Moved, NotExercised, check
 from contracts.conventions.filtering import filter_value
-from contracts.conventions.listing import REFERENCE_PAGE, describe, list_call, page, settled, walk
+from contracts.conventions.listing import REFERENCE_PAGE, Page, describe, list_call, page, settled, walk
 from contracts.observing import identity, record_of
 from contracts.subject import Subject, require
 
@@ -30,12 +30,38 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, dict)]
 
 
+def _shown(s: Subject, *query: tuple[str, Any]) -> Page:
+    """What the operation shows under these parameters: a page, or the one record that it answers. What writes is done
+    once for each; it shows another record then."""
+    operation = s.operation
+    if operation.collection is not None:
+        return page(s, *query)
+    if operation.safety == "read":
+        exchange = s.session.read(s.call().asking(*query), s.caller())
+    elif query:
+        call = s.bench.valid_call(operation, "its answer in full").asking(*query)
+        exchange = s.bench.once(f"{describe(*query)}/{operation.id}", lambda: s.bench.execute(call))
+    else:
+        exchange = s.control()
+    if not exchange.ok:
+        raise Broken(f"a valid request got {exchange.outcome()}", exchange, describe(*query))
+    return Page([record_of(operation, exchange)], None, exchange)
+
+
 def _plain(s: Subject) -> list[dict[str, Any]]:
-    return [r for r in page(s).records if isinstance(r, dict)]
+    return [r for r in _shown(s).records if isinstance(r, dict)]
 
 
 def _full(s: Subject) -> list[dict[str, Any]]:
-    return [r for r in page(s, ("load_full_structure", 1)).records if isinstance(r, dict)]
+    return [r for r in _shown(s, ("load_full_structure", 1)).records if isinstance(r, dict)]
+
+
+def _settled(s: Subject, before: list[Any], error: Broken, *query: tuple[str, Any]) -> Exception:
+    """The verdict on a difference between two answers: other people's doing, if the first comes no more."""
+    if s.operation.collection is not None:
+        return settled(s, before, error, *query)
+    again = s.session.read_again(s.call().asking(*query), s.caller())
+    return Moved() if [record_of(s.operation, again)] != before else error
 
 
 def _embedded(record: dict[str, Any], sub: SubEntity) -> list[dict[str, Any]]:
@@ -55,7 +81,7 @@ def _needing_ids(s: Subject, records: list[dict[str, Any]]) -> list[SubEntity]:
 def plain_by_default(s: Subject) -> None:
     s.control()
     records = _plain(s)
-    exchange = page(s).exchange
+    exchange = _shown(s).exchange
     for sub in _needing_ids(s, records):
         for record in records:
             require(
@@ -76,10 +102,12 @@ def full_on_demand(s: Subject) -> None:
     s.control()
     plain = _plain(s)
     subs = _needing_ids(s, plain)
-    full = page(s, ("load_full_structure", 1))
+    full = _shown(s, ("load_full_structure", 1))
     records = [r for r in full.records if isinstance(r, dict)]
     for sub in subs:
         referring = [r for r in records if _ids(r.get(sub.field))]
+        if s.operation.safety != "read" and not referring:
+            continue  # it is about another record than the plain answer
         # Where data take the place of ids, a full record does not tell what it refers to any more.
         ids = [id for r in plain for id in _ids(r.get(sub.field)) if not isinstance(id, dict)]
         wanted = dict.fromkeys(map(str, ids))
@@ -150,14 +178,14 @@ def _none_left_out(s: Subject, referring: list[dict[str, Any]], sub: SubEntity, 
 @check("STRUCT-03")
 def off_equals_default(s: Subject) -> None:
     s.control()
-    default = page(s)
+    default = _shown(s)
     paging = (("limit", 20), ("offset", 0)) if s.operation.collection and s.operation.collection.paging else ()
-    off = page(s, *paging, ("load_full_structure", 0))
+    off = _shown(s, *paging, ("load_full_structure", 0))
     if off.records != default.records and paging:
         off = page(s, ("load_full_structure", 0))
     if off.records != default.records:
         sentence = "load_full_structure=0 does not equal the default"
-        raise settled(s, default.records, Broken(sentence, off.exchange, "load_full_structure=0"))
+        raise _settled(s, default.records, Broken(sentence, off.exchange, "load_full_structure=0"))
     s.exercised()
 
 
@@ -165,20 +193,17 @@ def off_equals_default(s: Subject) -> None:
 def plain_and_full_agree(s: Subject) -> None:
     s.control()
     plain, full = _plain(s), _full(s)
-    exchange = page(s, ("load_full_structure", 1)).exchange
+    exchange = _shown(s, ("load_full_structure", 1)).exchange
     if [identity(r) for r in plain] != [identity(r) for r in full] and any("id" in r for r in plain):
         sentence = "plain and full do not hold the same records in the same order"
-        raise settled(s, plain, Broken(sentence, exchange))
+        raise _settled(s, plain, Broken(sentence, exchange))
     subs = _needing_ids(s, plain)
     special = {sub.field for sub in subs} | {sub.key for sub in subs}
     for one, other in zip(plain, full, strict=False):
         for name, value in one.items():
-            if name not in special:
-                require(
-                    other.get(name) == value,
-                    f"{name} of {identity(one)!r:.60} differs between plain and full",
-                    exchange,
-                )
+            if name not in special and other.get(name) != value:
+                error = Broken(f"{name} of {identity(one)!r:.60} differs between plain and full", exchange)
+                raise error if s.operation.collection is not None else _settled(s, plain, error)
         for sub in subs:
             _agree_on_ids(s, one, other, sub, exchange)
         s.exercised()
@@ -260,7 +285,7 @@ def _agree_with_entity(s: Subject, records: list[dict[str, Any]], sub: SubEntity
         if name is not None:
             raise Broken(
                 f"{name} of the embedded {sub.key} {data['id']} differs from one record to the next",
-                page(s, ("load_full_structure", 1)).exchange,
+                _shown(s, ("load_full_structure", 1)).exchange,
                 "load_full_structure=1",
             )
     read = _reader(s, sub)

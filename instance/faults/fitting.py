@@ -85,6 +85,11 @@ def embeds(name: str) -> Fitting:
     return lambda o, c: any(part.get("key") == name for part in o.sub_entities.values())
 
 
+def with_sub_entities(o: Operation, c: Contract) -> bool:
+    """Its records refer to others."""
+    return bool(o.sub_entities)
+
+
 def one_of(o: Operation, c: Contract) -> bool:
     """Each of several features opens it."""
     return o.features_mode == "anyOf" and len(o.features) > 1
