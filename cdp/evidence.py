@@ -81,8 +81,9 @@ def _shown(body: bytes, secrets: Secrets) -> str:
     if len(body) <= _SHOWN_BYTES:
         return secrets.redact(text)
     cut = len(text) if len(body) <= 2 * margin else max(0, len(text) - secrets.longest)
-    shown = secrets.redact(text)[: min(_SHOWN_BYTES, cut)]
+    redacted = secrets.redact(text)
+    shown = redacted[: min(_SHOWN_BYTES, cut)]
     # What the redaction made shorter brings the end of the piece into view, where a secret may be cut in two.
-    lost = max(0, len(text) - len(secrets.redact(text)))
+    lost = max(0, len(text) - len(redacted))
     shown = shown if len(body) <= 2 * margin else shown[: max(0, cut - lost)]
     return f"{shown} … ({len(body)} bytes)"

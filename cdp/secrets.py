@@ -65,16 +65,18 @@ def _enter(index: Index, form: str, telling: int) -> None:
 
 
 def _without(text: str, index: Index) -> str:
+    # Every body that is kept goes through here: whether anything stands at a place at all is asked in one go.
+    places = [at for at in range(len(text) - _SHORTEST + 1) if text[at : at + _SHORTEST] in index]
     parts: list[str] = []
-    start = position = 0
-    while position <= len(text) - _SHORTEST:
-        known = index.get(text[position : position + _SHORTEST], ())
-        length = max((_shared(text, position, form, telling) for form, telling in known), default=0)
+    start = 0
+    for place in places:
+        if place < start:
+            continue  # within what is taken out already
+        known = index[text[place : place + _SHORTEST]]
+        length = max(_shared(text, place, form, telling) for form, telling in known)
         if length:
-            parts += [text[start:position], REDACTED]
-            start = position = position + length
-        else:
-            position += 1
+            parts += [text[start:place], REDACTED]
+            start = place + length
     return "".join([*parts, text[start:]]) if parts else text
 
 
