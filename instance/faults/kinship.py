@@ -191,7 +191,8 @@ async def recreated_is_the_old(request: Request, world: World) -> Answer:
         before = await world.forward(replace(world.as_admin(request), method="GET", body=b""))
         answer = await world.forward(request)
         if answer.ok and before.ok:
-            gone[request.ids[-1]] = next(iter(before.json.values()))
+            values = list(before.json.values())
+            gone[request.ids[-1]] = values[0] if isinstance(values[0], dict) else before.json
         return answer
     body = request.json
     old = gone.get(str(body.get("id"))) if isinstance(body, dict) else None

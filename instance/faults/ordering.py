@@ -332,7 +332,7 @@ broken(
     "only the first record brings its sub-entity",
     USERS,
     "STRUCT-02",
-    embedding(lambda records: [records[0], *({**r, "user": None} for r in records[1:])]),
+    embedding(lambda records: [*records[:1], *({**r, "user": None} for r in records[1:])]),
     fits=fitting.embeds("user"),
 )
 broken(
