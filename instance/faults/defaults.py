@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from instance.faults import fitting
@@ -88,7 +89,7 @@ broken(
     fits=fitting.every(fitting.acting("update"), fitting.seen_alone),
 )
 async def change_answers_before(request: Request, world: World) -> Answer:
-    seen = await world.forward(alone(request))
+    seen = await world.forward(replace(alone(request), query=request.query))
     answer = await world.forward(request)
     if acting(request) != "update" or not seen.ok or not answer.ok:
         return answer
