@@ -38,6 +38,10 @@ class OwnRecord:
     sent: Mapping[str, Any]
     path: Mapping[str, str]
 
+    def call(self, operation: Operation) -> Call:
+        """The operation about this record, without a body."""
+        return Call(operation, {p.name: self.path.get(p.name, "") for p in operation.path_parameters})
+
 
 class Arrangement:
     """Builds valid calls. Values are found once and kept for the run."""

@@ -277,6 +277,11 @@ class Subject:
         return self.bench.session
 
     @property
+    def quick(self) -> bool:
+        """Whether the profile is the one that has time for the most telling requests alone."""
+        return self.session.profile.name == "quick"
+
+    @property
     def number(self) -> int:
         """Seed of this cell, made of the run's seed and the cell's address."""
         return zlib.crc32(f"{self.session.seed}/{self.cell.address}".encode())

@@ -83,7 +83,7 @@ def no_token(s: Subject) -> None:
             raise Broken(f"{said} got {exchange.outcome()} instead of 401", exchange, what, softly=True)
         _refused(exchange, said, what)
     s.exercised()
-    if s.session.profile.name != "quick":
+    if not s.quick:
         refused_by_every_way(s, call, ANONYMOUS, "a request without a token")
 
 
@@ -147,7 +147,7 @@ def malformed_token(s: Subject) -> None:
             _no_header(what, value),
         )
         s.exercised()
-    if s.session.profile.name == "quick":
+    if s.quick:
         return
 
     def rule(edit: tuple[int, str, str]) -> None:
@@ -197,7 +197,7 @@ def token_elsewhere(s: Subject) -> None:
     token = s.session.admin.token
     call = s.bench.untouched_call(s.operation)
     places = [p for p in PLACES if p != "body" or isinstance(call.sent, dict)]
-    if s.session.profile.name == "quick":  # of those that are seldom taken, one
+    if s.quick:  # of those that are seldom taken, one
         seldom = ("Authorization", "Authorization: Basic", "Authorization: Token")
         places = [p for p in places if p not in seldom or p == seldom[s.operation.order % 3]]
     for place in places:

@@ -97,7 +97,7 @@ def _equal(sent: Any, got: Any) -> bool:
 def answer_counts_and_lists(s: Subject) -> None:
     s.control()
     events = _of(s)
-    sizes = BATCHES[:2] if s.session.profile.name == "quick" else BATCHES
+    sizes = BATCHES[:2] if s.quick else BATCHES
     for size in sizes:
         owners = [events.identifier("order"), events.identifier("order")]
         rows = [events.row(owners[number % 2]) for number in range(size)]
@@ -156,7 +156,7 @@ def read_back_once_and_unchanged(s: Subject) -> None:
 
     rule(list(PAYLOADS))
     _side_by_side(s)
-    if s.session.profile.name != "quick":
+    if not s.quick:
         rule([{"number": number} for number in range(LARGE_BATCH)])
         s.for_all(st.lists(_payloads(), min_size=1, max_size=3), rule, max(_FEWEST, s.session.profile.examples))
 
@@ -250,7 +250,7 @@ def upload_ends(s: Subject) -> None:
     s.control()
     events = _of(s)
     identifier = events.identifier("upload")
-    size = 5 if s.session.profile.name == "quick" else 500
+    size = 5 if s.quick else 500
     rows = [events.row(identifier) for _ in range(size)]
     what = f"{size} rows"
     exchange = events.send(rows, judged=True)
@@ -270,7 +270,7 @@ def upload_ends(s: Subject) -> None:
     stored, shown = events.stored(identifier, size)
     require(len(stored) == size, f"{len(stored)} of {what} can be read after the end", shown, what)
     s.exercised()
-    if s.session.profile.name != "quick":
+    if not s.quick:
         _written_otherwise(s)
 
 

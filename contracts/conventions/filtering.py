@@ -32,9 +32,9 @@ def paging_under_filters(s: Subject) -> None:
     needing(s, reference, 3, "a filter with something to leave out")
     for name in [n for n in FILTERS if s.operation.query(n)]:
         _filtered(s, name, reference)
-        if s.session.profile.name == "quick" and s.evidence:
+        if s.quick and s.evidence:
             return
-    if s.session.profile.name != "quick":
+    if not s.quick:
         _under_switches(s, reference)
     if not s.evidence:
         raise NotExercised("no record has a value that one of the operation's filters takes")
@@ -46,8 +46,7 @@ def _filtered(s: Subject, name: str, reference: Walk) -> None:
         return
     base = list_call(s).asking((name, value))
     example = f"{name}={value}"
-    quick = s.session.profile.name == "quick"
-    if quick and matches > 1:
+    if s.quick and matches > 1:
         # One request for both: nearly all that the filter finds, and a limit that it has to keep.
         most = min(matches - 1, REFERENCE_PAGE)
         first = page(s, ("limit", most), base=base)
@@ -56,11 +55,11 @@ def _filtered(s: Subject, name: str, reference: Walk) -> None:
             sentence = f"limit={most} beside {name} brought {len(found)} records"
             differs(s, reference, sentence, exchange, f"{example}&limit={most}")
     else:
-        filtered = walk(s, base=base, confirm=not quick)
+        filtered = walk(s, base=base, confirm=not s.quick)
         found, exchange = filtered.records, filtered.exchange
     if not found:
         differs(s, reference, f"{name} with a value taken from a record brings nothing", exchange, example)
-    if not quick:
+    if not s.quick:
         _nobody(s, name, base, value)
     if reference.complete and name != "search_text":
         known = {str(identity(r)) for r in reference.records}
@@ -74,9 +73,9 @@ def _filtered(s: Subject, name: str, reference: Walk) -> None:
                 example,
             )
     s.exercised()
-    if not quick:
+    if not s.quick:
         _beside_it(s, name, base, found, reference)
-    if len(found) > 2 and not quick:
+    if len(found) > 2 and not s.quick:
         half = len(found) // 2
         got = page(s, ("limit", half), ("offset", 1), base=base)
         if got.records != found[1 : 1 + half]:

@@ -208,8 +208,7 @@ class Life:
     def _never_there(self, operation: Operation, kept: Kept, body: Any = None) -> Exchange:
         """The answer about a record that never was: what it is told alike is the matter of status codes."""
         s = Subject(Cell("LIFE", operation.id, ADMIN), operation, self.bench)
-        path = {p.name: kept.own.path.get(p.name, "") for p in operation.path_parameters}
-        call = unknown_id(s, Call(operation, path))
+        call = unknown_id(s, kept.own.call(operation))
         return self.session.send(call if body is None else call.sending(body), self.session.admin, judged=False)
 
     def _restore(self, kept: Kept) -> None:

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from cdp.contract import Contract, Operation
 from cdp.http import Exchange
 from cdp.verdicts import Cell
-from contracts.arrangement import OwnRecord
 from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import Broken, Moved, NotExercised, TargetLost, Unconfirmed, check
@@ -159,12 +158,12 @@ def _made_again(s: Subject) -> None:
     arrangement = s.bench.arrangement
     try:
         old = arrangement.own(create.entity)
-        if not s.bench.execute(_about(delete, old)).ok:
+        if not s.bench.execute(old.call(delete)).ok:
             return
         new = arrangement.create(create.entity, {"id": old.sent["id"]})
     except Unavailable:
         return  # an id may be good for once
-    exchange = s.session.send(_about(read, new), s.session.admin)
+    exchange = s.session.send(new.call(read), s.session.admin)
     record = record_of(read, exchange)
     shown_name = record.get("name") if exchange.ok and isinstance(record, dict) else None
     sentence = f"a record with the id of a deleted one was sent as {new.sent['name']!r:.60}, it is {shown_name!r:.60}"
@@ -172,14 +171,10 @@ def _made_again(s: Subject) -> None:
     s.exercised()
 
 
-def _about(operation: Operation, own: OwnRecord) -> Call:
-    return Call(operation, {p.name: own.path.get(p.name, "") for p in operation.path_parameters})
-
-
 def _told(s: Subject) -> None:
     """Say what the machine saw of the cell's rule."""
     s.control()
-    if s.cell.requirement == "LIFE-01" and s.session.profile.name != "quick":
+    if s.cell.requirement == "LIFE-01" and not s.quick:
         _made_again(s)
     outcome = life_of(s)
     key = (s.cell.requirement, s.operation.action)

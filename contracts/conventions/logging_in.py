@@ -58,7 +58,7 @@ def wrong_credentials(s: Subject) -> None:
             exchange.client_error, f"a {what} user who logs in got {exchange.outcome()}", exchange, f"a {what} user"
         )
         s.exercised()
-    if s.session.profile.name != "quick":
+    if not s.quick:
         _changed_password(s, call, fields)
     nobody, somebody = told["the e-mail of nobody"], told["another password"]
     if nobody.status != somebody.status:

@@ -151,7 +151,7 @@ def other_media_type(s: Subject) -> None:
     before = s.bench.state(call, now=True) if s.operation.observe else None
     # What takes files may well take them as bytes or as parts.
     takes_json = s.operation.body_media_type == JSON
-    seldom = SELDOM_TYPES if takes_json and s.session.profile.name != "quick" else ()
+    seldom = SELDOM_TYPES if takes_json and not s.quick else ()
     for media_type in s.forms((*OTHER_TYPES, *seldom)):
         exchange = s.session.send(replace(call, media_type=media_type), s.session.admin)
         require(
@@ -163,7 +163,7 @@ def other_media_type(s: Subject) -> None:
         s.exercised()
     if before is not None:
         require(s.bench.unchanged(call, before), f"a body of {media_type} changed what is stored", exchange)
-    if takes_json and s.session.profile.name != "quick":
+    if takes_json and not s.quick:
         _json_by_other_names(s, call)
 
 
@@ -220,7 +220,7 @@ def text_survives(s: Subject) -> None:
     def others() -> None:
         """The other texts of the record, all at once: one of them may have a form that its schema does not tell."""
         more = [name for name in fields if name != field]
-        texts = (TRICKY[0],) if s.session.profile.name == "quick" else (TRICKY[0], "", *WORDS)
+        texts = (TRICKY[0],) if s.quick else (TRICKY[0], "", *WORDS)
         for text in texts if more else ():
             sent = text if text in ("", *WORDS) else f"{s.session.prefix} {text}"
             exchange = written(dict.fromkeys(more, sent))

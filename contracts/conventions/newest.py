@@ -88,7 +88,7 @@ def created_now_comes_first(s: Subject) -> None:
     collection = s.operation.collection
     assert collection is not None and collection.timestamp is not None
     # In a short run both would be of one second, and a tie tells nothing of either.
-    older = _older(s) if s.session.profile.name != "quick" else None  # before the newest one is created
+    older = _older(s) if not s.quick else None  # before the newest one is created
     own = _created(s)
     if older is not None:
         own = _of_other_seconds(s, older, own)

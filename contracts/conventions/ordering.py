@@ -103,7 +103,7 @@ def _both_ways(s: Subject, field: str, reference: Walk) -> tuple[Page, Page]:
     """The list by a field, ascending and descending. In a short run the second is a part only, because one that sorts
     nothing but the page looks sorted on a page that holds all."""
     ascending, descending = _directions(s)
-    part = reference.complete and s.session.profile.name == "quick" and len(reference) > 3
+    part = reference.complete and s.quick and len(reference) > 3
     limit = len(reference) // 3 if part else REFERENCE_PAGE
     return _sorted_page(s, field, ascending), _sorted_page(s, field, descending, limit)
 
@@ -142,7 +142,7 @@ def sorts_by_field(s: Subject) -> None:
                 )
             s.exercised()
         _holds_all(s, field, pages[0], reference)
-        if s.session.profile.name == "quick":
+        if s.quick:
             _holds_the_last(s, field, *pages, reference)
         elif s.operation.query("limit") and s.operation.query("offset"):
             for direction, got in zip(_directions(s), pages, strict=True):
@@ -221,7 +221,7 @@ def settings_tell_order(s: Subject) -> None:
     if s.operation.query("order_by") is None:
         return
     field, direction = _fields(s)[0], _directions(s)[0]
-    if s.session.profile.name != "quick":
+    if not s.quick:
         _told_alone(s, field)
     got = _sorted_page(s, field, direction)
     settings = got.settings or {}

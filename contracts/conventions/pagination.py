@@ -62,7 +62,7 @@ def default_limit(s: Subject) -> None:
         )
         differs(s, reference, sentence, first.exchange, "without parameters")
     s.exercised()
-    if s.session.profile.name != "quick":
+    if not s.quick:
         _default_beside(s, reference)
 
 
@@ -110,7 +110,7 @@ def limit_is_kept(s: Subject) -> None:
         s.exercised()
 
     rule(_tail(count))
-    if count > DEFAULT_LIMIT and s.session.profile.name != "quick":
+    if count > DEFAULT_LIMIT and not s.quick:
         rule((DEFAULT_LIMIT, 0))  # said, it means what it means unsaid
     if count > REFERENCE_PAGE:
         _more_than_a_hundred(s, reference)
@@ -220,7 +220,7 @@ def walks_agree(s: Subject) -> None:
         differs(s, reference, sentence, reference.exchange, f"limit={REFERENCE_PAGE}")
     needing(s, reference, DEFAULT_LIMIT + 2, "a second page")
     whole = len(reference) // DEFAULT_LIMIT + (1 if reference.complete else 0)
-    pages = 2 if s.session.profile.name == "quick" else whole
+    pages = 2 if s.quick else whole
     records: list[Any] = []
     walked: list[Exchange] = []
     for number in range(pages):
@@ -248,7 +248,7 @@ def past_the_end(s: Subject) -> None:
     s.control()
     reference = walk(s)
     offsets = [PAST_THE_END]
-    if reference.complete and s.session.profile.name != "quick":
+    if reference.complete and not s.quick:
         offsets += [len(reference), len(reference) + 1, *([SHORT] if len(reference) < SHORT else [])]
     elif reference.complete:
         offsets = [len(reference)]
@@ -296,7 +296,7 @@ def parameters_alone(s: Subject) -> None:
             differs(s, reference, sentence, offset_alone.exchange, f"offset={start}")
         held_still(s, reference)
         s.exercised()
-    if s.session.profile.name != "quick":
+    if not s.quick:
         limit_alone = page(s, ("limit", 1))
         if limit_alone.records != reference.records[:1]:
             differs(s, reference, "limit=1 alone is not the first record", limit_alone.exchange, "limit=1")

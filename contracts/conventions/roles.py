@@ -59,7 +59,7 @@ def without_features(s: Subject) -> None:
             s.operation.features.text(),
         )
         s.exercised()
-    if s.session.profile.name != "quick":
+    if not s.quick:
         refused_by_every_way(s, call, _no_features(s), "a role without any feature")
 
 
@@ -130,7 +130,7 @@ def exactly_the_features(s: Subject) -> None:
         exchange = s.session.send(call, s.bench.identities.holding(features, s.cell.role))
         _as_they_demand(s, features, exchange, what)
         s.exercised()
-    if s.session.profile.name != "quick":
+    if not s.quick:
         _named_features(s, call)
     if s.session.profile.lattice:
         explore(
@@ -200,7 +200,7 @@ def refusal_comes_first(s: Subject) -> None:
         variants.append(("an unknown id", unknown_id(s, call)))
     if s.operation.body_schema is not None:
         variants.append(("an invalid body", invalid_body(call)))
-    if s.session.profile.name != "quick":
+    if not s.quick:
         if s.operation.query("limit"):
             variants.append(("an invalid limit", call.asking(("limit", "-1"))))
         if s.operation.body_media_type == "application/json":
@@ -268,7 +268,7 @@ def change_counts_at_once(s: Subject) -> None:
         if allowed == (exchange.status == 403):
             raise Broken(f"{when} a role got {exchange.outcome()}", exchange, sets[0][0])
         s.exercised()
-    if s.session.profile.name != "quick":
+    if not s.quick:
         _moved_to_another_role(s, call, caller, list(sets[0]))
 
 

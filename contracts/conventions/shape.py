@@ -98,7 +98,7 @@ def listed_and_read_agree(s: Subject) -> None:
             raise vanished
     assert isinstance(record, dict)
     _alike(s, listing.id, record, twin, exchange)
-    if s.session.profile.name == "quick":
+    if s.quick:
         return
     more = [r for r in listed if isinstance(r, dict) and r is not twin and r.get(parameter.field) is not None]
     for other in sorted(more, key=_longest_text, reverse=True)[:_LONGEST]:

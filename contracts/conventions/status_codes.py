@@ -44,14 +44,14 @@ def never_a_server_error(s: Subject) -> None:
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
     s.bench.control(s.operation)
-    if s.operation.collection is None or s.session.profile.name != "quick":
+    if s.operation.collection is None or not s.quick:
         call = _touching_call(s)
         examples = max(_FEWEST, s.session.profile.examples)
         s.for_all(_strange_calls(s, call), lambda strange: _alive(s.session.send(strange, s.session.admin)), examples)
-    if s.operation.method == "PATCH" and s.operation.body_media_type == "application/json":
+    if s.operation.method == "PATCH" and s.operation.body_media_type == JSON:
         # A change of nothing: no draw meets it, and it leaves everything as it is.
         _alive(s.session.send(_touching_call(s).sending({}), s.session.admin))
-    if s.operation.action in ("create", "update") and s.session.profile.name != "quick":
+    if s.operation.action in ("create", "update") and not s.quick:
         _odd_values(s)
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
@@ -100,11 +100,11 @@ def _strange_calls(s: Subject, call: Call) -> st.SearchStrategy[Call]:
     if s.operation.query_parameters and s.operation.safety == "read":
         names = st.sampled_from([p.name for p in s.operation.query_parameters])
         options.append(st.tuples(names, odd).map(lambda pair: call.asking(pair)))
-    if s.operation.body_media_type == "application/json":
+    if s.operation.body_media_type == JSON:
         bad = st.recursive(
             st.none() | st.booleans() | st.integers() | text, lambda inner: st.lists(inner, max_size=3), max_leaves=5
         )
-        options.append(bad.map(lambda body: replace(call.sending_raw(_encoded(body), "application/json"), sent=None)))
+        options.append(bad.map(lambda body: replace(call.sending_raw(_encoded(body), JSON), sent=None)))
     elif s.operation.body_media_type:
         options.append(st.binary(max_size=60).map(lambda body: call.sending_raw(body, call.media_type)))
     if not options:
@@ -147,15 +147,15 @@ def unknown_ids(s: Subject) -> None:
     s.exercised()
     if s.operation.action in ("read", "update", "delete"):
         _below_another(s, call)
-    if s.operation.collection is not None and s.session.profile.name != "quick":
+    if s.operation.collection is not None and not s.quick:
         _below_the_deleted(s, call)
     parameter = s.operation.path_parameters[-1]
     short_list = s.operation.collection is not None and s.session.profile.list_forms == 1
     numbered = s.session.contract.resolved(parameter.schema).get("type") == "integer"
-    if s.session.profile.name != "quick":
+    if not s.quick:
         _long_id(s, call, "9" * 60 if numbered else "x" * 300)
     if numbered and not short_list:
-        for form in (*s.forms(MALFORMED_IDS), *(NEARLY_IDS if s.session.profile.name != "quick" else ())):
+        for form in (*s.forms(MALFORMED_IDS), *(NEARLY_IDS if not s.quick else ())):
             value = form.format(id=call.path[parameter.name])
             exchange = s.session.send(call.at(**{parameter.name: value}), s.session.admin)
             require(
@@ -196,8 +196,7 @@ def _below_the_deleted(s: Subject, call: Call) -> None:
     except Unavailable:
         return
     asked = call.at(**{parameter.name: above.path[parameter.name]})
-    own = {p.name: above.path.get(p.name, "") for p in delete.path_parameters}
-    if not s.session.send(asked, s.session.admin).ok or not s.bench.execute(Call(delete, own)).ok:
+    if not s.session.send(asked, s.session.admin).ok or not s.bench.execute(above.call(delete)).ok:
         return
     exchange = s.session.send(asked, s.session.admin)
     what = f"a list below a {parameter.entity.replace('_', ' ')} that was deleted"
@@ -222,7 +221,7 @@ def unknown_routes(s: Subject) -> None:
     )
     _json_refusal(exchange, 404, "an unknown path")
     s.exercised()
-    if s.session.profile.name != "quick":
+    if not s.quick:
         _one_step_further(s, call)
     if s.operation.safety == "read" and not s.session.target.allows("write"):
         return
@@ -256,7 +255,7 @@ def _same_route(one: str, other: str) -> bool:
 def _json_refusal(exchange: Exchange, status: int, what: str) -> None:
     require(exchange.status == status, f"{what} got {exchange.outcome()} instead of {status}", exchange, what)
     require(
-        exchange.media_type == "application/json" and isinstance(exchange.json, dict),
+        exchange.media_type == JSON and isinstance(exchange.json, dict),
         f"{what} got {status} without a JSON object",
         exchange,
         what,
@@ -278,7 +277,7 @@ def invalid_bodies(s: Subject, call: Call) -> Iterator[tuple[str, str, Any]]:
             yield "type", f"{name} of the wrong type", {**copy.deepcopy(valid), name: wrong[0]}
         if field.get("type") == "string" and isinstance(value, str):
             yield "number", f"{name} as a number", {**copy.deepcopy(valid), name: 7}
-    if s.session.profile.name != "quick":
+    if not s.quick:
         yield from _optional_of_another_type(s, schema, valid)
     for name, raw in schema.get("properties", {}).items():
         field = contract.resolved(raw)

@@ -209,7 +209,7 @@ def plain_and_full_agree(s: Subject) -> None:
         s.exercised()
     for sub in subs:
         _agree_with_entity(s, full, sub)
-    if s.session.profile.name != "quick" and s.operation.collection and s.operation.collection.paging:
+    if not s.quick and s.operation.collection and s.operation.collection.paging:
         part = page(s, ("limit", 3), ("offset", 2), ("load_full_structure", 1))
         if part.records != full[2:5]:
             sentence = "with full data limit=3&offset=2 is not the slice [2:5] of the default page"
@@ -291,7 +291,7 @@ def _agree_with_entity(s: Subject, records: list[dict[str, Any]], sub: SubEntity
     read = _reader(s, sub)
     if read is None:
         return
-    most = _READ_BACK if s.session.profile.name == "quick" else _READ_BACK_MORE
+    most = _READ_BACK if s.quick else _READ_BACK_MORE
     for number, (wanted, data) in enumerate(embedded.items()):
         if number == most:
             return

@@ -42,6 +42,13 @@ def storing(change: Callable[[Rows], Rows]) -> Alteration:
     return alter
 
 
+def event(
+    name: str, what: str, change: Callable[[Rows], Rows], profile: str = "quick", also: str = "EVENT-01 EVENT-03"
+) -> None:
+    """A bug of what is stored of a batch."""
+    broken(name, what, BATCH, "EVENT-02", storing(change), also=also, fits=fitting.only(BATCH), profile=profile)
+
+
 def as_shown(row: Any) -> dict[str, Any]:
     payload = row.get("payload")
     return {**row, "payload": payload if isinstance(payload, str) else orjson.dumps(payload).decode()}

@@ -11,16 +11,15 @@ from urllib.parse import unquote
 
 from instance.contract import Contract, Operation
 from instance.faults import fitting
-from instance.faults.events import BATCH, UPLOAD, Rows, rewriting, storing
-from instance.faults.leniencies import elsewhere, in_header, read_as, repaired
+from instance.faults.events import BATCH, UPLOAD, Rows, event, rewriting
+from instance.faults.leniencies import WRITES, elsewhere, in_header, lax_parser, read_as
 from instance.faults.life import acting
 from instance.faults.listing import limit, misreading, offset, valid
-from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, refusal, with_records
+from instance.faults.model import Alteration, Answer, Fitting, Request, World, breaks, broken, refusal, with_records
 from instance.faults.search import SEARCH, everybody, text
 from instance.faults.side_ways import LISTING
-
-WRITES = "create_tag update_report"
-
+from instance.faults.values import takes
+from instance.schemas import Schema
 
 # --- numbers --------------------------------------------------------------------------------------------------------
 
@@ -86,14 +85,9 @@ read_as(
 # --- bodies ---------------------------------------------------------------------------------------------------------
 
 
-def lax(name: str, what: str, on: str, repair: Callable[[bytes], bytes]) -> None:
-    broken(name, what, on, "MEDIA-03", repaired(repair), "CODE-05", fits=fitting.writes, profile="release")
-
-
-lax(
+lax_parser(
     "comments-taken",
     "comments in a body are left out",
-    WRITES,
     lambda b: re.sub(rb"/\*.*?\*/|//[^\n\"]*", b"", b, flags=re.S),
 )
 
@@ -106,15 +100,12 @@ def wanting_numbers(o: Operation, c: Contract) -> bool:
     return o.id == BATCH or any(c.book.kind(fields[n]) == "integer" for n in c.book.required(o.body_schema))
 
 
-broken(
+lax_parser(
     "nan-taken",
     "NaN in place of a number of a body is taken",
+    lambda b: b.replace(b"NaN", b"1"),
     "create_customer_events share_segment_with_user",
-    "MEDIA-03",
-    repaired(lambda b: b.replace(b"NaN", b"1")),
-    "CODE-05",
-    fits=wanting_numbers,
-    profile="release",
+    wanting_numbers,
 )
 
 
@@ -152,29 +143,20 @@ def over_long(value: Any) -> bool:
     return isinstance(value, str) and len(value) > 255
 
 
-def with_text(o: Operation, c: Contract) -> bool:
-    """Its body takes texts."""
-    found = c.book.properties(o.body_schema).values() if o.body_schema and fitting.writes(o, c) else ()
-    return any(c.book.kind(schema) == "string" for schema in found)
+def takes_one(suits: Callable[[Schema, Contract], bool]) -> Fitting:
+    """A create or a change has a field that suits."""
+    return takes(lambda name, schema, c: suits(schema, c), "create", "update")
 
 
-def with_number(o: Operation, c: Contract) -> bool:
-    """Its body takes a number that refers to nothing."""
-    found = c.book.properties(o.body_schema).values() if o.body_schema and fitting.writes(o, c) else ()
-    return any(c.book.kind(schema) == "integer" and "x-entity" not in schema for schema in found)
-
-
-WRITING = fitting.acting("create", "update")
+with_text = takes_one(lambda schema, c: c.book.kind(schema) == "string")
+with_number = takes_one(lambda schema, c: c.book.kind(schema) == "integer" and "x-entity" not in schema)
+with_list = takes_one(lambda schema, c: c.book.kind(schema) == "array")
 ALSO = "CODE-02 MEDIA-06 CODE-05 LIFE-01 LIFE-03"
-broken(
+lax_parser(
     "broken-utf-8-taken",
     "bytes that are no UTF-8 are replaced by question marks",
-    WRITES,
-    "MEDIA-03",
-    repaired(lambda b: b.decode("utf-8", "replace").encode()),
-    "CODE-05",
-    fits=fitting.every(fitting.acting("create", "update"), with_text),
-    profile="release",
+    lambda b: b.decode("utf-8", "replace").encode(),
+    fits=with_text,
 )
 broken(
     "over-255-is-500",
@@ -183,7 +165,7 @@ broken(
     "CODE-01",
     breaking(over_long),
     ALSO,
-    fits=fitting.every(WRITING, with_text),
+    fits=with_text,
     profile="release",
 )
 broken(
@@ -193,7 +175,7 @@ broken(
     "CODE-01",
     breaking(lambda value: isinstance(value, str) and "\0" in value),
     ALSO,
-    fits=fitting.every(WRITING, with_text),
+    fits=with_text,
     profile="release",
 )
 broken(
@@ -203,7 +185,7 @@ broken(
     "CODE-01",
     breaking(lambda value: type(value) in (int, float) and value == 0),
     ALSO,
-    fits=fitting.every(WRITING, with_number),
+    fits=with_number,
     profile="release",
 )
 broken(
@@ -213,14 +195,7 @@ broken(
     "CODE-01",
     breaking(lambda value: value == []),
     ALSO,
-    fits=fitting.every(
-        WRITING,
-        lambda o, c: (
-            fitting.writes(o, c)
-            and o.body_schema is not None
-            and any(c.book.kind(schema) == "array" for schema in c.book.properties(o.body_schema).values())
-        ),
-    ),
+    fits=with_list,
     profile="release",
 )
 elsewhere(
@@ -232,10 +207,6 @@ elsewhere(
 
 
 # --- events ---------------------------------------------------------------------------------------------------------
-
-
-def event(name: str, what: str, change: Callable[[Rows], Rows]) -> None:
-    broken(name, what, BATCH, "EVENT-02", storing(change), also="EVENT-01 EVENT-03", fits=fitting.only(BATCH))
 
 
 def walked(value: Any, change: Callable[[Any], Any]) -> Any:

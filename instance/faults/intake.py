@@ -9,7 +9,7 @@ import orjson
 
 from instance.contract import Contract, Operation
 from instance.faults import fitting
-from instance.faults.events import BATCH, STATE, UPLOAD, Rows, answering, in_payload, rewriting, rows, storing, taken
+from instance.faults.events import BATCH, STATE, UPLOAD, Rows, answering, event, in_payload, rewriting, rows, taken
 from instance.faults.events import told as state_told
 from instance.faults.life import acting, alone, changing, item, with_item
 from instance.faults.model import (
@@ -172,11 +172,6 @@ async def list_touches_its_first(request: Request, world: World) -> Answer:
 
 
 # --- EVENT: batches -------------------------------------------------------------------------------------------------
-
-
-def event(name: str, what: str, change: Callable[[Rows], Rows], profile: str = "quick") -> None:
-    also = "EVENT-01 EVENT-03"
-    broken(name, what, BATCH, "EVENT-02", storing(change), also=also, fits=fitting.only(BATCH), profile=profile)
 
 
 def each(**changes: Callable[[Any], Any]) -> Callable[[Rows], Rows]:

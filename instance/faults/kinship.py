@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from instance.contract import Contract, Operation
 from instance.faults import fitting
-from instance.faults.life import acting, alone, item
+from instance.faults.life import acting
 from instance.faults.model import (
-    Alteration,
     Answer,
     Request,
     World,
     breaks,
     broken,
     json_answer,
-    records_of,
-    with_records,
 )
-from instance.faults.ordering import full
+from instance.faults.ordering import embedding_by
 from instance.faults.side_ways import STRUCTURED
-from instance.faults.values import takes
+from instance.faults.values import onto_what_was, takes, written
 
 Records = list[Any]
 
@@ -30,25 +26,19 @@ Records = list[Any]
 # --- plain and full -------------------------------------------------------------------------------------------------
 
 
-def embedded(change: Callable[[Records, list[str]], Records]) -> Alteration:
-    """Records of full answers come otherwise; the change is told the keys of what is embedded."""
-
-    async def alter(request: Request, world: World) -> Answer:
-        answer = await world.forward(request)
-        if not answer.ok or not full(request) or request.operation is None:
-            return answer
-        keys = [str(part["key"]) for part in request.operation.sub_entities.values()]
-        return with_records(request, answer, change(records_of(request, answer), keys))
-
-    return alter
+def keys_of(request: Request) -> list[str]:
+    """Under what the full records of an operation embed others."""
+    return [str(part["key"]) for part in request.operation.sub_entities.values()] if request.operation else []
 
 
-def second_of_first(found: Records, keys: list[str]) -> Records:
+def second_of_first(found: Records, request: Request) -> Records:
+    keys = keys_of(request)
     shared = {keys[1]: found[0][keys[1]]} if found and len(keys) > 1 and keys[1] in found[0] else {}
     return [{**record, **shared} for record in found]
 
 
-def lists_repeat(found: Records, keys: list[str]) -> Records:
+def lists_repeat(found: Records, request: Request) -> Records:
+    keys = keys_of(request)
     return [
         {n: [*v, v[-1]] if n in keys and isinstance(v, list) and v else v for n, v in record.items()}
         for record in found
@@ -60,7 +50,7 @@ broken(
     "every record embeds as its second sub-entity that of the first record",
     "list_attributes list_segments",
     "STRUCT-04",
-    embedded(second_of_first),
+    embedding_by(second_of_first),
     "STRUCT-02 SHAPE-03",
     fits=fitting.every(STRUCTURED, lambda o, c: len(o.sub_entities) > 1),
     least=3,
@@ -80,7 +70,7 @@ broken(
     "the last of several embedded records comes twice",
     "list_segments list_destinations",
     "STRUCT-04",
-    embedded(lists_repeat),
+    embedding_by(lists_repeat),
     "STRUCT-02 SHAPE-01",
     fits=fitting.every(STRUCTURED, embeds_lists),
     least=1,
@@ -138,8 +128,7 @@ async def flags_fall_back(request: Request, world: World) -> Answer:
     fields = book.properties(operation.body_schema).items() if operation.body_schema else ()
     suiting = {n: schema for n, schema in fields if a_switch(n, schema, world.store.contract) and n not in body}
     lost = {n: 0 if book.enum(schema) else False for n, schema in suiting.items()}
-    answer = await world.forward(request.with_body({**body, **lost}))
-    return answer if answer.ok else await world.forward(request)
+    return await written(request, world, {**body, **lost})
 
 
 def an_object(name: str, schema: Any, c: Contract) -> bool:
@@ -148,26 +137,16 @@ def an_object(name: str, schema: Any, c: Contract) -> bool:
     return found.get("type") == "object" and set(found) <= {"type", "description"}
 
 
-@breaks(
+broken(
     "objects-are-merged",
     "a change to an object keeps the keys that the new value does not have",
     "update_segment update_push_notification",
     "LIFE-03",
+    onto_what_was(lambda old, new: {**old, **new} if isinstance(new, dict) and isinstance(old, dict) else new),
     also="LIFE-01 MEDIA-06",
     fits=fitting.every(takes(an_object, "update"), fitting.seen_alone),
     profile="release",
 )
-async def objects_are_merged(request: Request, world: World) -> Answer:
-    body = request.json
-    if not isinstance(body, dict) or acting(request) != "update":
-        return await world.forward(request)
-    before = await world.forward(alone(request))
-    old = item(request, before) if before.ok else {}
-    merged = {
-        n: {**old[n], **v} if isinstance(v, dict) and isinstance(old.get(n), dict) else v for n, v in body.items()
-    }
-    answer = await world.forward(request.with_body(merged))
-    return answer if answer.ok else await world.forward(request)
 
 
 def named_by_caller(o: Operation, c: Contract) -> bool:

@@ -13,7 +13,7 @@ from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.answers import answering, is_error, ok, spoilt
 from instance.faults.callers import known_token
-from instance.faults.model import TOKEN, Alteration, Answer, Request, World, breaks, broken
+from instance.faults.model import TOKEN, Alteration, Answer, Fitting, Request, World, breaks, broken
 from instance.faults.roles import FEATURED, role
 from instance.faults.tokens import OPERATIONS, token_in
 from instance.schemas import Schema
@@ -181,8 +181,10 @@ def repaired(repair: Callable[[bytes], bytes]) -> Alteration:
     return alter
 
 
-def lax_parser(name: str, what: str, repair: Callable[[bytes], bytes]) -> None:
-    broken(name, what, WRITES, "MEDIA-03", repaired(repair), "CODE-05", fits=fitting.writes, profile="release")
+def lax_parser(
+    name: str, what: str, repair: Callable[[bytes], bytes], on: str = WRITES, fits: Fitting = fitting.writes
+) -> None:
+    broken(name, what, on, "MEDIA-03", repaired(repair), "CODE-05", fits=fits, profile="release")
 
 
 lax_parser(

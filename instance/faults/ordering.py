@@ -255,16 +255,21 @@ broken(
 )
 
 
-def embedding(change: Callable[[list[Any]], list[Any]]) -> Alteration:
-    """Full records are changed."""
+def embedding_by(change: Callable[[list[Any], Request], list[Any]]) -> Alteration:
+    """Full records are changed, by what was asked."""
 
     async def alter(request: Request, world: World) -> Answer:
         answer = await world.forward(request)
         if not answer.ok or not full(request):
             return answer
-        return with_records(request, answer, change(records_of(request, answer)))
+        return with_records(request, answer, change(records_of(request, answer), request))
 
     return alter
+
+
+def embedding(change: Callable[[list[Any]], list[Any]]) -> Alteration:
+    """Full records are changed."""
+    return embedding_by(lambda records, request: change(records))
 
 
 def with_user(record: Any, **changes: Any) -> Any:

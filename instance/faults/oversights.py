@@ -24,12 +24,10 @@ from instance.faults.model import (
 )
 from instance.faults.paging import FILTERS
 from instance.faults.roles import role
+from instance.faults.shortcuts import KEPT_S, LISTS
 from instance.faults.side_ways import LISTING, filtered
 
 Records = list[Any]
-KEPT_S = 2.0
-NOT_FORBIDDEN = "ROLE-01 ROLE-02 ROLE-03 ROLE-04 ROLE-06"
-LISTS = "list_tags list_feeds"
 
 
 # --- lists out of a cache -------------------------------------------------------------------------------------------

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from instance.faults import fitting
-from instance.faults.events import BATCH, Rows, in_payload, storing
+from instance.faults import events, fitting
+from instance.faults.events import Rows, in_payload
 from instance.faults.listing import arranging, offset
 from instance.faults.model import Alteration, Answer, Request, World, broken
 from instance.faults.ordering import by_default, embedding
@@ -37,8 +38,7 @@ def levels(value: Any, left: int) -> Any:
     return value
 
 
-def event(name: str, what: str, change: Callable[[Rows], Rows]) -> None:
-    broken(name, what, BATCH, "EVENT-02", storing(change), also="EVENT-01", fits=fitting.only(BATCH))
+event = partial(events.event, also="EVENT-01")
 
 
 event("payload-keys-in-lower-case", "the keys of a payload are stored in lower case", keys(str.lower))

@@ -10,7 +10,7 @@ from instance import records
 from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.callers import known_token
-from instance.faults.events import BATCH, Rows, rows, storing
+from instance.faults.events import BATCH, Rows, event, rows, storing
 from instance.faults.listing import arranging, given, limit, misreading, offset, valid
 from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, records_of, refusal, with_records
 from instance.faults.ordering import full
@@ -24,10 +24,6 @@ NOBODY = "x" * 40
 
 
 # --- EVENT ----------------------------------------------------------------------------------------------------------
-
-
-def event(name: str, what: str, change: Callable[[Rows], Rows]) -> None:
-    broken(name, what, BATCH, "EVENT-02", storing(change), also="EVENT-01 EVENT-03", fits=fitting.only(BATCH))
 
 
 def given_to_the_first(found: Rows) -> Rows:

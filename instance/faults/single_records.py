@@ -7,8 +7,8 @@ from typing import Any
 
 from instance.faults import fitting
 from instance.faults.life import item, with_item
-from instance.faults.model import Alteration, Answer, Request, World, broken, refusal
-from instance.faults.ordering import full, with_user
+from instance.faults.model import Alteration, Answer, Request, World, broken
+from instance.faults.ordering import full, odd_flag_is_500, with_user
 
 FLAG = "load_full_structure"
 READS = "get_tag get_attribute get_event get_destination"
@@ -33,10 +33,6 @@ def shown_in_full(change: Callable[[dict[str, Any]], Any]) -> Alteration:
         return with_item(request, answer, change(item(request, answer))) if answer.ok and full(request) else answer
 
     return alter
-
-
-async def odd_flag(request: Request, world: World) -> Answer:
-    return refusal(500) if request.get(FLAG) not in (None, "0", "1") else await world.forward(request)
 
 
 broken(
@@ -93,7 +89,7 @@ broken(
     "a load_full_structure other than 0 and 1 is 500 where one record is read",
     "get_tag get_event",
     "STRUCT-05",
-    odd_flag,
+    odd_flag_is_500,
     "CODE-01",
     fits=SEEN,
 )

@@ -19,7 +19,7 @@ from instance.faults.model import (
     refusal,
     with_records,
 )
-from instance.faults.ordering import by_default, full, with_user
+from instance.faults.ordering import by_default, embedding, full, with_user
 from instance.faults.paging import FILTERS, INVALID
 
 LISTS = "list_tags list_feeds"
@@ -293,15 +293,7 @@ async def plain_embeds_some(request: Request, world: World) -> Answer:
 
 def embedding_last(change: Callable[[Any], Any]) -> Alteration:
     """The last record of a full answer is changed."""
-
-    async def alter(request: Request, world: World) -> Answer:
-        answer = await world.forward(request)
-        if not answer.ok or not full(request):
-            return answer
-        found = records_of(request, answer)
-        return with_records(request, answer, [*found[:-1], *map(change, found[-1:])])
-
-    return alter
+    return embedding(lambda found: [*found[:-1], *map(change, found[-1:])])
 
 
 broken(

@@ -46,6 +46,12 @@ def a_text(name: str, schema: Schema, c: Contract) -> bool:
 several_texts = fitting.every(takes(a_text, "update", least=2), fitting.seen_alone)
 
 
+async def written(request: Request, world: World, body: Fields) -> Answer:
+    """The answer to a write with another body, which counts if it can be taken."""
+    answer = await world.forward(request.with_body(body))
+    return answer if answer.ok else await world.forward(request)
+
+
 def stored(change: Callable[[Fields], Fields]) -> Alteration:
     """What is written is changed on its way; the answer shows what was stored."""
 
@@ -56,8 +62,21 @@ def stored(change: Callable[[Fields], Fields]) -> Alteration:
         changed = change(body)
         if changed == body:
             return await world.forward(request)
-        answer = await world.forward(request.with_body(changed))
-        return answer if answer.ok else await world.forward(request)
+        return await written(request, world, changed)
+
+    return alter
+
+
+def onto_what_was(join: Callable[[Any, Any], Any]) -> Alteration:
+    """What a change stores of each field is made of the value that was there and the one that was sent."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        body = request.json
+        if acting(request) != "update" or not isinstance(body, dict):
+            return await world.forward(request)
+        seen = await world.forward(alone(request))
+        before = item(request, seen) if seen.ok else {}
+        return await written(request, world, {name: join(before.get(name), value) for name, value in body.items()})
 
     return alter
 
@@ -82,28 +101,15 @@ broken(
 )
 
 
-@breaks(
+broken(
     "lists-are-joined",
     "a change puts the values of a list behind those that were there",
     "update_attribute",
     "LIFE-03",
+    onto_what_was(lambda old, new: [*old, *new] if isinstance(new, list) and isinstance(old, list) else new),
     also="MEDIA-06",
     fits=fitting.every(takes(a_list_of_texts, "update"), fitting.seen_alone),
 )
-async def lists_are_joined(request: Request, world: World) -> Answer:
-    body = request.json
-    if acting(request) != "update" or not isinstance(body, dict):
-        return await world.forward(request)
-    seen = await world.forward(alone(request))
-    before = item(request, seen) if seen.ok else {}
-    joined = {
-        name: [*old, *value] if isinstance(value, list) and isinstance(old := before.get(name), list) else value
-        for name, value in body.items()
-    }
-    answer = await world.forward(request.with_body(joined))
-    return answer if answer.ok else await world.forward(request)
-
-
 broken(
     "nothing-is-left-out",
     "a change to null is taken for a field that was not sent",

@@ -22,7 +22,8 @@ _LEAST_SHAPE = 4  # steps without which no shape is fitted
 
 def counting(steps: Sequence[Step]) -> list[Step]:
     """The steps that say something of the target."""
-    return [each for each in steps if each.purpose in _STEPS and each.verdict != VOID and each not in refuted(steps)]
+    withdrawn = refuted(steps)
+    return [each for each in steps if each.purpose in _STEPS and each.verdict != VOID and each not in withdrawn]
 
 
 def refuted(steps: Sequence[Step]) -> list[Step]:
@@ -60,16 +61,17 @@ def estimates(steps: Sequence[Step], objectives: Sequence[Objective]) -> list[tu
     low, high = _clear_ends(steps, held, failed)
     # A step that failed by little and held when it was repeated was chance, and chance has to stay in: without it the
     # rate would look higher than it is. One that failed by far was a hiccup.
+    counted = counting(steps)
     chance = [each for each in refuted(steps) if not beyond_doubt(each, objectives)]
     found: list[tuple[str, Estimate]] = []
     for place, objective in enumerate(objectives):
-        records = [each.objectives[place] for each in counting(steps)]
+        records = [each.objectives[place] for each in counted]
         if all(record["holds"] for record in records):
             continue
         allowed = allowed_share(objective)
         tails = [
             Tail(each.offered_rate, *(np.array(each.tails[place][name], dtype=float) for name in ("counts", "hits")))
-            for each in (*counting(steps), *chance)
+            for each in (*counted, *chance)
             if each.tails and each.tails[place]
         ]
         limit_s = objective.limit / 1e9 if objective.of_time else 0.0
