@@ -18,7 +18,7 @@ from typing import Any
 import requests
 
 from cdp.contract import Contract
-from cdp.contract.model import is_pattern
+from cdp.contract.operation import is_pattern
 from cdp.secrets import new_password
 
 ROOT = Path(__file__).resolve().parent.parent

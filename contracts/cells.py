@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cdp.contract import Contract, Operation
-from cdp.contract.model import is_pattern
+from cdp.contract.operation import is_pattern
 from cdp.verdicts import Cell
 from contracts.applicability import PREDICATES
 from contracts.catalogue import Catalogue, Requirement

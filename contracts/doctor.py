@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from cdp.contract import Contract, Operation
-from cdp.contract.model import is_pattern
+from cdp.contract.operation import is_pattern
 from cdp.ledger import Ledger
 from cdp.secrets import Secrets
 from cdp.targets import Target

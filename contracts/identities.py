@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cdp.contract import Operation
-from cdp.contract.model import is_pattern
+from cdp.contract.operation import is_pattern
 from cdp.secrets import new_password
 from cdp.targets import ReadyRole
 from contracts.arrangement import Arrangement

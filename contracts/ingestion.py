@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from cdp.contract import Operation
-from cdp.contract.model import Ingestion, UploadState
+from cdp.contract.operation import Ingestion, UploadState
 from cdp.http import Exchange
 from cdp.uploads import csv_table
 from contracts.books import recognise, value_at

@@ -14,7 +14,7 @@ from cdp.contract.blueprint import read_blueprint
 from cdp.contract.described import DescribedOperation, Description, features_in, read_description
 from cdp.contract.difference import compare
 from cdp.contract.importing import Import, import_description
-from cdp.contract.model import Features
+from cdp.contract.operation import Features
 from cdp.contract.overlay import write_overlay
 from tests.test_command_line import cdp, told
 

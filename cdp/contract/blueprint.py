@@ -26,8 +26,8 @@ from cdp.contract.described import (
 )
 from cdp.contract.document import ContractError
 from cdp.contract.markdown import Block, Item, failure, named, read_blocks
-from cdp.contract.model import Features
 from cdp.contract.mson import Mson, component_name
+from cdp.contract.operation import Features
 
 _METHODS = "GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS"
 _GROUP = re.compile(r"^Group\s+(.+)$", re.IGNORECASE)

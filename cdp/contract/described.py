@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cdp.contract.document import METHODS, ContractError, read_yaml
-from cdp.contract.model import Features
+from cdp.contract.operation import Features
 
 JSON = "application/json"
 Schema = dict[str, Any]

@@ -7,7 +7,8 @@ from typing import Any
 
 from cdp.contract.described import DescribedOperation, Schema
 from cdp.contract.described_schemas import DescribedSchemas
-from cdp.contract.model import Contract, Features
+from cdp.contract.model import Contract
+from cdp.contract.operation import Features
 
 _SENDING = re.compile(r"send|activat|test|export|publish", re.IGNORECASE)
 

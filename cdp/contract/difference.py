@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cdp.contract.model import Contract, Operation
+from cdp.contract.model import Contract
+from cdp.contract.operation import Operation
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 _DEPTH = 6

@@ -15,7 +15,8 @@ from typing import Any
 from cdp.contract.described import JSON, DescribedOperation, Description, Schema, route
 from cdp.contract.described_operations import NewOperations, features_extension
 from cdp.contract.described_schemas import Action, DescribedSchemas
-from cdp.contract.model import Contract, Operation
+from cdp.contract.model import Contract
+from cdp.contract.operation import Operation
 from cdp.contract.overlay import apply_overlay, make_overlay, target_of
 
 _PREFIX = "#/components/schemas/"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 
 from cdp.contract import Features
-from cdp.contract.model import is_pattern
+from cdp.contract.operation import is_pattern
 from cdp.http import Exchange
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised

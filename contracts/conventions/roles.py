@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from cdp.contract import Operation
-from cdp.contract.model import is_pattern
+from cdp.contract.operation import is_pattern
 from cdp.http import Exchange
 from contracts.calls import Call
 from contracts.cells import NO_FEATURES

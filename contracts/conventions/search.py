@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from cdp.contract import Operation, Parameter
-from cdp.contract.model import Searches
+from cdp.contract.operation import Searches
 from cdp.texts import folded, timestamp
 from contracts.applicability import settings_keys
 from contracts.calls import Call

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cdp.contract import Contract, Operation
-from cdp.contract.model import Ingestion
+from cdp.contract.operation import Ingestion
 from load.audit.reading import ReadError, Reading, Row, rows_of
 from load.scenarios.discovery import reference_fields
 from load.scenarios.hot import ingesting

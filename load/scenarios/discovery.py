@@ -11,7 +11,7 @@ import msgspec
 
 from cdp.addresses import url_of
 from cdp.contract import Contract, Operation
-from cdp.contract.model import ASSUMED, Ingestion
+from cdp.contract.operation import ASSUMED, Ingestion
 from cdp.http import TOKEN_HEADER, Client, Exchange
 from cdp.prefixes import prefix_in
 from cdp.secrets import Secrets

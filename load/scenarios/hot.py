@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from cdp.addresses import path_of
 from cdp.contract import Contract, Operation, Parameter
-from cdp.contract.model import Searches
+from cdp.contract.operation import Searches
 from cdp.targets import Target
 from load.access import Access
 from load.answer import Answer

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cdp.contract import Operation
-from cdp.contract.model import Ingestion, UploadState
+from cdp.contract.operation import Ingestion, UploadState
 from cdp.uploads import csv_table
 from load.answer import Answer
 from load.audit.ledger import ACKNOWLEDGED, NEVER, REFUSED, SENT, UNKNOWN, UNSENT, Ledger, state_of
