@@ -1,0 +1,218 @@
+"""LIFE: looking at records, in their own operation, in the list and in the trash, and holding them to the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cdp.contract import Operation
+from cdp.http import Exchange
+from cdp.texts import timestamp
+from contracts.conventions.life_model import (
+    CREATE,
+    CREATED,
+    DELETE,
+    GONE,
+    LIST,
+    MARK,
+    MOST_PAGES,
+    READ,
+    RESTORE,
+    TRASH,
+    UPDATE,
+    Event,
+    Kept,
+    same,
+)
+from contracts.conventions.life_scene import Scene
+from contracts.conventions.listing import REFERENCE_PAGE, asked_about, describe
+from contracts.observing import rows_of
+
+
+class Watched(Scene):
+    """A scene whose records are looked at."""
+
+    def look(self, kept: Kept) -> None:
+        operation = self.entity[READ]
+        exchange = self.send(operation, kept)
+        if not kept.alive:
+            marked = exchange.ok and TRASH in self.entity and (self.record(operation, exchange) or {}).get(MARK)
+            self.seen("LIFE-04", DELETE)
+            if exchange.status not in GONE and not marked:
+                sentence = f"a deleted {self.entity.words} is read with {exchange.outcome()} instead of 404"
+                self.broken(("LIFE-04", DELETE), sentence, exchange)
+            return
+        if not exchange.ok:
+            sentence = f"a {self.entity.words} that should be there is read with {exchange.outcome()}"
+            self.broken(self.blamed(kept, READ), sentence, exchange)
+            return
+        record = self.record(operation, exchange)
+        if record is not None:
+            self._compare(kept, record, READ, exchange)
+
+    def _compare(self, kept: Kept, record: Mapping[str, Any], way: str, exchange: Exchange) -> None:
+        """Hold a record to the values sent and to how it looked before."""
+        events = kept.since[way]
+        own = [e for e in events if e.own]
+        seen = bool(kept.shown.get(way))
+        for action in {e.action for e in events if e.own or (e.action == UPDATE and seen)}:
+            self.seen(*self.entity.held(action))
+        key = self.identity()
+        if key in record and key in kept.own.record and not same(kept.own.record[key], record[key]):
+            sentence = f"{key} is {record[key]!r:.60} instead of {kept.own.record[key]!r:.60}"
+            self.broken(self.blamed(kept, way), sentence, exchange)
+            return
+        for name in kept.values.keys() & record.keys():
+            if not same(kept.values[name], record[name]):
+                changed = any(e.action == UPDATE and name in e.before for e in own)
+                made = any(e.action == CREATE for e in own)
+                blamed = self.entity.held(UPDATE if changed else CREATE) if changed or made else self.blamed(kept, way)
+                sentence = f"{name} was sent as {kept.values[name]!r:.60} and is read as {record[name]!r:.60}"
+                self.broken(blamed, sentence, exchange)
+        before = kept.shown.get(way, {})
+        for name in (before.keys() & record.keys()) - kept.values.keys():
+            if before[name] != record[name] and self._has_to_stay(name, before[name], record[name], own):
+                writes = own or [e for e in events if e.action != CREATE]
+                if writes:
+                    what = ("" if own else "another record's ") + writes[-1].action
+                    sentence = f"{name} was {before[name]!r:.60} before {what}, it is {record[name]!r:.60} now"
+                    self.broken(self.entity.held(writes[-1].action), sentence, exchange)
+        kept.shown[way] = record
+        events.clear()
+
+    def _has_to_stay(self, name: str, before: Any, now: Any, own: list[Event]) -> bool:
+        """Whether a field that nobody sent may not change: what the server notes about a write is free, and where only
+        another record was written, what it works out from others."""
+        taken = self.values.fields(self.entity[UPDATE]) if UPDATE in self.entity else {}
+        if not own:
+            return name in taken
+        times = [v for v in (before, now) if timestamp(v)]
+        noted = name.endswith("modified_by") or (bool(times) and all(v is None or timestamp(v) for v in (before, now)))
+        return name != MARK and (name in taken or name == CREATED or not noted)
+
+    def _rows(self, operation: Operation, kept: Kept, wanted: set[str]) -> tuple[list[list[Any]], bool, Exchange]:
+        """Pages of a list until all that is wanted stands in them or nothing new comes; whether that was all of it."""
+        collection = operation.collection
+        assert collection is not None
+        pages: list[list[Any]] = []
+        seen: set[str] = set()
+        while True:
+            paging: tuple[tuple[str, Any], ...] = ()
+            if collection.paging:
+                paging = (("limit", REFERENCE_PAGE), ("offset", sum(map(len, pages))))[: 2 if pages else 1]
+            exchange = self.send(operation, kept, query=paging)
+            body = exchange.json
+            rows = body.get(collection.key) if collection.key and isinstance(body, dict) else body
+            if not exchange.ok or not isinstance(rows, list):
+                return pages, False, exchange
+            found = [r for r in rows if isinstance(r, dict)]
+            fresh = {self.name(r) for r in found} - seen
+            seen |= fresh
+            pages.append(found)
+            if wanted <= seen or not fresh or not collection.paging:
+                return pages, wanted <= seen or not collection.paging or len(rows) < REFERENCE_PAGE, exchange
+            if len(pages) >= MOST_PAGES:
+                return pages, False, exchange
+
+    def _neighbours(self, operation: Operation, kept: Kept) -> list[Kept]:
+        """The records that stand in the same list."""
+        names = [p.name for p in operation.path_parameters]
+        return [k for k in self.records if all(k.own.path.get(n) == kept.own.path.get(n) for n in names)]
+
+    def look_at_list(self, kept: Kept) -> None:
+        operation = self.entity[LIST]
+        peers = self._neighbours(operation, kept)
+        wanted = {self.name(k.own.record) for k in peers if k.alive and not k.switched}
+        pages, whole, exchange = self._rows(operation, kept, wanted)
+        if not pages:
+            return
+        for peer in peers:
+            name = self.name(peer.own.record)
+            rows = [r for page in pages for r in page if self.name(r) == name]
+            if peer.alive:
+                self._listed(peer, rows, whole, exchange)
+                self._alone(peer, pages, exchange)
+                twice = max(sum(self.name(r) == name for r in page) for page in pages) > 1
+                if twice:
+                    self.broken(("LIFE-02", LIST), f"a {self.entity.words} stands in the list twice", exchange)
+            elif rows and not (TRASH in self.entity and rows[0].get(MARK)):
+                self.seen("LIFE-04", DELETE)
+                self.broken(("LIFE-04", DELETE), f"a deleted {self.entity.words} is still in the list", exchange)
+            elif whole or peer.listed:
+                self.seen("LIFE-04", DELETE)
+        gone = [k for k in peers if not k.alive]
+        if gone and ("LIFE-04", DELETE) not in self.found:
+            self._gone_otherwise(operation, gone)
+
+    def _gone_otherwise(self, operation: Operation, gone: list[Kept]) -> None:
+        """What was deleted is not in the list either when that is asked for in other ways."""
+        for query in asked_about(self.session.contract, operation, gone[-1].values.get("name")):
+            exchange = self.send(operation, gone[-1], query=query)
+            rows = [r for r in rows_of(operation, exchange) or [] if isinstance(r, dict)]
+            for peer in gone:
+                row = next((r for r in rows if self.name(r) == self.name(peer.own.record)), None)
+                if row is not None and not (TRASH in self.entity and row.get(MARK)):
+                    sentence = f"a deleted {self.entity.words} is in the list for {describe(*query)}"
+                    self.broken(("LIFE-04", DELETE), sentence, exchange)
+
+    def _alone(self, peer: Kept, pages: list[list[Any]], exchange: Exchange) -> None:
+        """No other record may hold a text that was sent for this one alone: it would have been stored twice."""
+        texts = {n: v for n, v in peer.values.items() if isinstance(v, str) and v.startswith(f"{self.session.prefix} ")}
+        name = self.name(peer.own.record)
+        for row in (r for page in pages for r in page if self.name(r) != name):
+            field = next((n for n, text in texts.items() if row.get(n) == text), None)
+            if field is not None:
+                sentence = (
+                    f"a {self.entity.words} that was created once is in the list twice: {name:.60} and "
+                    f"{self.name(row):.60} have the same {field}"
+                )
+                self.broken(("LIFE-02", LIST), sentence, exchange)
+
+    def _listed(self, peer: Kept, rows: list[Mapping[str, Any]], whole: bool, exchange: Exchange) -> None:
+        """A record that is there has to be in the list, as it was changed last."""
+        if not rows:
+            if whole and not peer.switched and not self._there_again(peer):
+                blamed = self.blamed(peer, LIST) if peer.listed else None
+                sentence = f"a {self.entity.words} that should be there is not in the list"
+                self.seen("LIFE-02", LIST)
+                self.broken(blamed or ("LIFE-02", LIST), sentence, exchange)
+            return
+        self.seen("LIFE-02", LIST)
+        peer.listed = True
+        if READ not in self.entity:
+            self._compare(peer, rows[0], LIST, exchange)
+            return
+        earlier = peer.shown.get(LIST, {})
+        for event in peer.since[LIST]:
+            for name, value in event.before.items() if event.own and event.action == UPDATE else ():
+                told = name in earlier and name in rows[0] and value is not None and same(value, earlier[name])
+                if told and not same(peer.values[name], rows[0][name]):
+                    sentence = f"{name} was changed to {peer.values[name]!r:.60}, the list shows {rows[0][name]!r:.60}"
+                    self.broken(("LIFE-03", UPDATE), sentence, exchange)
+        if any(e.own and e.action == RESTORE for e in peer.since[LIST]):
+            self.seen(*self.entity.held(RESTORE))
+        peer.shown[LIST] = rows[0]
+        peer.since[LIST].clear()
+
+    def _there_again(self, kept: Kept) -> bool:
+        """Whether a second look at the list shows the record: a list that differs from call to call is the matter of
+        others."""
+        name = self.name(kept.own.record)
+        pages, _, _ = self._rows(self.entity[LIST], kept, {name})
+        return any(self.name(r) == name for page in pages for r in page)
+
+    def look_at_trash(self, kept: Kept) -> None:
+        wanted = {self.name(k.own.record) for k in self.records if not k.alive}
+        pages, whole, exchange = self._rows(self.entity[TRASH], kept, wanted)
+        names = {self.name(r) for page in pages for r in page}
+        for peer in self.records:
+            there = self.name(peer.own.record) in names
+            if not peer.alive and (there or whole):
+                self.seen("LIFE-04", DELETE)
+                if not there:
+                    self.broken(("LIFE-04", DELETE), f"a deleted {self.entity.words} is not in the trash", exchange)
+            elif peer.alive and peer.restored and (there or whole):
+                self.seen(*self.entity.held(RESTORE))
+                if there:
+                    sentence = f"a restored {self.entity.words} is still in the trash"
+                    self.broken(self.entity.held(RESTORE), sentence, exchange)
