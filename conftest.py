@@ -19,7 +19,8 @@ from cdp.targets import TargetError
 if TYPE_CHECKING:
     from cdp.cli.targeting import Choice
     from contracts.budget import Depth
-    from contracts.run import ContractRun, Plan
+    from contracts.plan import Plan
+    from contracts.run import ContractRun
 
 _PLAN = pytest.StashKey["Plan"]()
 _RUN = pytest.StashKey["ContractRun"]()
@@ -113,8 +114,8 @@ def _plan(config: pytest.Config) -> Plan:
     from contracts.budget import DepthError, depth_of
     from contracts.catalogue import load_catalogue
     from contracts.cells import Selection, SelectionError
+    from contracts.plan import GateError, make_plan
     from contracts.profiles import PROFILES
-    from contracts.run import GateError, make_plan
 
     if _PLAN not in config.stash:
         option: Any = config.option

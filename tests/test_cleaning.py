@@ -240,8 +240,9 @@ def test_the_ledger_comes_before_the_request(own_instance: RunningInstance, tmp_
     from cdp.targets import target_from_url
     from contracts.catalogue import load_catalogue
     from contracts.cells import Selection
+    from contracts.plan import make_plan
     from contracts.profiles import PROFILES
-    from contracts.run import ContractRun, make_plan
+    from contracts.run import ContractRun
 
     from cdp.contract import load_contract  # isort: skip
 

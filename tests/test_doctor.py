@@ -16,8 +16,9 @@ from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.diagnosis import Diagnosis, Line, State, describe_reach
 from contracts.doctor import diagnose
+from contracts.plan import make_plan
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun, make_plan
+from contracts.run import ContractRun
 from tests.broken_server import BrokenServer
 from tests.lacking_server import LACKING
 from tests.running_instance import RunningInstance

@@ -13,9 +13,9 @@ from cdp.contract import Contract, load_contract
 from cdp.verdicts import Result, Verdict
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
+from contracts.plan import make_plan
 from contracts.profiles import PROFILES
 from contracts.response_checks import load_table
-from contracts.run import make_plan
 from instance.faults.drawn import DRAWN
 from instance.faults.model import Fault
 from tests.broken_server import BrokenServer

@@ -14,8 +14,9 @@ from cdp.contract import Contract, load_contract
 from cdp.verdicts import Result, Verdict
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
+from contracts.plan import Plan, make_plan
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun, Plan, make_plan
+from contracts.run import ContractRun
 from instance.faults import FAULTS, Fault
 from tests.broken_server import BrokenServer
 

@@ -21,8 +21,9 @@ from contracts.cells import Selection
 from contracts.parallel.claims import Claims, Unclaimed
 from contracts.parallel.footprint import NOTHING, Footprint, Footprints, resource
 from contracts.parallel.schedule import Schedule
+from contracts.plan import Plan, make_plan
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun, Plan, make_plan
+from contracts.run import ContractRun
 from contracts.session import Session
 from tests.running_instance import RunningInstance, start_instance, stop_instance
 

@@ -28,8 +28,8 @@ from cdp.targets import Peak, Target, TargetError, read_targets
 from cdp.verdicts import CANNOT_TELL, GO, NO_GO
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
+from contracts.plan import Plan, make_plan
 from contracts.profiles import PROFILES
-from contracts.run import Plan, make_plan
 from reports.gate import gate_markdown, gate_page, write_gate_reports
 from tests.foreign_target import MINIMAL
 from tests.running_instance import ROOT, RunningInstance

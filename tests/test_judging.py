@@ -15,8 +15,9 @@ from cdp.verdicts import Result, Verdict
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.checks import CHECKS
+from contracts.plan import make_plan
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun, make_plan
+from contracts.run import ContractRun
 from contracts.session import Obstacle
 from contracts.subject import Subject
 from instance.faults.model import Alteration, Answer, Fault, Request, World, refusal

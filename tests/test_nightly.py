@@ -16,8 +16,9 @@ from contracts.budget import Budget, OutOfTime
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.examples import Examples
+from contracts.plan import make_plan
 from contracts.profiles import PROFILES, Profile
-from contracts.run import ContractRun, make_plan
+from contracts.run import ContractRun
 from instance.faults.listing import limit, offset
 from instance.faults.model import (
     Alteration,

@@ -16,8 +16,9 @@ from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.checks import CHECKS, Broken, Moved
 from contracts.observing import by_others, came, canonical, own_marks
+from contracts.plan import make_plan
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun, make_plan
+from contracts.run import ContractRun
 from contracts.subject import Subject
 from instance.app import Application, Receive, Scope, Send
 from tests.awkward_server import AwkwardServers, Served

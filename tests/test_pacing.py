@@ -18,8 +18,9 @@ from cdp.targets import Credentials, Target
 from cdp.verdicts import Result, Verdict
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
+from contracts.plan import make_plan
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun, make_plan
+from contracts.run import ContractRun
 from contracts.session import Obstacle
 from tests.loopback import Asked, Loopback, Reply, forwarding, serving
 from tests.running_instance import RunningInstance

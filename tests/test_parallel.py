@@ -26,8 +26,9 @@ from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.parallel.pool import Pool
 from contracts.parallel.share import Told, kit
+from contracts.plan import make_plan
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun, make_plan
+from contracts.run import ContractRun
 from instance.faults import FAULTS
 from tests.broken_server import BrokenServer
 from tests.loopback import Asked, Reply, forwarding, serving

@@ -22,10 +22,11 @@ from cdp.verdicts import Result, Verdict
 from contracts.calls import Call
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
+from contracts.plan import make_plan
 from contracts.profiles import PROFILES
 from contracts.query_parameters import QueryParameters
 from contracts.response_checks import Request, ResponseChecks, load_table
-from contracts.run import ContractRun, make_plan
+from contracts.run import ContractRun
 from contracts.samples import Sampler
 from contracts.session import Obstacle
 from contracts.unknown_inputs import Drawn, UnknownInputs
@@ -352,8 +353,8 @@ def test_a_fault_of_the_suite_passes_in_no_cell(
 
 def test_the_short_profile_does_without_schemathesis(tmp_path: Path) -> None:
     code = (
-        "import sys; from contracts.run import ContractRun, make_plan; from contracts import conventions;"
-        "sys.exit('schemathesis' in sys.modules)"
+        "import sys; from contracts.plan import make_plan; from contracts.run import ContractRun;"
+        "from contracts import conventions; sys.exit('schemathesis' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 

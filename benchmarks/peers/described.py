@@ -16,8 +16,9 @@ from contracts.arrangement import Arrangement
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.finding import Unavailable
+from contracts.plan import make_plan
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun, make_plan
+from contracts.run import ContractRun
 from contracts.samples import Sampler
 
 _JSON = "application/json"

@@ -28,7 +28,8 @@ from cdp.verdicts import exit_code
 if TYPE_CHECKING:
     from contracts.budget import Depth
     from contracts.parallel.pool import Pool
-    from contracts.run import ContractRun, Plan
+    from contracts.plan import Plan
+    from contracts.run import ContractRun
     from reports.exports import Stored
     from reports.progress import Progress
 
@@ -179,8 +180,8 @@ def _plan(
 ) -> Plan:
     from contracts.catalogue import load_catalogue
     from contracts.cells import Selection, SelectionError
+    from contracts.plan import GateError, make_plan
     from contracts.profiles import PROFILES
-    from contracts.run import GateError, make_plan
 
     try:
         selection = Selection(sections, requirements, operations, cells)

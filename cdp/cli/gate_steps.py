@@ -39,7 +39,7 @@ from cdp.verdicts import CANNOT_TELL, GO
 from contracts.budget import depth_of
 from contracts.catalogue import load_catalogue
 from contracts.doctor import diagnose
-from contracts.run import Plan
+from contracts.plan import Plan
 from load.admission import admitted
 from load.options import SCENARIOS, LoadOptions
 from reports.exports import read_stored

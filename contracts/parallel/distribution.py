@@ -24,7 +24,8 @@ from contracts.parallel.deaths import left_by_the_dead
 from contracts.parallel.desk import Desk
 from contracts.parallel.schedule import Schedule
 from contracts.parallel.share import Kit, Told, kit
-from contracts.run import ContractRun, Plan
+from contracts.plan import Plan
+from contracts.run import ContractRun
 from contracts.session import Obstacle
 
 NOT_JUDGED = 3

@@ -18,7 +18,8 @@ from contracts.examples import Examples
 from contracts.identities import Callers
 from contracts.parallel.claims import Claims, Unclaimed
 from contracts.parallel.schedule import Schedule
-from contracts.run import ContractRun, Plan
+from contracts.plan import Plan
+from contracts.run import ContractRun
 from contracts.session import Identity, Obstacle
 from contracts.tidying import tidy
 

@@ -15,9 +15,10 @@ from cdp.targets import Target
 from cdp.verdicts import Result, Verdict
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
+from contracts.plan import make_plan
 from contracts.profiles import PROFILES
 from contracts.proof.mutants import Mutant
-from contracts.run import ContractRun, make_plan
+from contracts.run import ContractRun
 from contracts.session import Obstacle
 
 
