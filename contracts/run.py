@@ -17,7 +17,6 @@ from cdp.results import RESULTS_FILE, ResultsWriter, read_results
 from cdp.secrets import Secrets
 from cdp.targets import Target
 from cdp.verdicts import Cell, Result, Verdict
-from contracts import conventions as _conventions  # noqa: F401 - registers the checks
 from contracts.budget import CLOSING_S, Budget, OutOfTime, clean_up_s
 from contracts.calls import Call
 from contracts.cells import ADMIN
