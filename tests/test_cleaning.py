@@ -28,7 +28,7 @@ from reports.terminal import print_run
 from tests.running_instance import ROOT, RunningInstance, start_instance, stop_instance
 from tests.target_state import state
 
-KILLS, FEW_KILLS, WORKERS = 20, 4, 4
+KILLS, FEW_KILLS, WORKERS = 20, 2, 4
 SEED = 20240517
 SECTIONS = ("tags", "users", "segments", "segments-acl", "segments-tags", "segment-s-notes", "stitching-categories")
 MOST_LINES = 200  # a run of the sections writes some more
@@ -104,9 +104,9 @@ def started(seeded: Path, directory: Path) -> RunningInstance:
 
 @pytest.mark.parametrize("kills", [FEW_KILLS, pytest.param(KILLS, marks=pytest.mark.slow)])
 def test_what_a_killed_run_leaves_is_removed(kills: int, seeded: Path, tmp_path: Path) -> None:
-    """Twenty runs (in short: four), each killed at another point, each on data that the one before left clean."""
+    """Twenty runs (in short: two), each killed at another point, each on data that the one before left clean."""
     rng = random.Random(SEED)
-    early = kills // 5
+    early, workers = kills // 5, min(kills, WORKERS)
     points = [rng.randint(*span) for span in [(1, 40)] * early + [(20, MOST_LINES)] * (kills - early)]
 
     def work(number: int) -> list[str]:
@@ -116,7 +116,7 @@ def test_what_a_killed_run_leaves_is_removed(kills: int, seeded: Path, tmp_path:
         told = []
         try:
             before = state(instance)
-            for turn, point in enumerate(points[number::WORKERS]):
+            for turn, point in enumerate(points[number::workers]):
                 runs = directory / f"runs-{turn}"
                 alive = killed_at(instance, runs, point)
                 result = clean(instance, runs)
@@ -130,8 +130,8 @@ def test_what_a_killed_run_leaves_is_removed(kills: int, seeded: Path, tmp_path:
             stop_instance(instance)
         return told
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        told = [line for lines in pool.map(work, range(WORKERS)) for line in lines]
+    with ThreadPoolExecutor(workers) as pool:
+        told = [line for lines in pool.map(work, range(workers)) for line in lines]
     assert [line for line in told if line not in ("dirty", "unchanged")] == []
     assert told.count("dirty") >= kills * 3 // 4  # else nothing was proved
 

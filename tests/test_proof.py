@@ -22,7 +22,7 @@ from instance.faults import FAULTS
 from reports.proof import as_json, explained, markdown, summary
 from tests.running_instance import start_instance, stop_instance
 
-EASY = ("no-token-needed/list_tags", "offset-in-pages/list_feeds", "field-missing/get_tag")
+EASY = ("no-token-needed/list_tags", "offset-in-pages/list_tags", "field-missing/get_tag")
 
 
 @pytest.fixture(scope="module")
