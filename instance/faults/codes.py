@@ -110,7 +110,7 @@ broken(
 broken(
     "wrong-success",
     "a success has another status than the documented one",
-    "create_tag create_report delete_report get_tag list_tags",
+    "create_tag create_segment_note delete_email_template list_tags",
     "CODE-02",
     instead(success, lambda a: Answer(206 if a.status == 200 else 200, a.headers, a.body)),
     fits=fitting.of_a_known_status,
@@ -118,7 +118,7 @@ broken(
 broken(
     "accepted-instead",
     "a success is 202 without a body",
-    "create_report update_feed",
+    "create_segment_note update_email_template",
     "CODE-02",
     instead(success, lambda a: Answer(202)),
     "MEDIA-06 SHAPE-02",
