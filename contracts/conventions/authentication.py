@@ -139,7 +139,10 @@ def malformed_token(s: Subject) -> None:
         if isinstance(value, str) and token[:6] in value:
             s.session.secrets.add(value)
         unread = _no_header(what, value)
-        _refused(_try(s, {TOKEN_HEADER: value}, judged=not unread), what, what, unread)
+        exchange = _try(s, {TOKEN_HEADER: value}, judged=not unread)
+        if unread and exchange.status not in (401, *unread):
+            exchange = _try(s, {TOKEN_HEADER: value})  # it was read, so that the answer is the API's
+        _refused(exchange, what, what, unread)
         s.exercised()
     if s.quick:
         return
