@@ -15,6 +15,7 @@ from cdp.ledger import Ledger
 from cdp.secrets import Secrets
 from cdp.targets import Target
 from contracts.arrangement import Arrangement
+from contracts.belongings import kept_from
 from contracts.calls import Call
 from contracts.catalogue import Catalogue
 from contracts.cells import ADMIN, Selection, build_cells
@@ -94,6 +95,7 @@ class _Doctor:
         self._assumed()
         self._features(identity)
         self._callers()
+        self._left_alone()
         self._limits()
         self._share()
 
@@ -230,6 +232,14 @@ class _Doctor:
             )
         else:
             self._make_one(also)
+
+    def _left_alone(self) -> None:
+        """What a run does not call, though it is allowed: it is not about records of the run's own."""
+        allowed = [o for o in self.contract.operations.values() if self.target.allows(o.safety)]
+        left = [o.id for o in allowed if kept_from(self.contract, o, self.target)]
+        if left:
+            text = f"what is others' stays as it is: not called, though allowed, are {some(left)}"
+            self.found.add("other people's things", State.OK, text)
 
     def _make_one(self, also: str) -> None:
         arrangement = Arrangement(self.session)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from cdp.contract import Contract, Operation
 from cdp.targets import Target
 from cdp.verdicts import Cell
+from contracts.belongings import kept_from
 from contracts.cells import MINIMAL, NO_FEATURES
 from contracts.probing import Presence
 
@@ -169,6 +170,8 @@ class _Blockers:
         found = self._permissions(operation.safety)
         if known.presence.get(operation.id) is Presence.MISSING:
             return {ABSENT}
+        if kept_from(self.contract, operation, known.target):
+            found.add(OUT_OF_REACH)
         if _asks_for(self.contract, operation, "oidc_code"):
             found.add(OUT_OF_REACH)
         elif _asks_for(self.contract, operation, "email") or _asks_for(self.contract, operation, "token"):

@@ -15,6 +15,7 @@ from contracts.conventions import (
     shape,
     status_codes,
     structure,
+    wrong_bodies,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "shape",
     "status_codes",
     "structure",
+    "wrong_bodies",
 ]
