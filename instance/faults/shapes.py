@@ -61,8 +61,9 @@ broken(
 
 def always_named(o: Operation, c: Contract) -> bool:
     """Its records cannot be created without a name."""
-    creates = [x for x in c.of_entity(o.entity or "") if x.action == "create" and fitting.body_with("name")(x, c)]
-    return all(fitting.body_with("name", required=True)(x, c) for x in creates)
+    bodies = [x.body_schema for x in c.of_entity(o.entity or "") if x.action == "create" and x.body_schema is not None]
+    named = [c.book.resolve(body) for body in bodies if "name" in c.book.properties(body)]
+    return all("name" in body.get("required", ()) for body in named)
 
 
 broken(
