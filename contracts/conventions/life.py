@@ -126,14 +126,14 @@ class Life(Watched):
             self.outcome.refused[UPDATE] = f"{operation.id} answered {exchange.outcome()} to {', '.join(body)}"
             return
         before = {name: kept.values[name] for name in body if name in kept.values}
-        kept.values.update(body)
+        kept.sends(body)
         kept.switched = kept.switched or any(isinstance(value, int) for value in body.values())
         self.event(kept, UPDATE, dict.fromkeys(body) | before)
         answered = self.record(operation, exchange) or {}
         for name, value in body.items():
             if name in answered:
                 self.seen("LIFE-03", UPDATE)
-                if not same(value, answered[name]):
+                if not same(value, answered[name]) or kept.left_of_before(name, answered[name]):
                     sentence = f"{name} was changed to {value!r:.60}, and the answer shows {answered[name]!r:.60}"
                     self.broken(("LIFE-03", UPDATE), sentence, exchange)
 
@@ -144,7 +144,9 @@ class Life(Watched):
             return
         exchange = self.send(operation, kept, body)
         self.seen("LIFE-04", DELETE)
-        if exchange.ok and not self._never_there(operation, kept, body).ok:
+        if not exchange.ok or self._kept_as_gone(kept, operation, exchange):
+            return
+        if not self._never_there(operation, kept, body).ok:
             sentence = (
                 f"a deleted {self.entity.words} can still be changed: {operation.id} answered {exchange.outcome()}"
             )
