@@ -31,7 +31,7 @@ from contracts.reach import CALLERS, Known, reach
 from contracts.session import Identity, Obstacle, Session
 
 MOST_REQUESTS = 240
-KEPT_REQUESTS = 12  # so many are kept for what comes after the probing
+KEPT_REQUESTS = 16  # so many are kept for what comes after the probing
 DEADLINE_S = 180.0
 PAGE, SEVERAL = 21, 2
 CALLERS_ADVICE = "look at what it answered, or give ready-made tokens (roles in targets.toml)"

@@ -32,8 +32,8 @@ POLL_S = 0.05
 _PAGE = 100
 _FIRST_EVENT = datetime(2024, 5, 17, 8, 30)
 LONGEST_S, _LONGEST_IN_TIMEOUTS = 60.0, 6  # what was sent is looked for so long at least, if it has to be
-# At first others are looked for as long as the slowest took, many times over.
-_PATIENCE, _LEAST_PATIENCE_S = 20, 1.0
+# At first others are looked for as long as the slowest took, several times over.
+_PATIENCE, _LEAST_PATIENCE_S = 3, 1.0
 _SHORT_S = 0.2  # once something is missing for certain
 _LONGEST_PAUSE_S, _PAUSES = 2.0, 20  # between looks: a part of the time that has passed
 
