@@ -8,6 +8,8 @@ from cdp.secrets import new_password
 from contracts.applicability import credential_fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.login_words import same_words
+from contracts.conventions.long_passwords import counts_to_its_end
 from contracts.session import ANONYMOUS
 from contracts.subject import Subject, require
 
@@ -66,6 +68,14 @@ def wrong_credentials(s: Subject) -> None:
             f"an unknown e-mail got {nobody.outcome()}, a wrong password {somebody.outcome()}: this tells who exists"
         )
         raise Broken(sentence, nobody, softly=True)
+    bodies = {what: call.sending({**right, **wrong}) for what, wrong in forms}
+    same_words(
+        lambda what: s.session.send(bodies[what], ANONYMOUS),
+        "the e-mail of nobody",
+        [what for what, wrong in forms if fields["password"] in wrong],
+        told,
+        (str(body.sent[fields[kind]]) for body in bodies.values() for kind in ("email", "password")),
+    )
 
 
 def _changed_password(s: Subject, call: Call, fields: dict[str, str]) -> None:
@@ -87,3 +97,4 @@ def _changed_password(s: Subject, call: Call, fields: dict[str, str]) -> None:
     exchange = s.session.send(call.sending({**right, fields["password"]: old}), ANONYMOUS)
     require(exchange.client_error, f"{what} got {exchange.outcome()} instead of a refusal", exchange, what)
     s.exercised()
+    counts_to_its_end(s, Call(update, own), call.sending(right), fields["password"])
