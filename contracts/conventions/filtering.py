@@ -21,6 +21,7 @@ from contracts.conventions.listing import (
     times_of,
     walk,
 )
+from contracts.conventions.parts_shown import shows_parts
 from contracts.observing import identity
 from contracts.subject import Subject
 
@@ -36,6 +37,7 @@ def paging_under_filters(s: Subject) -> None:
             return
     if not s.quick:
         _under_switches(s, reference)
+        shows_parts(s, reference)
     if not s.evidence:
         raise NotExercised("no record has a value that one of the operation's filters takes")
 

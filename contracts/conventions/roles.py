@@ -18,6 +18,7 @@ from contracts.conventions.harmless import harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
 from contracts.conventions.one_record_only import opens_for_it_alone
 from contracts.conventions.other_ways import refused_by_every_way
+from contracts.conventions.own_identity import tells_of_the_caller
 from contracts.identities import gives_access
 from contracts.observing import record_of, rows_of
 from contracts.session import Identity
@@ -136,6 +137,7 @@ def exactly_the_features(s: Subject) -> None:
         _as_they_demand(s, features, exchange, what)
         if s.operation.features.allows(features):
             reads_what_there_is(s, call, caller, exchange, f"a role with {what}")
+        tells_of_the_caller(s, caller, exchange)
         s.exercised()
     if not s.quick:
         _named_features(s, call)

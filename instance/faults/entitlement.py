@@ -130,6 +130,30 @@ broken(
 )
 
 
+async def kept_behind_the_door(request: Request, world: World) -> Answer:
+    """Answers are kept by their address, behind the check of token and role: the first caller's are everybody's."""
+    answer = await world.forward(request)
+    if not answer.ok or request.method != "GET":
+        return answer
+    kept = world.memory.setdefault("kept", {})
+    told = kept.setdefault((request.path, request.query), answer)
+    assert isinstance(told, Answer)
+    return told
+
+
+broken(
+    "identity-kept-by-address",
+    "who one is, is kept by the address and told to whoever asks next",
+    "get_identity",
+    "ROLE-03",
+    kept_behind_the_door,
+    "SHAPE-03 LIFE-03 ROLE-06",
+    softly=True,
+    fits=fitting.only("get_identity"),
+    source="CWE-524 Use of Cache Containing Sensitive Information",
+)
+
+
 async def any_destination(request: Request, world: World) -> Answer:
     """A feature that names one destination opens what goes to any."""
     held = world.features(request) or frozenset()
