@@ -20,6 +20,7 @@ from contracts.conventions.forged import unsigned
 from contracts.plan import make_plan
 from contracts.profiles import PROFILES
 from contracts.run import ContractRun
+from instance import records
 from instance.faults.callers import known_token
 from instance.faults.model import TOKEN, Alteration, Answer, Fault, Request, World, json_answer, refusal
 from instance.users import ADMINISTRATOR_ID
@@ -118,6 +119,35 @@ def test_a_valid_write_that_fails_for_other_features_is_no_finding(server: Broke
     assert {r.verdict for r in results} == {Verdict.PASS}, worst(results).sentence
 
 
+def test_the_exports_of_another_destination_may_be_404(server: BrokenServer, tmp_path: Path) -> None:
+    async def hidden(request: Request, world: World) -> Answer:
+        answer = await world.forward(request)
+        named = any(name.startswith("segments/export/") for name in world.features(request) or ())
+        return refusal(404) if answer.status == 403 and named else answer
+
+    results = results_on(server, tmp_path, hidden, "ROLE-03/get_segment_export", profile="release")
+    assert {r.verdict for r in results} == {Verdict.PASS}, worst(results).sentence
+
+
+def test_an_identity_that_is_no_user_is_the_same_for_everybody(server: BrokenServer, tmp_path: Path) -> None:
+    async def of_the_instance(request: Request, world: World) -> Answer:
+        answer = await world.forward(request)
+        return answer.showing({"identity": {"id": "cdp", "name": "an instance"}}) if answer.ok else answer
+
+    results = results_on(server, tmp_path, of_the_instance, "ROLE-03/get_identity")
+    assert {r.verdict for r in results} == {Verdict.PASS}, worst(results).sentence
+
+
+def test_what_is_shared_may_be_shown_with_what_is_foreign(server: BrokenServer, tmp_path: Path) -> None:
+    async def shared_is_foreign(request: Request, world: World) -> Answer:
+        return await world.forward(
+            request.asking(show_shared_with_me=1) if request.get("show_foreign") == "1" else request
+        )
+
+    results = results_on(server, tmp_path, shared_is_foreign, "PAGE-10/list_segments", profile="release")
+    assert {r.verdict for r in results} == {Verdict.PASS}, worst(results).sentence
+
+
 # --- tokens ---------------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +234,17 @@ def test_passwords_that_are_too_long_may_be_refused(server: BrokenServer, tmp_pa
 
     results = results_on(server, tmp_path, short, "AUTH-10/login_user", profile="release", everywhere=True)
     assert {r.verdict for r in results} == {Verdict.PASS}, worst(results).sentence
+
+
+def test_a_refusal_may_name_the_caller(server: BrokenServer, tmp_path: Path) -> None:
+    def told(request: Request, world: World) -> dict[str, Any]:
+        row = known_token(request, world)
+        user = records.get(world.store, "user", row[0]) if row else None
+        role = records.get(world.store, "user_role", user["role_id"]) if user else None
+        return {"message": f"{user['email']} as {role['name']} may not do this."} if user and role else {}
+
+    result = worst(results_on(server, tmp_path, refusing(403, told), "ROLE-08/list_user_roles"))
+    assert result.verdict is Verdict.PASS, result.sentence
 
 
 @pytest.mark.parametrize(
