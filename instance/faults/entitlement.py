@@ -199,7 +199,7 @@ broken(
     "get_report list_events",
     "ROLE-08",
     giving_away(lambda record: {"detail": {"resource": record}}),
-    "CODE-06",
+    "CODE-06 CODE-07",
     fits=fitting.every(SEEN, fitting.records_with("id"), fitting.records_with("name"), fitting.records_with("created")),
 )
 broken(
