@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from cdp.http import Exchange
-from contracts.checks import Broken
+from contracts.checks import Broken, TargetLost
 from contracts.observing import canonical
 
 _NUMBER = re.compile(r"[0-9]+")
@@ -20,12 +20,17 @@ def same_words(
     `told`: what each form got, `again` sends one once more; `sent`: texts that an answer may repeat. Only what every
     wrong password is told alike is compared, and numbers are not: requests have ids, and times are told."""
     texts = [text for text in sent if text]
-    wrong = [what for what in wrong if told[what].status == told[nobody].status]
+    wrong = [what for what in wrong if nobody in told and what in told and told[what].status == told[nobody].status]
     if len(wrong) < 2:
         return
     if not _differing(told[nobody], [told[what] for what in wrong], texts):
         return
-    stranger, known = again(nobody), [again(what) for what in wrong[:2]]
+    try:
+        stranger, known = again(nobody), [again(what) for what in wrong[:2]]
+    except TargetLost:
+        return  # it has had enough of logins
+    if {exchange.status for exchange in (stranger, *known)} != {told[nobody].status}:
+        return  # they are counted, and refused in another way by now
     name = _differing(stranger, [*(told[what] for what in wrong), *known], texts)
     if name:
         sentence = f"{name} of the refusal of an unknown e-mail is not that of a wrong password: this tells who exists"
