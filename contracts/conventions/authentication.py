@@ -15,10 +15,13 @@ from contracts.applicability import text_fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.disclosure import internals, record_within
+from contracts.conventions.forged import unsigned
 from contracts.conventions.front_end import needing_the_api
 from contracts.conventions.harmless import harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
 from contracts.conventions.other_ways import refused_by_every_way
+from contracts.conventions.renewals import as_good_as_another
+from contracts.conventions.shown_inside import shown_inside
 from contracts.observing import State
 from contracts.session import ANONYMOUS
 from contracts.subject import Subject, require
@@ -125,6 +128,7 @@ def _spoilt(token: str) -> list[tuple[str, Any]]:
         ("a valid token with a blank inside", token[:middle] + " " + token[middle:]),
         ("a valid token twice", f"{token}, {token}"),
         ("a valid token after Bearer", f"Bearer {token}"),
+        *unsigned(token),
     ]
 
 
@@ -312,6 +316,7 @@ def ended_token(s: Subject) -> None:
     if renewed is not None and spares:
         exchange = s.session.send(call, renewed)
         require(exchange.status != 401, "a renewed token is refused with 401", exchange)
+        as_good_as_another(s, call, renewed, exchange)
         s.exercised()
 
 
@@ -334,6 +339,8 @@ def tells_nothing(s: Subject, exchange: Exchange) -> None:
     require(not data, f"the refusal with {exchange.status} brings {', '.join(data)}", exchange)
     records = record_within(s.session.contract, s.operation, body)
     require(records is None, f"the refusal with {exchange.status} brings a record under {records!r:.60}", exchange)
+    told = shown_inside(s, exchange)
+    require(not told, f"the refusal with {exchange.status} {told}", exchange)
     found = internals(exchange)
     require(not found, f"the refusal with {exchange.status} shows internals: {found}", exchange)
     s.exercised()

@@ -22,6 +22,7 @@ from contracts.conventions.listing import (
     times_of,
     walk,
 )
+from contracts.conventions.parts_shown import shows_parts
 from contracts.observing import identity, rows_of
 from contracts.subject import Subject
 
@@ -42,6 +43,7 @@ def paging_under_filters(s: Subject) -> None:
             return
     if not s.quick:
         _under_switches(s, reference)
+        shows_parts(s, reference)
     if not s.evidence and unknown:
         raise NotExercised(
             f"how a list stands in {' and '.join(unknown)} is not documented; no usual form has an effect"

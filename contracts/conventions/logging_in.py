@@ -9,6 +9,8 @@ from cdp.secrets import new_password
 from contracts.applicability import credential_fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, TargetLost, check
+from contracts.conventions.login_words import same_words
+from contracts.conventions.long_passwords import counts_to_its_end
 from contracts.session import ANONYMOUS
 from contracts.subject import Subject, require
 
@@ -97,6 +99,14 @@ def wrong_credentials(s: Subject) -> None:
             f"an unknown e-mail got {nobody.outcome()}, a wrong password {somebody.outcome()}: this tells who exists"
         )
         raise Broken(sentence, nobody, softly=True)
+    bodies = {what: call.sending({**right, **wrong}) for what, wrong in forms}
+    same_words(
+        lambda what: s.session.send(bodies[what], ANONYMOUS),
+        NOBODY,
+        [what for what, wrong in forms if fields["password"] in wrong],
+        told,
+        (str(body.sent[fields[kind]]) for body in bodies.values() for kind in ("email", "password")),
+    )
 
 
 def _changed_password(s: Subject, door: _Door, fields: dict[str, str]) -> None:
@@ -116,3 +126,4 @@ def _changed_password(s: Subject, door: _Door, fields: dict[str, str]) -> None:
         return  # the change was acknowledged and does not count yet, or passwords are changed in another way
     if door.refuses("the password that was changed", {fields["password"]: old}) is not None:
         s.exercised()
+    counts_to_its_end(s, Call(update, own), door.call.sending(door.right), fields["password"])

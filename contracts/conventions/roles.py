@@ -12,10 +12,13 @@ from contracts.calls import Call
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.authentication import refused_in_vain, tells_nothing
+from contracts.conventions.entitled import kept_out, reads_what_there_is, really_writes
 from contracts.conventions.feature_sets import explore
 from contracts.conventions.harmless import harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
+from contracts.conventions.one_record_only import opens_for_it_alone
 from contracts.conventions.other_ways import refused_by_every_way
+from contracts.conventions.own_identity import tells_of_the_caller
 from contracts.identities import gives_access
 from contracts.observing import record_of, rows_of
 from contracts.session import Identity
@@ -80,7 +83,9 @@ def one_feature_is_enough(s: Subject) -> None:
         if not 0 < everybody.status < 500:
             raise NotExercised(f"the harmless call answers {everybody.outcome()}, whoever sends it")
         raise Broken(f"a role with just {' and '.join(features)} got {exchange.outcome()}", exchange)
+    reads_what_there_is(s, call, caller, exchange, f"a role with just {' and '.join(features)}")
     s.exercised()
+    really_writes(s, caller, features)
 
 
 def _feature_sets(s: Subject) -> list[tuple[str, frozenset[str]]]:
@@ -136,6 +141,9 @@ def exactly_the_features(s: Subject) -> None:
             continue
         exchange = s.session.send(call, caller)
         _as_they_demand(s, features, exchange, what)
+        if s.operation.features.allows(features):
+            reads_what_there_is(s, call, caller, exchange, f"a role with {what}")
+        tells_of_the_caller(s, caller, exchange)
         s.exercised()
     if not s.quick:
         _named_features(s, call)
@@ -169,6 +177,7 @@ def _named_features(s: Subject, call: Call) -> None:
             sentence = f"a role with just {area} and the id of a record got {exchange.outcome()}"
             require(exchange.status != 403, sentence, exchange, pattern, softly=_assumed(s))
             s.exercised()
+        opens_for_it_alone(s, call, area, listing, _named_by(s, f"{listing.entity}_id"))
 
 
 def _named_by(s: Subject, field: str) -> list[str]:
@@ -253,7 +262,7 @@ def _by_the_others(s: Subject, variant: Call) -> Exchange | None:
 @check("ROLE-05")
 def refused_write_changes_nothing(s: Subject) -> None:
     others = _others(s) if s.operation.safety != "sends" else None
-    further = (lambda call: s.session.send(call, others)) if others else None
+    further = (lambda call: kept_out(s, others, s.session.send(call, others))) if others else None
     refused_in_vain(s, lambda call: s.session.send(call, _no_features(s)), further=further)
 
 

@@ -7,12 +7,14 @@ the package fills FAULTS.
 """
 
 from instance.faults import (
+    accounts,
     answers,
     back_doors,
     borders,
     codes,
     defaults,
     drawn,
+    entitlement,
     events,
     habits,
     intake,
@@ -44,12 +46,14 @@ from instance.faults.model import FAULTS, Fault
 __all__ = [
     "FAULTS",
     "Fault",
+    "accounts",
     "answers",
     "back_doors",
     "borders",
     "codes",
     "defaults",
     "drawn",
+    "entitlement",
     "events",
     "habits",
     "intake",
