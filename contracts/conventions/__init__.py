@@ -2,6 +2,7 @@
 
 from contracts.conventions import (
     authentication,
+    below,
     events,
     filtering,
     lifecycle,
@@ -19,6 +20,7 @@ from contracts.conventions import (
 
 __all__ = [
     "authentication",
+    "below",
     "events",
     "filtering",
     "lifecycle",

@@ -9,6 +9,7 @@ the package fills FAULTS.
 from instance.faults import (
     answers,
     back_doors,
+    below,
     borders,
     codes,
     defaults,
@@ -46,6 +47,7 @@ __all__ = [
     "Fault",
     "answers",
     "back_doors",
+    "below",
     "borders",
     "codes",
     "defaults",
