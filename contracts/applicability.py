@@ -147,6 +147,7 @@ PREDICATES: dict[str, Predicate] = {
     "role_judged": lambda c, o: o.auth == "token" and not o.features.unknown,
     "collections": lambda c, o: o.collection is not None,
     "limited": _limited,
+    "lists_below": lambda c, o: o.collection is not None and bool(o.path_parameters and o.path_parameters[-1].entity),
     "paged": _paged,
     "paged_settings": lambda c, o: _paged(c, o) and {"limit", "offset"} <= settings_keys(c, o),
     "filtered": lambda c, o: _paged(c, o) and any(o.query(name) for name in FILTERS),

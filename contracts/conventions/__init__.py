@@ -2,6 +2,7 @@
 
 from contracts.conventions import (
     authentication,
+    below,
     events,
     filtering,
     lifecycle,
@@ -21,6 +22,7 @@ from contracts.conventions import (
 
 __all__ = [
     "authentication",
+    "below",
     "events",
     "filtering",
     "lifecycle",
