@@ -1,13 +1,16 @@
 """What an answer shows of the target, and which changes of it may be other people's doing.
 
-A target has other users. Records of theirs come and go while a rule is looked at; that is no fault of the target, and
-no proof that the rule was kept either. What tells it from a fault: records that stayed are as they were and in the
-order in which they were, none that came is older than they are, and none that came or went is the run's own.
+A target has other users. Records of theirs come and go and are edited while a rule is looked at, and counts and times
+move that the server works out; that is no fault of the target, and no proof that the rule was kept either. What tells
+it from a fault: records that stayed are in the order in which they were, none that came is older than they are, and
+none that came, went or was edited is the run's own. Whether a record was edited or badly answered cannot be told from
+two answers: a fault does it again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -85,9 +88,13 @@ def came(before: list[Record], after: list[Record]) -> list[Record]:
     return [r for r in after[:last] if canonical(identity(r)) not in known]
 
 
-def by_others(before: Any, after: Any, is_own: Callable[[Record], bool]) -> bool:
+def by_others(before: Any, after: Any, is_own: Callable[[Record], bool], *, edits: bool = False) -> bool:
     """Whether other people's doing may be all that is different between two looks at the same list: what stands at the
-    end of a page may go over its border, or come over it, or be new among records of one moment."""
+    end of a page may go over its border, or come over it, or be new among records of one moment.
+
+    `edits`: they may have edited records, too; an edited one may stand elsewhere, because some lists are ordered by the
+    last change.
+    """
     if not isinstance(before, list) or not isinstance(after, list):
         return False
     earlier = {canonical(identity(r)): r for r in before}
@@ -95,11 +102,13 @@ def by_others(before: Any, after: Any, is_own: Callable[[Record], bool]) -> bool
     if len(earlier) != len(before) or len(later) != len(after):
         return False  # one stands there twice
     stayed = [key for key in earlier if key in later]
-    if not stayed or [key for key in later if key in earlier] != stayed:
+    edited = [key for key in stayed if earlier[key] != later[key]]
+    if not stayed or (edited and not edits) or any(is_own(earlier[key]) for key in edited):
         return False
-    if any(earlier[key] != later[key] for key in stayed):
+    held = set(stayed).difference(edited) or set(stayed)
+    if [key for key in later if key in held] != [key for key in stayed if key in held]:
         return False
-    if len(earlier) == len(later) == len(stayed):
+    if not edited and len(earlier) == len(later) == len(stayed):
         return False  # nothing is different
     new = came(before, after)
     return all(_is_newest(r, before) for r in new) and not any(map(is_own, (*new, *came(after, before))))
@@ -110,3 +119,57 @@ def _is_newest(record: Record, others: list[Record]) -> bool:
     times = [timestamp(r.get(_CREATED)) for r in (record, *others) if isinstance(r, dict)]
     made, *known = times or [None]
     return made is None or all(time is None or time <= made for time in known)
+
+
+@dataclass(frozen=True)
+class Doing:
+    """What a call would do to the records that a look shows: the field and value by which it names its record, the
+    body that it sends, and the names that such a body may have. `own`: its record is the run's own."""
+
+    named: tuple[str, str]
+    sent: Any
+    takes: frozenset[str]
+    own: bool
+    is_own: Callable[[Record], bool]
+
+    def done(self, before: Any, after: Any) -> bool:
+        """Whether something of it is what is different between two looks: a record of the run's own came, went or was
+        changed in what can be sent, or somebody's became what is sent. Nobody else does that."""
+        if not isinstance(before, list) or not isinstance(after, list):
+            return self._changed(_inner(before), _inner(after), self.own)
+        earlier = {canonical(identity(r)): r for r in before}
+        later = {canonical(identity(r)): r for r in after}
+        moved = [*came(after, before), *came(before, after)]
+        return any(self.is_own(r) or self._names(r) or self._made(r) for r in moved) or any(
+            self._changed(
+                earlier[key], later[key], any(map(self.is_own, (earlier[key], later[key]))) or self._names(later[key])
+            )
+            for key in earlier.keys() & later.keys()
+        )
+
+    def _names(self, record: Record) -> bool:
+        field, value = self.named
+        return self.own and isinstance(record, dict) and bool(field) and str(record.get(field)) == value
+
+    def _made(self, record: Record) -> bool:
+        """Whether a record is what a body without the run's mark describes."""
+        if not isinstance(record, dict) or not isinstance(self.sent, dict) or self.is_own(self.sent):
+            return False
+        told = [n for n, v in self.sent.items() if n in record and not isinstance(v, dict | list)]
+        return bool(told) and all(str(record[n]) == str(self.sent[n]) for n in told)
+
+    def _changed(self, before: Record, after: Record, own: bool) -> bool:
+        if not isinstance(before, dict) or not isinstance(after, dict):
+            return before != after
+        names = {n for n in before.keys() | after.keys() if before.get(n) != after.get(n)}
+        if own and (not self.takes or names & {*self.takes, "deleted"}):
+            return bool(names)
+        sent = self.sent if isinstance(self.sent, dict) else {}
+        return any(n in sent and n in after and after[n] == sent[n] for n in names)
+
+
+def _inner(body: Any) -> Any:
+    """A record out of the one key that it stands under, where there is one."""
+    if isinstance(body, dict) and len(body) == 1 and isinstance(inner := next(iter(body.values())), dict):
+        return inner
+    return body

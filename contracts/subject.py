@@ -6,7 +6,7 @@ import random
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ from contracts.drawing import Draw, look_for, try_again
 from contracts.examples import Examples
 from contracts.finding import Unavailable
 from contracts.identities import Identities
-from contracts.observing import State, by_others, came, canonical, identity, own_marks, rows_of, shown
+from contracts.observing import Doing, State, by_others, came, canonical, identity, own_marks, rows_of, shown
 from contracts.response_checks import ResponseChecks
 from contracts.session import Identity, Obstacle, Session
 from contracts.unknown_inputs import UnknownInputs
@@ -38,6 +38,8 @@ _LONG_LOOKS = 60  # in the first searches of a run: what it goes by from then on
 _LONG_SEARCHES = 3
 _SEARCHES = 2  # for others in one list
 _QUIET = 2  # so many of them have to show no change: what changes each time is changed by the look
+_STILL = 5  # looks at what was different beside a call, while nobody calls
+_TIMES = 4  # what others may have done counts as a call's doing where it was seen beside the call so often
 
 
 class Workbench:
@@ -181,20 +183,43 @@ class Workbench:
 
     def unchanged(self, call: Call, before: State) -> bool:
         """Whether the operation that observes this one shows what it showed before. Raises Moved when other people's
-        doing is all that is different."""
+        doing may be all that is different: nothing of it is what the call asks for. What comes again each time, though
+        nothing moves while nobody calls, is the call's doing all the same."""
         after = self.state(call, now=True)
+        seen: Counter[str] = self.memory.setdefault("changes beside a call", Counter())
         if after == before:
+            del seen[call.operation.id]
             return True
-        assert call.operation.observe is not None
-        if after[0] == before[0] and self.may_be_others(before[1], after[1]):
-            look = self._observing(call)
-            if self.others_at_work(look):
-                raise Moved(f"what {look.operation.id} shows")
+        if after[0] != before[0] or self._doing(call).done(before[1], after[1]):
+            return False
+        if any(self.state(call, now=True) != after for _ in range(_STILL)):
+            raise Moved(f"what {call.operation.observe} shows")
+        seen[call.operation.id] += 1
+        if seen[call.operation.id] < _TIMES:
+            raise Moved(f"what {call.operation.observe} shows")
         return False
 
+    def _doing(self, call: Call) -> Doing:
+        """What a call would do to the records that are looked at."""
+        operation, contract = call.operation, self.session.contract
+        parameter = operation.path_parameters[-1] if operation.path_parameters else None
+        about = parameter is not None and operation.action != "create" and parameter.entity == operation.entity
+        schema = contract.resolved(operation.body_schema) if operation.body_schema else {}
+        return Doing(
+            (parameter.field, call.path.get(parameter.name, "")) if about and parameter is not None else ("", ""),
+            call.sent,
+            frozenset(schema.get("properties", {})),
+            contract.by_action(operation.entity, "create") is not None,
+            own_marks(self.session.prefix),
+        )
+
     def may_be_others(self, before: Any, after: Any) -> bool:
-        """Whether other people's doing may be all that is different between two looks at a list."""
+        """Whether other people's coming and going may be all that is different between two looks at a list."""
         return by_others(before, after, own_marks(self.session.prefix))
+
+    def may_be_edits(self, before: Any, after: Any) -> bool:
+        """The same, if they may have edited records, too, or the server has counted on in them."""
+        return by_others(before, after, own_marks(self.session.prefix), edits=True)
 
     def others_at_work(self, look: Call) -> bool:
         """Whether others are seen to create records on the target. Once they were, it is known for the run.
@@ -218,7 +243,7 @@ class Workbench:
                 quiet += before == after
                 seen |= {canonical(identity(r)) for r in before}
                 fresh = [r for r in came(before, after) if canonical(identity(r)) not in seen]
-                new = max(new, len(fresh) if self.may_be_others(before, after) else 0)
+                new = max(new, len(fresh) if self.may_be_edits(before, after) else 0)
                 if new > 1 or (new and quiet >= _QUIET):
                     self.memory["others"] = self.arrangement.finder.steady = True
                     break
@@ -273,6 +298,7 @@ class Subject:
     bench: Workbench
     evidence: int = 0
     searches: int = 0  # for examples
+    rests: dict[str, tuple[Call, Identity, Exchange]] = field(default_factory=dict)  # answers that it goes by
 
     @property
     def session(self) -> Session:
@@ -291,6 +317,12 @@ class Subject:
     @property
     def random(self) -> random.Random:
         return random.Random(self.number)
+
+    def resting_on(self, call: Call, caller: Identity, exchange: Exchange | None = None) -> Exchange:
+        """Read what the check goes by, or note that it was read."""
+        found = exchange or self.session.read(call, caller)
+        self.rests[f"{caller.role} {call.url(self.session.target)}"] = call, caller, found
+        return found
 
     def exercised(self, cases: int = 1) -> None:
         self.evidence += cases

@@ -51,6 +51,7 @@ class Collection:
     key: str | None
     paging: bool
     timestamp: str | None
+    timestamp_provenance: str = ""
 
 
 @dataclass(slots=True)
@@ -150,9 +151,7 @@ class Contract:
         listed = raw.get("x-collection")
         status, answer = _success(raw)
         media, body_schema = _body(raw)
-        collection = (
-            Collection(listed.get("key"), bool(listed.get("paging")), listed.get("timestamp")) if listed else None
-        )
+        collection = _collection(listed)
         item_key = raw.get("x-item-key")
         has_item = "x-item-key" in raw
         item, settings = self._parts(answer, collection, item_key, has_item)
@@ -224,6 +223,13 @@ class Contract:
             default=default,
             validator=self.book.validator(schema) if place == "query" else None,
         )
+
+
+def _collection(raw: dict[str, Any] | None) -> Collection | None:
+    if not raw:
+        return None
+    known = raw.get("timestamp"), raw.get("timestamp-provenance", "")
+    return Collection(raw.get("key"), bool(raw.get("paging")), *known)
 
 
 def _success(raw: dict[str, Any]) -> tuple[int, Schema | None]:

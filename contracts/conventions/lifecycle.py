@@ -197,6 +197,10 @@ for _requirement in ("LIFE-01", "LIFE-02", "LIFE-03", "LIFE-04", "LIFE-06"):
 # --- GET changes nothing --------------------------------------------------------------------------------------------
 
 
+_AGAIN = 5  # readings that have to change something, each of them
+_OTHERS = 3  # records that have to be another after their first reading, each of them
+
+
 def _witness(s: Subject) -> Call | None:
     """Another operation that shows the records which the read brings: the list of what is read, a record of what is
     listed."""
@@ -289,8 +293,50 @@ def _confirmed(s: Subject, look: Call, before: Any, after: Any, what: str, asked
             raise Moved(f"what {look.operation.id} shows")
     if by_itself:
         raise NotExercised(f"what {look.operation.id} answers changes by itself from one call to the next")
+    if not _every_time(s, look, asked):
+        raise Moved(f"what {look.operation.id} shows")
     error = Broken(f"reading changed what {look.operation.id} shows: {what}", exchange, describe(*asked.query))
     # A record of theirs may be gone: a list shows whether there is anybody.
     gone = s.operation.action == LIST and isinstance(after, tuple) and after[0] == 404
     error.doubtful = s.bench.others_known or (gone and s.bench.others_at_work(s.call()))
     raise error
+
+
+def _every_time(s: Subject, look: Call, asked: Call) -> bool:
+    """Whether the reading changes something again, each time on the same record or once on every other one: somebody
+    who edits a record in between does not come with every reading."""
+    if all(_changes(s, look, asked) for _ in range(_AGAIN)):
+        return True
+    fresh = _other_records(s, asked) if s.operation.action == READ else []
+    return bool(fresh) and all(_changes_once(s, call) for call in fresh)
+
+
+def _other_records(s: Subject, asked: Call) -> list[Call]:
+    """The reading of a few other records of the list, as it was asked."""
+    listing = s.session.contract.by_action(s.operation.entity, LIST)
+    parameter = s.operation.path_parameters[-1] if s.operation.path_parameters else None
+    if listing is None or parameter is None or any(p.name not in asked.path for p in listing.path_parameters):
+        return []
+    look = Call(listing, {p.name: asked.path[p.name] for p in listing.path_parameters})
+    rows = rows_of(listing, s.session.read_again(look, s.session.admin)) or []
+    values = [str(r[parameter.field]) for r in rows if isinstance(r, dict) and r.get(parameter.field) is not None]
+    return [asked.at(**{parameter.name: v}) for v in values if v != asked.path[parameter.name]][:_OTHERS]
+
+
+def _changes_once(s: Subject, call: Call) -> bool:
+    """Whether a record is another after its first reading, and stays so."""
+    first, second, third = (
+        _state(s.session.contract, s.session.read_again(call, s.session.admin), call.operation) for _ in range(3)
+    )
+    return bool(_difference(first, second)) and not _difference(second, third)
+
+
+def _changes(s: Subject, look: Call, asked: Call) -> bool:
+    """Whether what a look shows is the same twice, and another after the reading."""
+    contract, admin = s.session.contract, s.session.admin
+    first, before = (_state(contract, s.session.read_again(look, admin), look.operation) for _ in range(2))
+    if _difference(first, before):
+        return False
+    for reading in dict.fromkeys((asked.query, s.call().query)):
+        s.session.read_again(Call(asked.operation, asked.path, reading), admin)
+    return bool(_difference(before, _state(contract, s.session.read_again(look, admin), look.operation)))

@@ -12,7 +12,7 @@ from cdp.http import Exchange
 from cdp.texts import timestamp
 from contracts.applicability import FILTERS
 from contracts.calls import Call
-from contracts.checks import Broken, Moved, NotExercised
+from contracts.checks import Broken, Moved, NotExercised, Unconfirmed
 from contracts.observing import canonical, identity, rows_of
 from contracts.subject import Subject
 
@@ -21,6 +21,7 @@ REFERENCE_PAGE = 100
 _OTHERWISE = {"limit": 2, "offset": 1, "load_full_structure": 1}
 # What a browser, an old client or a spreadsheet asks for; and all of them in one.
 ANY_BUT_JSON = "text/html, application/xml;q=0.9, text/csv;q=0.8"
+_CHANGED = "the collection changed while it was read; a quieter target would make it checkable"
 ACCEPTS = ("text/html", "application/xml", "text/csv", "image/png, text/html;q=0.9")
 
 
@@ -45,6 +46,8 @@ def page(s: Subject, *query: tuple[str, Any], base: Call | None = None) -> Page:
 
 
 def as_page(s: Subject, exchange: Exchange, example: str) -> Page:
+    """The page in an answer. Where the operation or its key is not documented, a list under another key is none of the
+    target's faults."""
     collection = s.operation.collection
     assert collection is not None
     if exchange.refused_access:
@@ -53,9 +56,22 @@ def as_page(s: Subject, exchange: Exchange, example: str) -> Page:
     records = body if collection.key is None else body.get(collection.key) if isinstance(body, dict) else None
     if not exchange.ok or not isinstance(records, list):
         where = f"under {collection.key}" if collection.key else "as an array"
-        raise Broken(f"a valid list request got {exchange.outcome()} without a list {where}", exchange, example)
+        sentence = f"a valid list request got {exchange.outcome()} without a list {where}"
+        provenance = s.operation.provenance
+        found = _elsewhere(body) if exchange.ok and provenance != "documented" else None
+        if found is not None:
+            raise Unconfirmed(f"{sentence}, which is only {provenance}; one stands {found}")
+        raise Broken(sentence, exchange, example, softly=provenance == "assumed")
     settings = body.get("selection_settings") if isinstance(body, dict) else None
     return Page(records, settings if isinstance(settings, dict) else None, exchange)
+
+
+def _elsewhere(body: Any) -> str | None:
+    """Where else in a body a list of records stands, in words."""
+    if isinstance(body, list):
+        return "for itself"
+    names = [name for name, value in body.items() if isinstance(value, list)] if isinstance(body, dict) else []
+    return f"under {names[0]}" if names else None
 
 
 def asked_again(s: Subject) -> Exchange:
@@ -140,7 +156,7 @@ def walk(s: Subject, step: int = REFERENCE_PAGE, base: Call | None = None, *, co
     """Read a collection page by page, up to the profile's window.
 
     A page that is not full need not be the last, because a server may cut the limit: `confirm` asks for what comes
-    behind it.
+    behind it. Where there is no offset, the walk ends with the first page.
     """
     window = s.session.profile.window
     offset = s.operation.query("offset") is not None
@@ -158,7 +174,7 @@ def walk(s: Subject, step: int = REFERENCE_PAGE, base: Call | None = None, *, co
             if not (confirm and offset and records and len(records) < window and _more(s, step, base, records)):
                 return Walk(records, True, found.exchange, short, first)
             short = short or found
-        if len(records) >= window:
+        if len(records) >= window or not offset:
             return Walk(records, False, found.exchange, short, first)
 
 
@@ -185,11 +201,29 @@ def still(s: Subject, reference: Walk, error: Broken, *beside: Exchange) -> Exce
     `beside`: answers that it rests on, beside the walk and the error's own."""
     before = reference.records[: reference.first]
     again = s.session.send(list_call(s).asking(("limit", REFERENCE_PAGE)), s.caller())
-    if again.ok and (now := as_page(s, again, "").records) != before:
-        if s.bench.may_be_others(before, now):
+    now = as_page(s, again, "").records if again.ok else before
+    if now != before:
+        if s.bench.may_be_edits(before, now):
             return Moved()
-        return NotExercised("the collection changed while it was read; a quieter target would make it checkable")
+        return NotExercised(_CHANGED)
+    if _moved_behind(s, reference):
+        return Moved()
     return _doubted(s, error, beside)
+
+
+def _moved_behind(s: Subject, reference: Walk) -> bool:
+    """Whether other people have changed what comes behind the first page of a walk since."""
+    before = reference.records[reference.first :]
+    now: list[Any] = []
+    while before and len(now) < len(before):
+        query = (("limit", REFERENCE_PAGE), ("offset", reference.first + len(now)))
+        found = s.session.send(list_call(s).asking(*query), s.caller())
+        rows = rows_of(s.operation, found)
+        if not rows:
+            break
+        now += rows
+    now = now[: len(before)]
+    return now != before and s.bench.may_be_edits(before, now)
 
 
 def differs(s: Subject, reference: Walk, sentence: str, exchange: Exchange, example: str, *beside: Exchange) -> None:
@@ -211,11 +245,18 @@ def _doubted(s: Subject, error: Broken, beside: tuple[Exchange, ...] = ()) -> Ex
 
 def _comes_again(s: Subject, answer: Exchange) -> bool:
     """Whether the list answers the same when it is asked the same."""
+    again = _same_again(s, answer)
+    return again is None or again == rows_of(s.operation, answer)
+
+
+def _same_again(s: Subject, answer: Exchange) -> list[Any] | None:
+    """What the list answers when it is asked for an answer of its own again; None where that is none of a list."""
     rows, asked, call = rows_of(s.operation, answer), urlsplit(answer.url), list_call(s)
     if rows is None or urlsplit(call.url(s.session.target)).path != asked.path:
-        return True
+        return None
     call = replace(call, query=tuple(parse_qsl(asked.query, keep_blank_values=True)))
-    return rows_of(s.operation, s.session.send(call, s.caller())) == rows
+    found = rows_of(s.operation, s.session.send(call, s.caller()))
+    return [] if found is None else found
 
 
 def held_still(s: Subject, reference: Walk) -> None:
@@ -228,13 +269,17 @@ def held_still(s: Subject, reference: Walk) -> None:
 
 
 def settled(s: Subject, before: list[Any], error: Broken, *query: tuple[str, Any]) -> Exception:
-    """The verdict on a difference from records that were read earlier: other people's doing, if the same request shows
-    some now, and others are seen at work; else the error."""
+    """The verdict on a difference between records that were read earlier and the error's answer: other people's doing,
+    if one of the two does not come again; else the error."""
     again = s.session.send(list_call(s).asking(*query), s.caller())
     now = as_page(s, again, "").records if again.ok else before
-    if now != before and s.bench.may_be_others(before, now) and s.bench.others_at_work(list_call(s)):
+    pairs = [(before, now)]
+    if error.exchange is not None and (then := _same_again(s, error.exchange)) is not None:
+        pairs.append((rows_of(s.operation, error.exchange) or [], then))
+    moved = [pair for pair in pairs if pair[0] != pair[1]]
+    if any(s.bench.may_be_edits(*pair) for pair in moved):
         return Moved()
-    return _doubted(s, error)
+    return NotExercised(_CHANGED) if moved else _doubted(s, error)
 
 
 def times_of(records: list[Any], field: str) -> list[datetime]:

@@ -24,6 +24,7 @@ from instance.awkward.codes import Codes
 from instance.awkward.cold import Cold
 from instance.awkward.companions import Companions
 from instance.awkward.deflate import Deflate
+from instance.awkward.edits import Edits
 from instance.awkward.empty import Empty
 from instance.awkward.error_texts import ErrorTexts
 from instance.awkward.escapes import Escapes
@@ -61,7 +62,7 @@ KINDS: dict[str, type[Kind]] = {
     kind.name: kind
     for kind in (
         *(LargeIds, RandomIds, Bare, Single, Empty, Texts, Roles, Big, Skew, Ties),
-        *(Latency, Cold, Busy, NotAcceptable, Browsers, Codes, LimitCap, Others, Tokens, Jwt),
+        *(Latency, Cold, Busy, NotAcceptable, Browsers, Codes, LimitCap, Others, Edits, Tokens, Jwt),
         *(Companions, Fields, Problems, ErrorTexts, Absent, Fractions, KeyOrder, Whitespace, Escapes),
         *(Charset, ExtraHeaders, ManyHeaders, Deflate, GzipAnswers, Chunked, Close),
         *(HeaderCase, StatusLine, Interim, Fragments, Idle),

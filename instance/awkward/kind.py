@@ -30,6 +30,7 @@ class Settings:
     busy_every: int = 200
     close_every: int = 1
     others_every: int = 4
+    edits_every: int = 8
     token_s: int = 300
     big: int = 100_000
     cold_ms: int = 3000

@@ -45,6 +45,11 @@ def paged(o: Operation, c: Contract) -> bool:
     return o.collection is not None and o.collection.paging
 
 
+def dated(o: Operation, c: Contract) -> bool:
+    """It is not only assumed which timestamp the list goes by."""
+    return o.collection is not None and o.collection.timestamp_provenance not in ("", "assumed")
+
+
 def ordered(o: Operation, c: Contract) -> bool:
     return o.collection is not None and "order_by" in o.query_parameters
 

@@ -94,13 +94,14 @@ broken(
 broken(
     "sorted-by-change",
     "records come by their last change, not by their creation",
-    LISTS,
+    "list_tags list_sources",
     "ORDER-02",
     arranging(
         lambda found, r: sorted(found, key=lambda x: str(x.get("modified")), reverse=True) if by_default(r) else found
     ),
     "ORDER-01 ORDER-03 PAGE-03 PAGE-04 PAGE-06 LIFE-02",
-    fits=fitting.every(fitting.paged, fitting.records_with("modified"), fitting.records_with("created")),
+    # Where creation is only assumed to be what a list goes by, it may as well be the last change.
+    fits=fitting.every(fitting.paged, fitting.dated, fitting.records_with("modified"), fitting.records_with("created")),
     least=21,
     profile="release",  # a change has to come a second after the newest record was made
 )
