@@ -73,6 +73,8 @@ def _fields(s: Subject) -> list[str]:
     if s.session.profile.list_forms == 1:
         return s.forms(telling or others)
     fields = [*(s.forms(telling) if telling else ()), *(s.forms(others) if others else ())][:6]
+    # What clients sort by most is never left out.
+    fields += [name for name in ("created", "id") if name in (*telling, *others) and name not in fields][:1]
     # Sorting numbers as texts shows on numbers of different lengths alone.
     return fields if not numbers or set(numbers) & set(fields) else [*fields, numbers[0]]
 
