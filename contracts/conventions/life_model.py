@@ -128,7 +128,7 @@ def _text(value: Any) -> str:
 def same(sent: Any, got: Any) -> bool:
     """Whether a value came back as it was sent: an id may come as a number or a text, JSON as text or decoded, a time
     in any form."""
-    if sent == got or (not isinstance(sent, dict | list | bool) and str(sent) == str(got)):
+    if sent == got or (not isinstance(sent, dict | list | bool | None) and str(sent) == str(got)):
         return True
     if isinstance(sent, str) != isinstance(got, str):
         text, value = (sent, got) if isinstance(sent, str) else (got, sent)

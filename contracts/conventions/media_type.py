@@ -19,6 +19,7 @@ from contracts.applicability import text_fields
 from contracts.books import recognise_path
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.encoding import names_its_encoding
 from contracts.conventions.harmless import invalid_body
 from contracts.conventions.listing import ACCEPTS, ANY_BUT_JSON, asked_again
 from contracts.exploration import heed
@@ -76,6 +77,7 @@ def bodies_are_strict_json(s: Subject) -> None:
             problem = "more values than can be decoded" if exchange.overfull else strictness(exchange.body)
             require(not problem, f"the body with status {exchange.status} is no strict JSON: {problem}", exchange)
             s.exercised()
+    names_its_encoding(s)
     _needing_evidence(s, "no answer with a JSON body was seen")
 
 
