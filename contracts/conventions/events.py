@@ -38,6 +38,9 @@ PAYLOADS: tuple[dict[str, Any], ...] = (
     {"inside": {"none": None, "no": False, "zero": 0, "": "", "list": [None, {}, [], {"none": None}]}},
     {"deep": [[[[{"a": [{"b": {}}, [], ""]}]]]], "": "", "id": "own", "payload": {"payload": "{}"}, "a.b": {"$c": 1}},
     {"lines": 'a,b\r\n"c";d\ttab\n', "blank": " ", "number as text": "007", "1": 1},
+    # Texts that libraries take for times and numbers, and write anew.
+    {"iso": "2024-05-17T10:00:00Z", "times": ["2024-05-17T12:00:00.000+02:00", "2024-05-17", "12:30"], "power": "1e5"},
+    {"price": "12.50", "yes": "true", "address": "https://example.com/a%20b?c=1&d=%C5%BE", "base64": "Zm9v/+8="},
     {"long": "long text, " * 300},
     {"Case": 1, "case": 2, " blanks ": 3, "long fraction": 0.123456789, "a": {"b": {"c": {"d": "deep"}}}},
 )

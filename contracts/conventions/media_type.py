@@ -22,6 +22,7 @@ from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.encoding import names_its_encoding
 from contracts.conventions.harmless import invalid_body
 from contracts.conventions.listing import ACCEPTS, ANY_BUT_JSON, asked_again
+from contracts.conventions.ordinary_clients import ordinary_clients
 from contracts.exploration import heed
 from contracts.finding import Unavailable
 from contracts.observing import record_of
@@ -190,6 +191,7 @@ def accept_headers(s: Subject) -> None:
         shown = exchange.headers.get("Content-Type") or "no media type"
         require(fine, f"Accept: {accept} got {exchange.outcome()} with {shown}", exchange, f"Accept: {accept}")
         s.exercised()
+    ordinary_clients(s)
 
 
 @check("MEDIA-06")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
+import re
+from collections.abc import Callable
+from typing import Any
+
 from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.codes import detail, instead
+from instance.faults.events import event, in_payload
+from instance.faults.intake import shown
 from instance.faults.life import acting
 from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, refusal
-from instance.faults.values import stored, takes
+from instance.faults.values import stored, takes, written
 from instance.schemas import Schema
 
 # --- LIFE: a step of a record's life brings the server down --------------------------------------------------------
@@ -89,6 +96,82 @@ def nullable_text(schema: Schema, c: Contract) -> bool:
     return c.book.nullable(schema) and c.book.kind(schema) == "string" and not {"enum", "format"} & set(schema)
 
 
+# --- LIFE: what stands inside -----------------------------------------------------------------------------------------
+
+
+def inside(name: str, schema: Schema, c: Contract) -> bool:
+    """An object with a form of its own: conditions, a definition, settings."""
+    return c.book.kind(schema) == "object" and bool(c.book.properties(schema))
+
+
+def without_objects(action: str, instead_of_one: dict[str, object] | None = None) -> Alteration:
+    """What an action sends of objects is dropped: the columns of scalars are stored, those of JSON forgotten."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        body, operation = request.json, request.operation
+        schema = operation.body_schema if operation is not None else None
+        if acting(request) != action or not isinstance(body, dict) or schema is None:
+            return await world.forward(request)
+        book = world.store.contract.book
+        inner = {n for n, s in book.properties(schema).items() if inside(n, s, world.store.contract)} & set(body)
+        kept = {
+            n: instead_of_one if n in inner else v
+            for n, v in body.items()
+            if n not in inner or instead_of_one is not None
+        }
+        return await written(request, world, kept) if inner else await world.forward(request)
+
+    return alter
+
+
+broken(
+    "inside-is-not-changed",
+    "a change of an object (settings, a definition) is acknowledged and dropped",
+    "update_segment update_event",
+    "LIFE-03",
+    without_objects("update"),
+    also="MEDIA-06 CODE-05",
+    fits=fitting.every(takes(inside, "update"), fitting.seen_alone),
+    source="CWE-684 (a column of JSON that is not marked as changed, as in ORMs)",
+)
+broken(
+    "inside-is-not-created",
+    "an object that a create sends and may leave out (settings) is dropped",
+    "create_segment",
+    "LIFE-01",
+    without_objects("create", {}),
+    also="LIFE-03 MEDIA-06 CODE-05",
+    fits=takes(lambda n, s, c: inside(n, s, c) and n == "settings", "create"),
+    source="API3:2023 (a list of allowed fields that lacks one)",
+)
+
+
+def a_flag_in_numbers(name: str, schema: Schema, c: Contract) -> bool:
+    """0 or 1, and nothing must be sent."""
+    return c.book.enum(schema) == [0, 1] and name != "deleted"
+
+
+async def flags_off(request: Request, world: World) -> Answer:
+    body, operation = request.json, request.operation
+    if acting(request) != "create" or not isinstance(body, dict) or operation is None or operation.body_schema is None:
+        return await world.forward(request)
+    book = world.store.contract.book
+    known = {n for n, s in book.properties(operation.body_schema).items() if book.enum(s) == [0, 1]}
+    return await written(request, world, {n: 0 if n in known and v == 1 else v for n, v in body.items()})
+
+
+broken(
+    "flags-of-creates-are-off",
+    "a flag in numbers is off at first, whatever is sent",
+    "create_attribute create_event",
+    "LIFE-01",
+    flags_off,
+    also="LIFE-03 MEDIA-06",
+    fits=takes(a_flag_in_numbers, "create"),
+    source="CWE-1188 Initialization of a Resource with an Insecure Default",
+)
+
+
 # --- MEDIA ----------------------------------------------------------------------------------------------------------
 
 
@@ -108,6 +191,97 @@ for _charset in ("iso-8859-1", '"windows-1250"'):
         fits=lambda o, c: True,
         source="RFC 8259 section 8.1; CWE-838 Inappropriate Encoding for Output Context",
     )
+
+
+def asking(named: bytes, wanted: Callable[[bytes | None], bool], answered: Callable[[Answer], Answer]) -> Alteration:
+    """Who asks in a certain way gets something else."""
+
+    async def alter(request: Request, world: World) -> Answer:
+        answer = await world.forward(request)
+        return answered(answer) if answer.ok and answer.body and wanted(request.header(named)) else answer
+
+    return alter
+
+
+def twice_packed(answer: Answer) -> Answer:
+    """Packed by the application and by the proxy, announced once."""
+    packed = gzip.compress(gzip.compress(answer.body, mtime=0), mtime=0)
+    return Answer(answer.status, (*answer.headers, ("content-encoding", "gzip")), packed)
+
+
+def packed_in_silence(answer: Answer) -> Answer:
+    return Answer(answer.status, answer.headers, gzip.compress(answer.body, mtime=0))
+
+
+def ordinary(name: str, what: str, alter: Alteration) -> None:
+    broken(
+        name,
+        what,
+        "get_tag list_tags get_user",
+        "MEDIA-05",
+        alter,
+        "MEDIA-01 MEDIA-02 SHAPE-01",
+        fits=fitting.acting("read", "list"),
+        profile="release",
+        source="RFC 9110 sections 12.5.1 and 12.5.3",
+    )
+
+
+ordinary(
+    "xml-for-anything",
+    "who accepts anything (*/*) gets XML",
+    asking(b"accept", lambda v: v == b"*/*", lambda a: a.typed("application/xml", b"<tag/>")),
+)
+ordinary(
+    "csv-without-accept",
+    "who does not say what he accepts gets CSV",
+    asking(b"accept", lambda v: v is None, lambda a: a.typed("text/csv", b"id,name")),
+)
+ordinary(
+    "packed-twice",
+    "who takes gzip gets it twice, announced once",
+    asking(b"accept-encoding", lambda v: b"gzip" in (v or b""), twice_packed),
+)
+ordinary(
+    "packed-in-silence",
+    "who takes gzip gets it without a Content-Encoding",
+    asking(b"accept-encoding", lambda v: b"gzip" in (v or b""), packed_in_silence),
+)
+
+
+# --- SHAPE-01: bodies -------------------------------------------------------------------------------------------------
+
+
+broken(
+    "empty-success",
+    "a success has no body",
+    "get_auth_options",
+    "SHAPE-01",
+    instead(lambda r, a: a.status == 200, lambda a: Answer(200)),
+    "SHAPE-02 MEDIA-05 AUTH-09 CODE-02 STRUCT-01 STRUCT-02 LIFE-05 MEDIA-01 MEDIA-02",
+    fits=fitting.only(
+        "get_auth_options", "count_customers", "get_customer_last_update", "get_email_subscription_status"
+    ),
+    source="CWE-684 Incorrect Provision of Specified Functionality (an answer that is not written)",
+)
+broken(
+    "password-hash-shown",
+    "users are answered with the hash of their password",
+    "get_user list_users",
+    "SHAPE-01",
+    shown(lambda x: {**x, "password_hash": "$2b$12$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"}),
+    fits=fitting.records_with("email"),
+    source="CWE-200 Exposure of Sensitive Information; API3:2023 (excessive data)",
+)
+broken(
+    "salt-shown",
+    "the identity is answered with the salt of its password",
+    "get_user update_user",
+    "SHAPE-01",
+    shown(lambda x: {**x, "salt": "c2FsdHNhbHRzYWx0"}),
+    fits=fitting.records_with("email"),
+    source="CWE-200 Exposure of Sensitive Information; API3:2023 (excessive data)",
+)
 
 
 # --- CODE-07: what is behind ----------------------------------------------------------------------------------------
@@ -142,4 +316,25 @@ broken(
     ),
     fits=fitting.refusing_something,
     source="CWE-489 Active Debug Code; CWE-209",
+)
+
+
+# --- EVENT-02 -------------------------------------------------------------------------------------------------------
+
+
+def written_anew(value: Any) -> Any:
+    """A time in a text, as a library writes it that took it for one."""
+    found = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)", str(value))
+    return f"{found[2]}/{found[3]}/{found[1]} {found[4]}" if found and isinstance(value, str) else value
+
+
+event(
+    "dates-in-payloads-written-anew",
+    "texts of a payload that look like times are written anew",
+    in_payload(written_anew),
+)
+event(
+    "powers-in-payloads-become-numbers",
+    "texts of a payload that look like numbers with an exponent become numbers",
+    in_payload(lambda v: float(v) if isinstance(v, str) and re.fullmatch(r"\d+e\d+", v) else v),
 )
