@@ -16,6 +16,9 @@ from contracts.checks import NotExercised, check
 from contracts.conventions.disclosure import internals
 from contracts.conventions.harmless import unknown_id
 from contracts.conventions.life_model import MARK
+from contracts.conventions.numeric_ids import beyond_columns
+from contracts.conventions.raw_queries import raw_queries
+from contracts.conventions.repeated import same_again
 from contracts.exploration import heed, judge_method
 from contracts.finding import Unavailable
 from contracts.observing import record_of
@@ -53,6 +56,8 @@ def never_a_server_error(s: Subject) -> None:
         _alive(s.session.send(_touching_call(s).sending({}), s.session.admin))
     if s.operation.action in ("create", "update") and not s.quick:
         _odd_values(s)
+    if not s.quick:
+        raw_queries(s)
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
         s.exercised()
@@ -135,6 +140,7 @@ def documented_success(s: Subject) -> None:
         exchange,
     )
     s.exercised()
+    same_again(s)
     heed(s)
 
 
@@ -165,6 +171,8 @@ def unknown_ids(s: Subject) -> None:
                 value,
             )
             s.exercised()
+    if not s.quick:
+        beyond_columns(s, call)
     heed(s)
 
 

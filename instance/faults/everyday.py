@@ -12,7 +12,7 @@ from instance.faults import fitting
 from instance.faults.codes import detail, instead
 from instance.faults.events import event, in_payload
 from instance.faults.intake import shown
-from instance.faults.life import acting
+from instance.faults.life import acting, alone, item
 from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, refusal
 from instance.faults.values import stored, takes, written
 from instance.schemas import Schema
@@ -338,3 +338,64 @@ event(
     "texts of a payload that look like numbers with an exponent become numbers",
     in_payload(lambda v: float(v) if isinstance(v, str) and re.fullmatch(r"\d+e\d+", v) else v),
 )
+
+
+# --- CODE-01 to CODE-03 -----------------------------------------------------------------------------------------------
+
+
+@breaks(
+    "unchanged-is-not-found",
+    "a change that changes nothing is 404: the rows that a statement changed are counted",
+    "update_tag update_report update_feed",
+    "CODE-02",
+    also="LIFE-03 CODE-01 MEDIA-06 ORDER-02 LIFE-06",
+    fits=fitting.every(fitting.acting("update"), fitting.seen_alone),
+    source="MySQL manual, mysql_affected_rows() (rows actually changed); CWE-252 Unchecked Return Value",
+)
+async def unchanged_is_not_found(request: Request, world: World) -> Answer:
+    body = request.json
+    if acting(request) != "update" or not isinstance(body, dict) or not body:
+        return await world.forward(request)
+    seen = await world.forward(alone(request))
+    before = item(request, seen) if seen.ok else {}
+    answer = await world.forward(request)
+    alike = all(name in before and before[name] == value for name, value in body.items())
+    return refusal(404) if answer.ok and alike else answer
+
+
+broken(
+    "id-beyond-32-bits-is-500",
+    "an id beyond 32 bits does not fit the column, and is a 500",
+    "get_tag get_report update_tag",
+    "CODE-03",
+    instead(
+        lambda r, a: a.status == 404 and bool(r.ids) and r.ids[-1].isdigit() and 2**31 <= int(r.ids[-1]) < 2**63,
+        lambda a: refusal(500),
+    ),
+    "CODE-01",
+    fits=fitting.numbered,
+    profile="release",
+    source="CWE-190 Integer Overflow; PostgreSQL manual, Numeric Types (integer out of range)",
+)
+
+
+def raw_byte(name: str, what: str, raw: bytes) -> None:
+    async def alter(request: Request, world: World) -> Answer:
+        found = raw in (request.raw_query or b"").lower()
+        return refusal(500) if found else await world.forward(request)
+
+    broken(
+        name,
+        what,
+        "list_tags list_segments",
+        "CODE-01",
+        alter,
+        "CODE-02",
+        fits=lambda o, c: any(n in o.query_parameters for n in ("name_filter", "searched_text", "search_text")),
+        profile="release",
+        source="CWE-172 Encoding Error",
+    )
+
+
+raw_byte("nul-in-a-query-is-500", "U+0000 in a filter breaks the statement", b"%00")
+raw_byte("no-utf-8-in-a-query-is-500", "a byte in a query that UTF-8 does not have is a 500", b"%ff")
