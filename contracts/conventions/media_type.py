@@ -22,6 +22,7 @@ from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.encoding import names_its_encoding
 from contracts.conventions.harmless import invalid_body
 from contracts.conventions.listing import ACCEPTS, ANY_BUT_JSON, asked_again
+from contracts.conventions.marked_up import marked_up
 from contracts.conventions.ordinary_clients import ordinary_clients
 from contracts.exploration import heed
 from contracts.finding import Unavailable
@@ -243,6 +244,7 @@ def text_survives(s: Subject) -> None:
 
     trimmed: Broken | None = None
     attempts: list[Callable[[], None]] = [*(partial(rule, text) for text in s.forms(TRICKY)), others, long_ones]
+    attempts.append(partial(marked_up, s, fields, written, partial(_came_back, s, call)))
     for attempt in attempts:
         try:
             attempt()

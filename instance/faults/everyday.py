@@ -319,6 +319,36 @@ broken(
 )
 
 
+# --- MEDIA-06: templates ----------------------------------------------------------------------------------------------
+
+
+def a_template(name: str, schema: Schema, c: Contract) -> bool:
+    """A text that is sent to customers."""
+    told = c.book.kind(schema) == "string" and not {"enum", "format", "contentMediaType"} & set(schema)
+    return told and bool(re.search(r"(^|_)(content|body)_|_template$|(^|_)html($|_)", name))
+
+
+def cleaned(name: str, what: str, pattern: str) -> None:
+    def clean(body: dict[str, Any]) -> dict[str, Any]:
+        return {n: re.sub(pattern, "", v, flags=re.S) if isinstance(v, str) else v for n, v in body.items()}
+
+    broken(
+        name,
+        what,
+        "create_email update_email_template",
+        "MEDIA-06",
+        stored(clean),
+        "LIFE-01 LIFE-03",
+        fits=takes(a_template, "create", "update"),
+        source="CWE-116 Improper Encoding or Escaping of Output (input is cleaned in its place)",
+    )
+
+
+cleaned("scripts-cleaned", "scripts and handlers are taken out of texts", r"<script.*?</script>| on\w+=\"[^\"]*\"")
+cleaned("comments-cleaned", "comments of HTML are taken out of texts, those for a mail program too", r"<!--.*?-->")
+cleaned("placeholders-emptied", "unknown placeholders in texts are filled with nothing", r"\{\{.*?\}\}")
+
+
 # --- EVENT-02 -------------------------------------------------------------------------------------------------------
 
 
