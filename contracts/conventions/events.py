@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cdp.http import Exchange
 from cdp.texts import timestamp
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.two_kinds import two_kinds
 from contracts.ingestion import Events, Row, events_of
 from contracts.observing import canonical
 from contracts.subject import Subject, require
@@ -159,6 +160,10 @@ def read_back_once_and_unchanged(s: Subject) -> None:
 
     rule(list(PAYLOADS))
     _side_by_side(s)
+    mixed = two_kinds(s, events)
+    if mixed is not None:
+        _unchanged(events, *mixed, "events of two kinds in one batch")
+        s.exercised(len(mixed[0]))
     if not s.quick:
         rule([{"number": number} for number in range(LARGE_BATCH)])
         s.for_all(st.lists(_payloads(), min_size=1, max_size=3), rule, max(_FEWEST, s.session.profile.examples))

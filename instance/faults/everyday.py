@@ -11,7 +11,7 @@ from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.codes import detail, instead
 from instance.faults.events import event, in_payload
-from instance.faults.intake import shown
+from instance.faults.intake import of_the_first, shown
 from instance.faults.life import acting, alone, item
 from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, refusal
 from instance.faults.values import stored, takes, written
@@ -362,6 +362,16 @@ event(
     "dates-in-payloads-written-anew",
     "texts of a payload that look like times are written anew",
     in_payload(written_anew),
+)
+event(
+    "kinds-of-the-first",
+    "all events of a batch get the source, type and version of the first",
+    of_the_first("source_id", "type", "version"),
+)
+event(
+    "types-of-the-last",
+    "all events of a batch get the type of the last",
+    lambda found: [{**row, "type": found[-1].get("type", row.get("type"))} for row in found][:-1] + found[-1:],
 )
 event(
     "powers-in-payloads-become-numbers",
