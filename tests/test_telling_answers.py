@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from cdp.http import DROPPED, Exchange
+from cdp.http import Exchange
 from contracts.conventions.breakdown import broken_down
 from contracts.conventions.disclosure import internals
 from contracts.conventions.encoding import another_encoding
@@ -80,11 +80,9 @@ def test_a_header_may_tell_of_an_exception() -> None:
     assert "X-Debug-Exception" in internals(answer(X_Debug_Exception="No route"))
 
 
-def test_a_server_error_and_a_cut_connection_are_breakdowns() -> None:
-    cut = answer(status=0)
-    cut.failure = DROPPED
-    assert broken_down(answer(status=500)) == "500" and "dropped" in broken_down(cut)
-    assert not any(broken_down(answer(status=status)) for status in (200, 304, 404, 429))
+def test_a_server_error_is_a_breakdown() -> None:
+    assert broken_down(answer(status=500)) == "500"
+    assert not any(broken_down(answer(status=status)) for status in (0, 200, 304, 404, 429))
 
 
 def test_nothing_is_no_word() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from cdp.http import DROPPED, Exchange
+from cdp.http import Exchange
 
 _SERVER_ERRORS = 500
 
 
 def broken_down(exchange: Exchange) -> str:
-    """How the target broke down, in words; empty when it did not. What is busy (429, 503) is the session's matter."""
-    if exchange.failure == DROPPED:
-        return "no answer, the connection was dropped"
+    """The server error of an answer, in words; empty when it is none. What is busy (429, 503) is the session's matter,
+    and a write that is cut off may have met a connection that was closed for being idle."""
     return str(exchange.status) if exchange.status >= _SERVER_ERRORS else ""

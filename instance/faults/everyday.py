@@ -369,11 +369,6 @@ event(
     of_the_first("source_id", "type", "version"),
 )
 event(
-    "types-of-the-last",
-    "all events of a batch get the type of the last",
-    lambda found: [{**row, "type": found[-1].get("type", row.get("type"))} for row in found][:-1] + found[-1:],
-)
-event(
     "powers-in-payloads-become-numbers",
     "texts of a payload that look like numbers with an exponent become numbers",
     in_payload(lambda v: float(v) if isinstance(v, str) and re.fullmatch(r"\d+e\d+", v) else v),
