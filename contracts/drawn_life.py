@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from contracts.unknown_inputs import Drawn
 
-AVAILABLE, FREED = "ensure_resource_availability", "use_after_free"
+AVAILABLE, FREED, ALIVE = "ensure_resource_availability", "use_after_free", "not_a_server_error"
 
 
 class Send(Protocol):
@@ -86,6 +86,7 @@ class DrawnLife:
             case, exchange = step(self.read, self.drawn.case)
             yield from said(AVAILABLE, case, exchange, self.s.operation)
         freed, exchange = step(self.delete, self.drawn.case)
+        yield from said(ALIVE, freed, exchange, self.delete.operation)
         if not exchange.ok:
             return
         url = self.delete.url(self.s.session.target)

@@ -113,8 +113,8 @@ class Session:
         """Send a call as a caller. Raises TargetLost when there is no answer, Obstacle when the target is gone,
         KeyboardInterrupt when the run is to stop, OutOfTime when its budget is spent.
 
-        `judged`: whether the exchange counts as evidence for the operation's conventions on answers; `kept`: whether it
-        is put on the cassette.
+        `headers`: in place of the usual ones or beside them; None leaves one out. `judged`: whether the exchange counts
+        as evidence for the operation's conventions on answers; `kept`: whether it is put on the cassette.
         """
         operation = call.operation
         self.stop_in_time()
@@ -129,6 +129,7 @@ class Session:
         if call.media_type:
             sent_headers["Content-Type"] = call.media_type
         sent_headers.update(headers or {})
+        sent_headers = {name: value for name, value in sent_headers.items() if value is not None}
         method = method or operation.method
         if (
             operation.id == self.about

@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 
 from cdp.contract import Contract, Operation
 from cdp.http import Exchange
+from contracts.conventions.backends import BACKENDS, told_in_a_header
 
 INTERNALS = {
     "a stack trace": re.compile(
@@ -40,7 +41,9 @@ def internals(exchange: Exchange) -> str:
     """Which kind of internals an answer shows; empty when none. What the request itself held is no disclosure."""
     text = exchange.body[:_LOOKED_THROUGH].decode("utf-8", "replace")
     sent = unquote_plus(exchange.url) + " " + (exchange.request_body or b"").decode("utf-8", "replace")
-    for kind, pattern in INTERNALS.items():
+    if told := told_in_a_header(exchange):
+        return told
+    for kind, pattern in (*INTERNALS.items(), *BACKENDS):
         for found in pattern.finditer(text):
             if found.group(0) not in sent:
                 return f"{kind} ({found.group(0)[:60]})"

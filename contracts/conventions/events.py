@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cdp.http import Exchange
 from cdp.texts import timestamp
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.two_kinds import two_kinds
 from contracts.ingestion import Events, Row, events_of
 from contracts.observing import canonical
 from contracts.subject import Subject, require
@@ -39,6 +40,9 @@ PAYLOADS: tuple[dict[str, Any], ...] = (
     {"inside": {"none": None, "no": False, "zero": 0, "": "", "list": [None, {}, [], {"none": None}]}},
     {"deep": [[[[{"a": [{"b": {}}, [], ""]}]]]], "": "", "id": "own", "payload": {"payload": "{}"}, "a.b": {"$c": 1}},
     {"lines": 'a,b\r\n"c";d\ttab\n', "blank": " ", "number as text": "007", "1": 1},
+    # Texts that libraries take for times and numbers, and write anew.
+    {"iso": "2024-05-17T10:00:00Z", "times": ["2024-05-17T12:00:00.000+02:00", "2024-05-17", "12:30"], "power": "1e5"},
+    {"price": "12.50", "yes": "true", "address": "https://example.com/a%20b?c=1&d=%C5%BE", "base64": "Zm9v/+8="},
     {"long": "long text, " * 300},
     {"Case": 1, "case": 2, " blanks ": 3, "long fraction": 0.123456789, "a": {"b": {"c": {"d": "deep"}}}},
 )
@@ -175,6 +179,10 @@ def read_back_once_and_unchanged(s: Subject) -> None:
 
     rule(list(PAYLOADS))
     _side_by_side(s)
+    mixed = two_kinds(s, events)
+    if mixed is not None:
+        _unchanged(events, *mixed, "events of two kinds in one batch")
+        s.exercised(len(mixed[0]))
     if not s.quick:
         rule([{"number": number} for number in range(LARGE_BATCH)])
         s.for_all(st.lists(_payloads(), min_size=1, max_size=3), rule, max(_FEWEST, s.session.profile.examples))

@@ -14,8 +14,10 @@ from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import NotExercised
 from contracts.conventions.harmless import unknown_id
+from contracts.conventions.inner_values import inner_values
 from contracts.conventions.life_model import (
     CREATE,
+    CREATED,
     DELETE,
     GONE,
     LIST,
@@ -95,7 +97,9 @@ class Life(Watched):
         self.event(kept, CREATE)
 
     def _created_in_full(self) -> OwnRecord | None:
-        for fields in self.values.of_a_create(self.entity[CREATE]):
+        create = self.entity[CREATE]
+        inner = inner_values(self.bench, self.entity, self.values.fields(create))
+        for fields in self.values.of_a_create(create, inner):
             try:
                 own = self.bench.arrangement.create(self.entity.name, fields)
             except Unavailable:
@@ -136,6 +140,28 @@ class Life(Watched):
                 if not same(value, answered[name]) or kept.left_of_before(name, answered[name]):
                     sentence = f"{name} was changed to {value!r:.60}, and the answer shows {answered[name]!r:.60}"
                     self.broken(("LIFE-03", UPDATE), sentence, exchange)
+
+        if pick % 2:
+            self._update_inside(kept)
+
+    def _update_inside(self, kept: Kept) -> None:
+        """Change what stands inside the record, to what stands in others; where all of it is refused, a part of it."""
+        operation = self.entity[UPDATE]
+        now = {name: value for name, value in self._now(kept).items() if name in kept.shown.get(READ, {})}
+        body = inner_values(self.bench, self.entity, self.values.fields(operation), now)
+        for part in (body, dict(list(body.items())[:1])) if len(body) > 1 else (body,):
+            if not part:
+                return
+            exchange = self.send(operation, kept, part)
+            if exchange.ok:
+                before = {name: kept.values[name] for name in part if name in kept.values}
+                kept.values.update(part)
+                self.event(kept, UPDATE, dict.fromkeys(part) | before)
+                self.told[-1] += f" ({', '.join(part)})"
+                # What is worked out from the inside may be another now.
+                stays = {*self.values.fields(operation), CREATED, self.identity()}
+                kept.shown = {way: {n: v for n, v in seen.items() if n in stays} for way, seen in kept.shown.items()}
+                return
 
     def _change_what_is_gone(self, kept: Kept) -> None:
         operation = self.entity[UPDATE]

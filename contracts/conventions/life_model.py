@@ -150,7 +150,7 @@ def same(sent: Any, got: Any) -> bool:
     """Whether a value came back as it was sent: an id may come as a number or a text, JSON as text or decoded, a time
     in any form, an object with more keys than were sent, because a target may fill in what was left out, and an empty
     one as null."""
-    if sent == got or (not isinstance(sent, dict | list | bool) and str(sent) == str(got)):
+    if sent == got or (not isinstance(sent, dict | list | bool | None) and str(sent) == str(got)):
         return True
     if got is None or sent is None:
         return {} in (sent, got)

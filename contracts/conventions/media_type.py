@@ -20,9 +20,12 @@ from contracts.belongings import foreign
 from contracts.books import recognise_path
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.encoding import names_its_encoding
 from contracts.conventions.front_end import by_the_host, needing_the_api
 from contracts.conventions.harmless import invalid_body
 from contracts.conventions.listing import ACCEPTS, ANY_BUT_JSON, asked_again
+from contracts.conventions.marked_up import marked_up
+from contracts.conventions.ordinary_clients import ordinary_clients
 from contracts.exploration import heed
 from contracts.finding import Unavailable
 from contracts.observing import record_of
@@ -79,6 +82,7 @@ def bodies_are_strict_json(s: Subject) -> None:
             problem = "more values than can be decoded" if exchange.overfull else strictness(exchange.body)
             require(not problem, f"the body with status {exchange.status} is no strict JSON: {problem}", exchange)
             s.exercised()
+    names_its_encoding(s)
     _needing_evidence(s, "no answer with a JSON body was seen")
 
 
@@ -195,6 +199,7 @@ def accept_headers(s: Subject) -> None:
             needing_the_api(s, exchange)
         require(fine, f"Accept: {accept} got {exchange.outcome()} with {shown}", exchange, f"Accept: {accept}")
         s.exercised()
+    ordinary_clients(s)
 
 
 @check("MEDIA-06")
@@ -246,6 +251,7 @@ def text_survives(s: Subject) -> None:
 
     trimmed: Broken | None = None
     attempts: list[Callable[[], None]] = [*(partial(rule, text) for text in s.forms(TRICKY)), others, long_ones]
+    attempts.append(partial(marked_up, s, fields, written, partial(_came_back, s, call)))
     for attempt in attempts:
         try:
             attempt()

@@ -9,6 +9,7 @@ from cdp.http import Exchange
 from contracts.answers import fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.bodies import has_its_body, keeps_secrets
 from contracts.conventions.listing import REFERENCE_PAGE
 from contracts.conventions.status_codes import NOWHERE, STEP
 from contracts.exploration import heed
@@ -26,6 +27,9 @@ def conforms_to_schema(s: Subject) -> None:
     for exchange in s.session.seen(s.operation):
         # What comes as no JSON is the matter of MEDIA, what was asked at other paths and by other methods of CODE-04.
         about = exchange.method == s.operation.method and not any(path in exchange.url for path in (NOWHERE, STEP))
+        if about and exchange.ok:
+            has_its_body(s, exchange)
+            keeps_secrets(s, exchange)
         judged = about and exchange.ok and exchange.body and exchange.media_type in ("application/json", "")
         validator = s.bench.validator(s.operation, exchange.status) if judged else None
         if validator is not None:

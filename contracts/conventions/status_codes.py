@@ -17,6 +17,9 @@ from contracts.conventions.disclosure import internals
 from contracts.conventions.front_end import by_the_host, needing_the_api
 from contracts.conventions.harmless import NO_SUCH, touching_call, unknown_id
 from contracts.conventions.life_model import MARK
+from contracts.conventions.numeric_ids import beyond_columns
+from contracts.conventions.raw_queries import raw_queries
+from contracts.conventions.repeated import same_again
 from contracts.exploration import heed, judge_method
 from contracts.finding import Unavailable
 from contracts.subject import Subject, require
@@ -50,6 +53,8 @@ def never_a_server_error(s: Subject) -> None:
         _alive(s.session.send(touching_call(s).sending({}), s.session.admin))
     if s.operation.action in ("create", "update") and not s.quick:
         _odd_values(s)
+    if not s.quick:
+        raw_queries(s)
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
         s.exercised()
@@ -141,6 +146,7 @@ def documented_success(s: Subject) -> None:
         exchange,
     )
     s.exercised()
+    same_again(s)
     heed(s)
 
 
@@ -220,6 +226,8 @@ def unknown_ids(s: Subject) -> None:
                 value,
             )
             s.exercised()
+    if not s.quick:
+        beyond_columns(s, call)
     heed(s)
 
 
