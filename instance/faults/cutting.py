@@ -207,7 +207,8 @@ broken(
 
 def as_many_rows(found: Records, request: Request) -> Records:
     """The records that are there when a join gives one row for each embedded record and limit counts rows."""
-    kept, rows = [], 0
+    kept: Records = []
+    rows = 0
     for record in found:
         lists = [record[key] for key in keys_of(request) if isinstance(record.get(key), list)]
         rows += max([1, *map(len, lists)])

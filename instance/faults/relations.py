@@ -106,8 +106,12 @@ async def unknown_reference_is_500(request: Request, world: World) -> Answer:
     if not isinstance(body, dict) or operation is None or not allowed(request, world):
         return await world.forward(request)
     for name, entity in references(operation, world.store.contract).items():
-        named = body.get(name) if isinstance(body.get(name), list) else [body.get(name)]
-        ids = [id for id in named if isinstance(id, (str, int)) and not isinstance(id, bool)]
+        sent = body.get(name)
+        ids = [
+            id
+            for id in (sent if isinstance(sent, list) else [sent])
+            if isinstance(id, (str, int)) and not isinstance(id, bool)
+        ]
         if any(records.get(world.store, entity, id) is None for id in ids):
             answer = await world.forward(replace(request, body=b"[]"))  # refused for its body alone
             return refusal(500) if answer.status in INVALID else answer
