@@ -301,8 +301,10 @@ def creating(change: Any) -> Alteration:
 
 
 def required_alone(body: Fields, o: Operation, c: Contract) -> Fields:
-    wanted = c.book.required(o.body_schema) if o.body_schema else set()
-    return {name: value for name, value in body.items() if name in wanted}
+    if o.body_schema is None:
+        return body
+    optional = set(c.book.properties(o.body_schema)) - c.book.required(o.body_schema)
+    return {name: value for name, value in body.items() if name not in optional}
 
 
 def shown_and_optional(o: Operation, c: Contract) -> bool:
