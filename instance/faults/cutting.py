@@ -30,8 +30,8 @@ def timestamp_of(request: Request) -> str:
 
 
 def deletable_from(o: Operation, c: Contract) -> bool:
-    """Its records can be deleted, and lie below no other."""
-    return o.entity is not None and fitting.at_the_top(o, c) and bool(c.of_entity(o.entity, "delete"))
+    """Its living records can be deleted, and lie below no other."""
+    return o.action == "list" and fitting.at_the_top(o, c) and bool(c.of_entity(str(o.entity), "delete"))
 
 
 @breaks(

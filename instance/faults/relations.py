@@ -140,16 +140,16 @@ async def taken_id_is_500(request: Request, world: World) -> Answer:
 
 
 def named_by_text(o: Operation, c: Contract) -> bool:
-    """The last id of its path is a text, and that of a stored record of its own."""
-    if not o.path_parameters or not fitting.ends_in_id(o, c) or o.entity not in c.entities:
-        return False
-    return o.path_parameters[-1].kind == "string" and o.path_parameters[-1].entity == o.entity
+    """The last id of its path is a text that who creates a record has chosen. (A UUID has no case of its own.)"""
+    return fitting.ends_in_id(o, c) and any(
+        fitting.body_with("id", required=True)(other, c) for other in c.of_entity(str(o.entity), "create")
+    )
 
 
 @breaks(
     "text-ids-without-case",
     "ids that are texts are compared without case, as MySQL does by default",
-    "get_email get_source",
+    "get_source get_attribute",
     "CODE-03",
     also="CODE-01",
     fits=fitting.every(fitting.acting("read"), named_by_text),
