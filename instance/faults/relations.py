@@ -141,9 +141,10 @@ async def taken_id_is_500(request: Request, world: World) -> Answer:
 
 def named_by_text(o: Operation, c: Contract) -> bool:
     """The last id of its path is a text that who creates a record has chosen. (A UUID has no case of its own.)"""
-    return fitting.ends_in_id(o, c) and any(
-        fitting.body_with("id", required=True)(other, c) for other in c.of_entity(str(o.entity), "create")
-    )
+    for other in c.of_entity(str(o.entity), "create") if fitting.ends_in_id(o, c) else ():
+        if fitting.body_with("id", required=True)(other, c) and other.body_schema is not None:
+            return c.book.resolve(c.book.properties(other.body_schema)["id"]).get("format") != "uuid"
+    return False
 
 
 @breaks(
@@ -325,7 +326,7 @@ broken(
     "create_report create_feed",
     "LIFE-01",
     creating(required_alone),
-    also="LIFE-03 MEDIA-06",
+    also="LIFE-03 MEDIA-06 CODE-05",
     fits=shown_and_optional,
     source="CWE-684; Rails guide, Strong Parameters: what is not permitted is left out",
 )
