@@ -21,6 +21,7 @@ _LARGEST = 20_000  # characters of a value that is copied
 _OUTWARD = re.compile(
     r"://|@|\"[^\"]*(url|uri|host|server|password|secret|token|key|e-?mail)[^\"]*\" *:", re.IGNORECASE
 )
+_HARMLESS = ("x-provenance", "x-nobody")  # nothing is sent to records that are only looked at
 _SIMPLE = {"type", "description", "x-provenance"}
 
 
@@ -28,7 +29,7 @@ def is_inner(schema: Mapping[str, Any]) -> bool:
     """Whether a field is an object with a form of its own, or a text that holds one."""
     kinds = schema.get("type")
     kind = kinds[0] if isinstance(kinds, list) else kinds
-    if any(key.startswith("x-") and key != "x-provenance" for key in schema):
+    if any(key.startswith("x-") and key not in _HARMLESS for key in schema):
         return False
     if kind == "string":
         return schema.get("contentMediaType") == "application/json"

@@ -155,7 +155,7 @@ class Life(Watched):
             exchange = self.send(operation, kept, part)
             if exchange.ok:
                 before = {name: kept.values[name] for name in part if name in kept.values}
-                kept.values.update(part)
+                kept.sends(part)
                 self.event(kept, UPDATE, dict.fromkeys(part) | before)
                 self.told[-1] += f" ({', '.join(part)})"
                 # What is worked out from the inside may be another now.
