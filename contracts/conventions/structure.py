@@ -194,10 +194,7 @@ def _more_than_ids(s: Subject, referring: list[dict[str, Any]], sub: SubEntity, 
 def _none_left_out(s: Subject, referring: list[dict[str, Any]], sub: SubEntity, exchange: Exchange) -> None:
     """A record without its sub-entity's data is only right when that entity is gone: it is read, for a few of them."""
     read = _reader(s, sub)
-    if read is None or s.cell.role not in (
-        "",
-        ADMIN,
-    ):  # what another role may see of it, the administrator does not tell
+    if read is None or s.cell.role not in ("", ADMIN):  # the administrator may see more of it than another role
         return
     empty = {str(_ids(r.get(sub.field))[0]): r for r in referring if not _embedded(r, sub)}
     for wanted, record in list(empty.items())[:_READ_BACK]:
@@ -334,10 +331,7 @@ def _agree_with_entity(s: Subject, records: list[dict[str, Any]], sub: SubEntity
                 "load_full_structure=1",
             )
     read = _reader(s, sub)
-    if read is None or s.cell.role not in (
-        "",
-        ADMIN,
-    ):  # what another role may see of it, the administrator does not tell
+    if read is None or s.cell.role not in ("", ADMIN):  # the administrator may see more of it than another role
         return
     deeper = {name for inner in read.sub_entities for name in (inner.field, inner.key)}  # may be full data, too
     most = _READ_BACK if s.quick else _READ_BACK_MORE
