@@ -13,7 +13,7 @@ from contracts.finding import Unavailable
 from contracts.observing import canonical
 from contracts.subject import Subject, require
 
-_OTHERS = 5  # records of the same kind below which is looked until something is found
+_OTHERS, _FEW = 5, 2  # records of the same kind below which is looked until something is found; in a short run
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def of_one_record_alone(s: Subject) -> None:
     s.control()
     own = _below(s, s.call().path[s.operation.path_parameters[-1].name])
     _tells(s, own)
-    other = _below_another(s, own.asked)
+    other = None if s.quick and s.evidence else _below_another(s, own.asked)
     if other is not None:
         _tells(s, other)
         shared = own.ids & other.ids
@@ -74,5 +74,6 @@ def _below_another(s: Subject, asked: str) -> Below | None:
     except Unavailable:
         return None
     ids = [str(r[parameter.field]) for r in records if isinstance(r, dict) and r.get(parameter.field) is not None]
-    others = (_below(s, other) for other in [i for i in dict.fromkeys(ids) if i != asked][:_OTHERS])
+    most = _FEW if s.quick else _OTHERS
+    others = (_below(s, other) for other in [i for i in dict.fromkeys(ids) if i != asked][:most])
     return next((found for found in others if found.rows), None)

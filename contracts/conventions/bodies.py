@@ -42,10 +42,16 @@ def keeps_secrets(s: Subject, exchange: Exchange) -> None:
 
 
 def _records(s: Subject, exchange: Exchange) -> Iterator[Mapping[str, Any]]:
-    """Records of an answer; of a list a few, because all of them have the same columns."""
+    """Records of an answer and what is embedded in them; of a list a few, because all of them have the same columns."""
     rows = rows_of(s.operation, exchange)
     found: list[Any] = [record_of(s.operation, exchange)] if rows is None else [*rows[:_ROWS], *rows[_ROWS:][-_ROWS:]]
-    return (record for record in found if isinstance(record, dict))
+    for record in found:
+        if isinstance(record, dict):
+            yield record
+            for sub in s.operation.sub_entities:
+                embedded = record.get(sub.key)
+                parts = embedded if isinstance(embedded, list) else [embedded]
+                yield from (part for part in parts if isinstance(part, dict))
 
 
 def _described(s: Subject) -> frozenset[str]:

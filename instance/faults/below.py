@@ -8,6 +8,7 @@ from typing import Any
 from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.model import Answer, Request, World, breaks, records_of, with_records
+from instance.faults.ordering import by_default
 
 _PARENTS = 10  # whose records are joined
 
@@ -29,6 +30,7 @@ def of_stored(o: Operation, c: Contract) -> bool:
     "SHAPE-04",
     also="PAGE-01 PAGE-03 PAGE-04 LIFE-02 LIFE-04 EVENT-02 ORDER-02",
     fits=below,
+    profile="release",
     source="CWE-524 Use of Cache Containing Sensitive Information; API1:2023 Broken Object Level Authorization",
 )
 async def below_the_first(request: Request, world: World) -> Answer:
@@ -52,7 +54,7 @@ async def below_the_first(request: Request, world: World) -> Answer:
 async def below_anything(request: Request, world: World) -> Answer:
     answer = await world.forward(request)
     operation = request.operation
-    if not answer.ok or operation is None or operation.collection is None:
+    if not answer.ok or operation is None or operation.collection is None or not by_default(request):
         return answer
     parents = world.store.connection.execute(
         "SELECT DISTINCT parent FROM record WHERE entity=? AND deleted=0 LIMIT ?", (operation.entity, _PARENTS)

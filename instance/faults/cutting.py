@@ -13,7 +13,7 @@ from instance.faults.listing import arranging, given, limit, misreading, offset,
 from instance.faults.model import Answer, Request, World, breaks, broken, with_records
 from instance.faults.ordering import by_default, embedding_by
 from instance.faults.paging import FILTERS
-from instance.faults.relations import above, row_of
+from instance.faults.relations import row_of
 from instance.faults.side_ways import LISTING, STRUCTURED
 
 Records = list[Any]
@@ -194,11 +194,11 @@ broken(
     "embedded-user-shows-password",
     "an embedded user is the whole row, with the hash of the password",
     "list_tags list_segment_exports",
-    "STRUCT-04",
+    "SHAPE-01",
     embedding_by(
         lambda found, r: [{**x, "user": {**x["user"], "password": HASH}} if x.get("user") else x for x in found]
     ),
-    "SHAPE-01 STRUCT-02",
+    "STRUCT-04 STRUCT-02",
     fits=fitting.every(fitting.embeds("user"), fitting.asks("load_full_structure"), fitting.lists),
     least=1,
     source="API3:2023 Broken Object Property Level Authorization; CWE-213",
@@ -231,31 +231,3 @@ broken(
 )
 
 # --- SHAPE: lists of several parents --------------------------------------------------------------------------------
-
-
-def listed_below(o: Operation, c: Contract) -> bool:
-    """Its record is read below another one, where a list of them is, too."""
-    return o.action == "read" and above(o, c) and bool(c.of_entity(str(o.entity), "list"))
-
-
-@breaks(
-    "lists-of-neighbours-mixed",
-    "a list below a record holds what lies below its neighbours, too: the join lost its condition",
-    "get_segment_note get_stitching_category_rule",
-    "SHAPE-03",
-    also=LISTING + " LIFE-02 LIFE-04 CODE-03 STRUCT-02 PAGE-01",
-    through="list",
-    fits=listed_below,
-    source="API1:2023 Broken Object Level Authorization; CWE-639",
-)
-async def neighbours_mixed(request: Request, world: World) -> Answer:
-    answer = await world.forward(request)
-    if not answer.ok or acting(request) != "list" or not valid(request) or not by_default(request):
-        return answer
-    assert request.operation is not None
-    sql = "SELECT DISTINCT parent FROM record WHERE entity=? AND parent<>? AND deleted=0 ORDER BY parent LIMIT ?"
-    found = await world.whole(request)
-    key = request.operation.entity, request.ids[0], OTHERS
-    for (other,) in world.store.connection.execute(sql, key).fetchall():
-        found += await world.whole(beside(request, other))
-    return with_records(request, answer, merged(request, found))

@@ -252,6 +252,7 @@ async def second_change_lost(request: Request, world: World) -> Answer:
     "LIFE-01",
     also="MEDIA-06 STRUCT-02 STRUCT-04 LIFE-03 SHAPE-03",
     through="read",
+    shows="read update",
     fits=fitting.every(fitting.acting("create"), fitting.deletable, fitting.records_with("id")),
 )
 async def new_is_404_at_first(request: Request, world: World) -> Answer:
