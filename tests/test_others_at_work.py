@@ -15,7 +15,7 @@ from contracts import judge
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.checks import CHECKS, Broken, Moved
-from contracts.observing import by_others, came, canonical, own_marks
+from contracts.observing import Doing, by_others, came, canonical, own_marks
 from contracts.plan import make_plan
 from contracts.profiles import PROFILES
 from contracts.run import ContractRun
@@ -57,6 +57,50 @@ def test_others_touch_nothing_of_the_run_and_change_no_record() -> None:
     changed = [{"id": "a", "name": "other"}, *rows("b")]
     assert not by_others(rows("a", "b"), [*rows("x"), *changed], OWN)
     assert not by_others({"a": 1}, rows("a"), OWN)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "possible"),
+    [
+        ("abcd", "abCd", True),  # somebody edited one
+        ("abcd", "Cabd", True),  # in a list that is ordered by the last change
+        ("abcd", "ABCD", True),  # the server counted on
+        ("abcd", "xaBd", True),  # edited, deleted and created
+        ("abcd", "baCd", False),  # others in another order
+        ("abcd", "BACD", False),
+        ("abcd", "aabCd", False),  # twice
+        ("abcd", "WXYZ", False),  # nothing stayed
+    ],
+)
+def test_what_others_may_have_edited(before: str, after: str, possible: bool) -> None:
+    later = [{"id": n.lower(), "name": f"{n} record"} for n in after]
+    assert by_others(rows(*before), later, OWN, edits=True) is possible
+    assert not by_others(rows(*before), later, OWN)
+
+
+def test_nobody_else_edits_what_is_the_runs() -> None:
+    own = {"id": 7, "name": "cdp-own-3 tag", "color": "red"}
+    assert not by_others([own, *rows("a")], [{**own, "color": "blue"}, *rows("a")], OWN, edits=True)
+
+
+def test_what_a_refused_call_did_is_told_from_what_others_do() -> None:
+    sent = {"name": "cdp-own-3 refused", "color": "red"}
+    own = {"id": 7, "name": "cdp-own-3 tag", "color": "blue", "count": 0}
+    theirs = rows("a", "b")
+    doing = Doing(("id", "7"), sent, frozenset({"name", "color"}), own=True, is_own=OWN)
+    assert doing.done([own, *theirs], theirs)  # it is gone
+    assert doing.done(theirs, [{"id": 8, **sent}, *theirs])  # one was made
+    assert doing.done([own, *theirs], [{**own, "color": "red"}, *theirs])
+    assert doing.done({"tag": own}, {"tag": {**own, "name": "half"}})
+    assert not doing.done([own, *theirs], [{**own, "count": 9}, *theirs])  # the server counted on
+    assert not doing.done([own, *theirs], [own, *rows("x", "a")])
+    assert not doing.done(theirs, [{"id": "a", "name": "other"}, *rows("b")])
+    foreign = Doing(("id", "a"), {"value": 5}, frozenset({"value"}), own=False, is_own=OWN)
+    assert foreign.done({"id": "a", "value": 4}, {"id": "a", "value": 5})  # somebody's became what was sent
+    assert not foreign.done({"id": "a", "value": 4}, {"id": "a", "value": 6})
+    shared = Doing(("", ""), {"user_id": 7}, frozenset({"user_id"}), own=True, is_own=OWN)
+    assert shared.done([], [{"id": 1, "user_id": 7}, {"id": 2, "user_id": 3}])
+    assert not shared.done([{"id": 2, "user_id": 3}], [{"id": 4, "user_id": 9}, {"id": 2, "user_id": 3}])
 
 
 def test_records_are_told_apart_whatever_the_order_of_keys() -> None:

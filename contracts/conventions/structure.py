@@ -333,7 +333,7 @@ def _agree_with_entity(s: Subject, records: list[dict[str, Any]], sub: SubEntity
     read = _reader(s, sub)
     if read is None or s.cell.role not in ("", ADMIN):  # the administrator may see more of it than another role
         return
-    deeper = {name for inner in read.sub_entities for name in (inner.field, inner.key)}  # may be full data, too
+    deeper = {name for inner in read.sub_entities for name in (inner.field, inner.key)}
     most = _READ_BACK if s.quick else _READ_BACK_MORE
     for number, (wanted, data) in enumerate(embedded.items()):
         if number == most:
@@ -350,7 +350,9 @@ def _agree_with_entity(s: Subject, records: list[dict[str, Any]], sub: SubEntity
             continue
         alone = exchange.json.get(read.item_key) if read.item_key else exchange.json
         if isinstance(alone, dict):
-            for name in data.keys() & alone.keys() - deeper:
+            for name in data.keys() & alone.keys():
+                if name in deeper and _objects(data[name]):
+                    continue  # full data, as deep as it goes
                 if not _alike(data[name], alone[name]):
                     raise Broken(
                         f"{name} of the embedded {sub.key} {wanted} is not what {read.id} answers",
