@@ -56,11 +56,23 @@ def text_fields(contract: Contract, operation: Operation) -> list[str]:
 
 def credential_fields(contract: Contract, operation: Operation) -> dict[str, str]:
     """Fields of the JSON body that hold credentials of a user, by what they hold: email, password, token."""
+    found = {name: schema.get("x-credential") for name, schema in body_fields(contract, operation).items()}
+    return {kind: name for name, kind in found.items() if isinstance(kind, str)}
+
+
+def body_fields(contract: Contract, operation: Operation) -> dict[str, Mapping[str, Any]]:
+    """Schemas of the JSON body's fields; none where it has no such body."""
     if operation.body_media_type != "application/json" or operation.body_schema is None:
         return {}
     fields = _properties(contract, operation.body_schema)
-    found = {name: contract.resolved(schema).get("x-credential") for name, schema in fields.items()}
-    return {kind: name for name, kind in found.items() if isinstance(kind, str)}
+    return {name: contract.resolved(schema) for name, schema in fields.items()}
+
+
+def _renews(contract: Contract, o: Operation) -> bool:
+    """A token is all that it takes, and what it gives."""
+    answer = o.response_schema(o.success_status)
+    gives = answer is not None and "token" in _properties(contract, answer)
+    return gives and set(credential_fields(contract, o)) == {"token"}
 
 
 def _guarded(_: Contract, o: Operation) -> bool:
@@ -127,6 +139,7 @@ PREDICATES: dict[str, Predicate] = {
     "guarded": _guarded,
     "open": lambda c, o: o.auth != "token",
     "logins": lambda c, o: {"email", "password"} <= set(credential_fields(c, o)),
+    "renewals": _renews,
     "guarded_changes": lambda c, o: _guarded(c, o) and _changes(o),
     "featured": _featured,
     "featured_refusable": _refusable,
@@ -134,6 +147,7 @@ PREDICATES: dict[str, Predicate] = {
     "role_judged": lambda c, o: o.auth == "token" and not o.features.unknown,
     "collections": lambda c, o: o.collection is not None,
     "limited": _limited,
+    "lists_below": lambda c, o: o.collection is not None and bool(o.path_parameters and o.path_parameters[-1].entity),
     "paged": _paged,
     "paged_settings": lambda c, o: _paged(c, o) and {"limit", "offset"} <= settings_keys(c, o),
     "filtered": lambda c, o: _paged(c, o) and any(o.query(name) for name in FILTERS),

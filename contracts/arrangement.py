@@ -3,7 +3,8 @@ everything that changes.
 
 What is read is anybody's; what is written, deleted or sent is created by the run first, so that nothing on a target is
 touched that was not the run's. Where the API has no operation to create a record, a write repeats the values that the
-record has.
+record has; where it has none, nothing is written, and nothing of that kind is ever sent. What is sent goes to segments
+that hold nobody.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,7 @@ import orjson
 from cdp.contract import Operation
 from cdp.http import Exchange
 from cdp.secrets import new_password
+from contracts.belongings import NOBODY, NOT_OURS, foreign, kept_from
 from contracts.books import recognise
 from contracts.calls import Call
 from contracts.finding import Finder, Unavailable, refused
@@ -50,7 +53,8 @@ class Arrangement:
         self.session = session
         self.contract = session.contract
         self.sampler = Sampler(session.contract, session.prefix, self._reference, session.seed, session.share)
-        self._parents: dict[str, OwnRecord] = {}
+        self._parents: dict[tuple[str, bool], OwnRecord] = {}
+        self._to_nobody = False  # records are made for what is sent: they hold nobody
         self.finder = Finder(session, self.sampler, self.own)
         self.credentials: Mapping[str, str] = {}
 
@@ -63,14 +67,26 @@ class Arrangement:
         """
         if not self.session.target.allows(operation.safety):
             raise Unavailable(self.session.target.lacking(operation.safety))
+        if why := kept_from(self.contract, operation, self.session.target):
+            raise Unavailable(why)
         if operation.safety == "read" or (operation.method == "GET" and not operation.path_parameters):
             call = Call(operation, self.finder.existing_path(operation), self.finder.required_query(operation))
             return self._with_body(call, {})
-        own = self._own_path(operation)
-        call = self._with_body(Call(operation, own.path, self.finder.required_query(operation)), own.record)
+        with self._reaching_nobody(operation):
+            own = self._own_path(operation)
+            call = self._with_body(Call(operation, own.path, self.finder.required_query(operation)), own.record)
         for name in self._requirements(operation):
             self._prepare(self.contract.operations[name], own, call)
         return call
+
+    @contextmanager
+    def _reaching_nobody(self, operation: Operation) -> Iterator[None]:
+        """Let what is made for an operation that sends hold nobody."""
+        before, self._to_nobody = self._to_nobody, self._to_nobody or operation.safety == "sends"
+        try:
+            yield
+        finally:
+            self._to_nobody = before
 
     def _prepare(self, required: Operation, own: OwnRecord, call: Call) -> None:
         """Do what has to come before a call: on the same record, with the same values where both have the field."""
@@ -84,7 +100,8 @@ class Arrangement:
     def body_of(self, operation: Operation, *, optional: bool = False) -> dict[str, Any]:
         """A valid JSON body of an operation that creates."""
         assert operation.body_schema is not None
-        return self.sampler.body(operation.body_schema, optional=optional)
+        with self._reaching_nobody(operation):
+            return self.sampler.body(operation.body_schema, optional=optional)
 
     def _requirements(self, operation: Operation) -> list[str]:
         raw = self.contract.document["paths"][operation.path][operation.method.lower()]
@@ -115,8 +132,12 @@ class Arrangement:
                 for name in (body or schema["properties"])
                 if name in record and record[name] is not None
             }
+            if kept and kept.keys() >= body.keys():
+                return kept if body else dict(list(kept.items())[:1])
+            if foreign(self.contract, operation) and not self.session.target.disposable:
+                raise Unavailable(f"{NOT_OURS}; there is no value of its own to be sent again")
             if kept:
-                return dict(list(kept.items())[:1]) if not body else {**body, **kept}
+                return {**body, **kept}
         if not body:
             name = next(iter(schema["properties"]))
             body = {name: self.sampler.value(schema["properties"][name], name)}
@@ -143,9 +164,12 @@ class Arrangement:
             raise Unavailable(f"the API has no operation that creates a {entity.replace('_', ' ')}")
         if not self.session.target.allows(operation.safety):
             raise Unavailable(self.session.target.lacking(operation.safety))
-        if path is None:
-            path = self._parent_path(operation)
-        call = self._with_body(Call(operation, path), {})
+        with self._reaching_nobody(operation):
+            if path is None:
+                path = self._parent_path(operation)
+            call = self._with_body(Call(operation, path), {})
+        if self._to_nobody:
+            fields = {**self._holding_nobody(operation), **fields}
         if fields:
             call = call.sending({**(call.sent or {}), **fields})
         exchange = self.session.send(call, self.session.admin)
@@ -169,10 +193,21 @@ class Arrangement:
 
     def parent(self, entity: str) -> OwnRecord:
         """A record of our own that others are hung below; one per kind for the whole run."""
-        if entity not in self._parents:
+        create = self.contract.by_action(entity, "create")
+        key = entity, bool(self._to_nobody and create and self._empty_fields(create))
+        if key not in self._parents:
             with self.session.ledger.lasting():
-                self._parents[entity] = self.own(entity)
-        return self._parents[entity]
+                self._parents[key] = self.own(entity)
+        return self._parents[key]
+
+    def _empty_fields(self, create: Operation) -> Mapping[str, Any]:
+        """Fields that tell whom a record holds, with the schemas of the values that mean nobody."""
+        properties = self.contract.resolved(create.body_schema or {}).get("properties", {})
+        fields = {name: self.contract.resolved(field) for name, field in properties.items()}
+        return {name: field[NOBODY] for name, field in fields.items() if NOBODY in field}
+
+    def _holding_nobody(self, create: Operation) -> dict[str, Any]:
+        return {name: self.sampler.value(schema, name) for name, schema in self._empty_fields(create).items()}
 
     def _parent_path(self, operation: Operation) -> dict[str, str]:
         path: dict[str, str] = {}
@@ -186,6 +221,8 @@ class Arrangement:
             # A record known by what it refers to (a user's share) exists once per parent: each gets a parent of its
             # own.
             owner = self.own(parameter.entity) if by_reference else self.parent(parameter.entity)
+            if parameter.name not in owner.path:
+                raise Unavailable(f"the answer of create_{parameter.entity} does not tell the {parameter.name}")
             path[parameter.name] = owner.path[parameter.name]
         return path
 
@@ -205,14 +242,16 @@ class Arrangement:
             missing = [p.name for p in operation.path_parameters if p.name not in own.path]
             if missing:
                 # The links tell the id under the parameter names of other operations.
-                own = OwnRecord(own.record, own.sent, {**own.path, **{name: str(own.record["id"]) for name in missing}})
+                told = str(self._field_of(own.record, "id", target.entity))
+                own = OwnRecord(own.record, own.sent, {**own.path, **dict.fromkeys(missing, told)})
             return own
         path = self.finder.find_path(operation)
         listing = self.contract.by_action(target.entity, "list")
         record: Mapping[str, Any] = {}
         if listing is not None:
             records = self.finder.records(listing, self.finder.shared(listing, path))
-            record = next((r for r in records if str(r.get(target.field)) == path[target.name]), {})
+            known = (r for r in records if isinstance(r, dict))
+            record = next((r for r in known if str(r.get(target.field)) == path[target.name]), {})
         return OwnRecord(record, {}, path)
 
     # --- references of the contract --------------------------------------------------------------------------------
@@ -221,23 +260,29 @@ class Arrangement:
         if "x-credential" in schema:
             return self._credential(schema["x-credential"])
         if "x-value-from" in schema:
-            try:
-                return self.finder.value_from(schema["x-value-from"], {})
-            except Unavailable:
-                if "field" in schema["x-value-from"]:
-                    raise  # it names something that is there; made up, it would name nothing
-                return None
+            # Made up, it would name nothing that is there, or be written over what the instance has.
+            value = self.finder.value_from(schema["x-value-from"], {})
+            if value is None and not self.session.target.disposable:
+                raise Unavailable(f"{schema['x-value-from']['operation']} shows no value that could be sent again")
+            return value
         entity = schema["x-entity"]
         field = schema.get("x-field", "id")
         if self.contract.by_action(entity, "create") is not None:
-            return self.parent(entity).record[field]
+            return self._field_of(self.parent(entity).record, field, entity)
         listing = self.contract.by_action(entity, "list")
         if listing is None:
             raise Unavailable(f"no operation lists a {entity.replace('_', ' ')} to refer to")
         records = self.finder.records(listing, self.finder.shared(listing, {}))
         if not records:
             raise Unavailable(f"{listing.id} holds no record to refer to")
-        return records[len(records) // 2 if self.finder.steady else 0][field]
+        return self._field_of(records[len(records) // 2 if self.finder.steady else 0], field, entity)
+
+    @staticmethod
+    def _field_of(record: Any, field: str, entity: str) -> Any:
+        """What is referred to; the form of records may be other than assumed."""
+        if not isinstance(record, Mapping) or record.get(field) is None:
+            raise Unavailable(f"the {entity.replace('_', ' ')} to refer to shows no {field}")
+        return record[field]
 
     def _credential(self, kind: str) -> str:
         """E-mail, password or a fresh token of a user made for logging in and out."""

@@ -19,6 +19,7 @@ from contracts.profiles import PROFILES
 LONGEST_MIN = 24 * 60.0
 SHORTEST_MIN = 0.1
 CLOSING_S = 3.0  # the last lines, the reports, and stopping an instance of our own
+LEAST_CLEAN_UP_S = 60.0  # a run may clean up after itself for so long, however little there is
 _CAUTION = 2.0  # removing a record takes this many times an average request
 _LOOKS = 3  # requests that look through a list after a run
 
@@ -85,7 +86,13 @@ def depth_of(profile: str, minutes: float | None = None, examples: str | None = 
     return Depth(budget_of(minutes, profile), place if PROFILES[profile].keeps else None)
 
 
-def clean_up_s(records: int, lists: int, request_s: float, longest_s: float) -> float:
-    """Seconds to keep back for removing so many records from so many lists, when a request takes
-    `request_s`."""
-    return CLOSING_S + min(longest_s, _CAUTION * request_s * (records + _LOOKS * lists))
+def removal_s(records: int, lists: int, request_s: float, max_rps: float | None = None) -> float:
+    """Seconds that it takes to remove so many records from so many lists, when an answer takes `request_s` and a target
+    is asked `max_rps` times a second at most. Cautious: removing is slower than reading, and some is tried again."""
+    pace_s = max(request_s, 1 / max_rps if max_rps else 0.0)
+    return _CAUTION * pace_s * (records + _LOOKS * lists)
+
+
+def clean_up_s(records: int, lists: int, request_s: float, max_rps: float | None = None) -> float:
+    """Seconds to keep back for the end of a run."""
+    return CLOSING_S + removal_s(records, lists, request_s, max_rps)

@@ -18,10 +18,11 @@ from cdp.contract import Contract, Operation
 from cdp.ledger import Created, Intent, Ledger, LeftLedger
 from cdp.prefixes import prefix_in
 from contracts.books import ledger_target
+from contracts.budget import LEAST_CLEAN_UP_S, removal_s
 from contracts.leftovers import ALL_PAGES, GONE, Kept, Lists, Outcome, Record, depth, in_trash
+from contracts.parallel.footprint import CALLERS
 from contracts.session import Obstacle, Session
 
-RUN_DEADLINE_S = 60.0  # a run cleans up after itself so long at most
 NEWEST_PAGES = 3  # after a run its records are among the newest
 
 
@@ -31,9 +32,11 @@ NEWEST_PAGES = 3  # after a run its records are among the newest
 def clean_after_run(session: Session, ledger: Ledger) -> Outcome:
     """Remove the run's own records, then look through the lists that it wrote to: what got no answer may be there."""
     outcome, lists = Outcome(), Lists(session)
-    deadline = time.monotonic() + RUN_DEADLINE_S
     contract = session.contract
-    created = {record.delete_url: record for record in ledger.open_records if record.delete_url}
+    created = {record.delete_url: record for record in _callers_first(contract, ledger) if record.delete_url}
+    # As long as there is something to remove and it can be: a deadline is for targets that have become slow.
+    needed_s = removal_s(len(created), len(ledger.operations), session.answer_s, session.target.max_rps)
+    deadline = time.monotonic() + max(LEAST_CLEAN_UP_S, needed_s)
     touched = {contract.operations[operation].entity for operation in ledger.operations}
 
     def note(record: Record) -> None:
@@ -65,6 +68,15 @@ def clean_after_run(session: Session, ledger: Ledger) -> Outcome:
         outcome.left.append(Kept(intent.operation, intent.name, "sent, no answer, and not looked for"))
     outcome.stays += in_trash(contract, outcome.removed)
     return outcome
+
+
+def _callers_first(contract: Contract, ledger: Ledger) -> list[Created]:
+    """The open records, the newest first, but users and their roles before all others: they are made first, and if
+    anything has to be left, then not accounts that can log in."""
+    ranks = {name: rank for rank, name in enumerate(CALLERS)}
+    return sorted(
+        ledger.open_records, key=lambda record: ranks.get(contract.operations[record.operation].entity, len(ranks))
+    )
 
 
 def _deleting(contract: Contract, entry: Created) -> Operation:

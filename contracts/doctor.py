@@ -1,7 +1,7 @@
 """What to know of a target before a run: whether it can be reached and judged, and what would let more be judged.
 
-Everything is found out with reading calls, a bounded number of them. Only where writes are allowed one role is created,
-and removed at once, because nothing else proves that callers can be made.
+Everything is found out with reading calls, a bounded number of them. Only where writes are allowed a role and a user
+are created, who logs in, and removed at once, because nothing else proves that callers can be made.
 """
 
 from __future__ import annotations
@@ -11,27 +11,32 @@ from collections.abc import Callable
 
 from cdp.contract import Contract, Operation
 from cdp.contract.operation import is_pattern
-from cdp.ledger import Ledger
+from cdp.http import TOKEN_HEADER
+from cdp.ledger import Created, Ledger
 from cdp.secrets import Secrets
 from cdp.targets import Target
 from contracts.arrangement import Arrangement
+from contracts.belongings import kept_from
 from contracts.calls import Call
 from contracts.catalogue import Catalogue
-from contracts.cells import ADMIN, Selection, build_cells
-from contracts.checks import TargetLost
+from contracts.cells import ADMIN, NO_FEATURES, Selection, build_cells
+from contracts.checks import NotExercised, TargetLost
 from contracts.connectivity import examine_clock, examine_tls, reach_target
 from contracts.diagnosis import Diagnosis, State, some
 from contracts.finding import Unavailable
 from contracts.identities import Identities
+from contracts.leftovers import GONE
 from contracts.probing import Finding, Presence, Prober, Spent, known_list
 from contracts.profiles import PROFILES
 from contracts.reach import CALLERS, Known, reach
 from contracts.session import Identity, Obstacle, Session
 
 MOST_REQUESTS = 240
-KEPT_REQUESTS = 6  # so many are kept for what comes after the probing
+KEPT_REQUESTS = 16  # so many are kept for what comes after the probing
 DEADLINE_S = 180.0
 PAGE, SEVERAL = 21, 2
+CALLERS_ADVICE = "look at what it answered, or give ready-made tokens (roles in targets.toml)"
+_BY_HAND = "remove it by hand"
 
 
 class _Stop(Exception):
@@ -94,6 +99,7 @@ class _Doctor:
         self._assumed()
         self._features(identity)
         self._callers()
+        self._left_alone()
         self._limits()
         self._share()
 
@@ -231,39 +237,38 @@ class _Doctor:
         else:
             self._make_one(also)
 
-    def _make_one(self, also: str) -> None:
-        arrangement = Arrangement(self.session)
-        fields: dict[str, list[str]] = {"features": [], "invisible_attributes_tag_ids": []}
-        try:
-            role = arrangement.create("user_role", fields)
-        except (Unavailable, TargetLost) as error:
-            operation = self.contract.by_action("user_role", "create")
-            if operation is not None:
-                self.known.refused.add(operation.id)
-            self.found.add(
-                "roles and users", State.GAP, f"a role could not be created: {error}{also}", "look at what it answered"
-            )
-            return
-        left = []
-        for record in self.session.ledger.open_records:
-            headers = {"X-Access-Token": self.session.admin.token, "Accept": "application/json"}
-            exchange = (
-                self.session.client.send("DELETE", record.delete_url, headers=headers, operation="clean")
-                if record.delete_url
-                else None
-            )
-            if exchange is None or not (exchange.ok or exchange.status in (404, 410)):
-                left.append(f"{record.operation} {record.record_id}")
+    def _left_alone(self) -> None:
+        """What a run does not call, though it is allowed: it is not about records of the run's own."""
+        allowed = [o for o in self.contract.operations.values() if self.target.allows(o.safety)]
+        left = [o.id for o in allowed if kept_from(self.contract, o, self.target)]
         if left:
-            self.found.add(
-                "roles and users",
-                State.GAP,
-                f"a role was created, but could not be removed: {', '.join(left)}",
-                "remove it by hand",
-            )
-        else:
-            name = role.record.get("id")
-            self.found.add("roles and users", State.OK, f"role {name} was created and removed{also}")
+            text = f"what is others' stays as it is: not called, though allowed, are {some(left)}"
+            self.found.add("other people's things", State.OK, text)
+
+    def _make_one(self, also: str) -> None:
+        """Make one caller, see him logged in, and remove him again."""
+        identities = Identities(self.session, Arrangement(self.session))
+        told, state, advice = f"a user with a role was created, logged in and was removed{also}", State.OK, ""
+        try:
+            identities.make(frozenset(), NO_FEATURES)
+        except NotExercised as error:
+            told, state, advice = f"{error}{also}", State.GAP, CALLERS_ADVICE
+            self.known.callers, self.known.passwords = False, not identities.withheld
+            create = self.contract.by_action("user_role", "create")
+            if create is not None and not self.session.ledger.open_records:
+                self.known.refused.add(create.id)
+        left = [record for record in self.session.ledger.open_records if not self._removed(record)]
+        if left:
+            names = ", ".join(f"{record.operation} {record.record_id}" for record in left)
+            told, state, advice = f"{told}; what was created could not be removed: {names}", State.GAP, _BY_HAND
+        self.found.add("roles and users", state, told, advice)
+
+    def _removed(self, record: Created) -> bool:
+        if not record.delete_url:
+            return False
+        headers = {TOKEN_HEADER: self.session.admin.token, "Accept": "application/json"}
+        exchange = self.session.client.send("DELETE", record.delete_url, headers=headers, operation="clean")
+        return exchange.ok or exchange.status in GONE
 
     # --- what is there ---------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cdp.contract import Operation
 from cdp.http import Exchange
 from cdp.ledger import Created
+from contracts.answers import DELETED, fields, marked
 from contracts.books import recognise
 from contracts.calls import Call
 from contracts.checks import NotExercised, TargetLost, Unconfirmed
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from contracts.unknown_inputs import Drawn
 
-AVAILABLE, FREED = "ensure_resource_availability", "use_after_free"
+AVAILABLE, FREED, ALIVE = "ensure_resource_availability", "use_after_free", "not_a_server_error"
 
 
 class Send(Protocol):
@@ -85,6 +86,7 @@ class DrawnLife:
             case, exchange = step(self.read, self.drawn.case)
             yield from said(AVAILABLE, case, exchange, self.s.operation)
         freed, exchange = step(self.delete, self.drawn.case)
+        yield from said(ALIVE, freed, exchange, self.delete.operation)
         if not exchange.ok:
             return
         url = self.delete.url(self.s.session.target)
@@ -95,12 +97,14 @@ class DrawnLife:
                 yield from said(FREED, case, exchange, self.delete.operation)
 
     def _in_trash(self, exchange: Exchange) -> bool:
-        """Whether a deleted record is still shown, marked as deleted, where its section has a trash."""
+        """Whether a deleted record is still shown, marked as deleted, where its section has a trash or records carry
+        the mark at all."""
         assert self.read is not None
-        if self.s.session.contract.by_action(self.s.operation.entity, "trash") is None:
+        contract, entity = self.s.session.contract, self.s.operation.entity
+        if contract.by_action(entity, "trash") is None and DELETED not in fields(contract, entity):
             return False
         found = recognise(self.read, exchange)
-        return found is not None and bool(found.record.get("deleted"))
+        return found is not None and marked(found.record)
 
 
 def _reaches(s: Subject, operation: Operation, path: Mapping[str, str]) -> bool:

@@ -1,11 +1,18 @@
 """Callers with chosen features: roles and users made through the API itself, one token per set of features, used again
-and again."""
+and again.
+
+A target on which nobody can be made who logs in (single sign-on alone, invitations, a second factor) is judged without
+them: every cell that needs a caller says why there is none, and the run goes on with the token that it has.
+"""
 
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 
 from cdp.contract import Operation
 from cdp.contract.operation import is_pattern
@@ -13,11 +20,15 @@ from cdp.secrets import new_password
 from cdp.targets import ReadyRole
 from contracts.arrangement import Arrangement
 from contracts.calls import Call
-from contracts.checks import NotExercised
+from contracts.checks import NotExercised, TargetLost
 from contracts.finding import Unavailable
-from contracts.session import Identity, Obstacle, Session
+from contracts.logins import OPTIONS, LoginRefused, Withheld, log_in, switched_off, wants_a_token
+from contracts.session import Identity, Session
 
 _FEW = 2  # more features than that are no role that anybody has ready
+MOST_REFUSED = 3  # sets of features on end, before it is clear that no caller can be made
+PAUSE_S = 60.0  # before the next caller is made, once a target has had enough of logins
+NO_CALLERS = "no callers with other roles can be made: "
 
 
 def gives_access(operation: Operation, feature: str) -> bool:
@@ -36,6 +47,8 @@ class Callers:
     renewed: Identity | None
     changeable: Identity | None
     unavailable: str
+    closed: Mapping[frozenset[str], str] = field(default_factory=dict)
+    withheld: str = ""
 
 
 def _ready_made(features: frozenset[str]) -> str:
@@ -55,6 +68,11 @@ class Identities:
         self._ready = {role.features: role for role in session.target.roles}
         self._holding: dict[frozenset[str], Identity] = {}
         self._unavailable = ""
+        self._closed: dict[frozenset[str], str] = {}  # sets of features that the target did not take
+        self._paused = ("", 0.0)  # why no caller is made, and until when
+        self.withheld = ""  # why no account of the run's own is used
+        self._asked = False  # whether passwords are taken
+        self._proven = False  # that users of the run's own can be made and log in
         self._ended: list[tuple[str, Identity]] | None = None
         self._changeable: Identity | None = None
         self._changeable_elsewhere: list[Identity] = []
@@ -89,20 +107,7 @@ class Identities:
 
     def login(self, email: str, password: str, role: str) -> str:
         """Log in and return the token. Raises Obstacle in one line when the target does not give one."""
-        operation = self.session.contract.operations["login_user"]
-        call = Call(operation).sending({"email": email, "password": password})
-        exchange = self.session.send(call, Identity(role), judged=False)
-        token = exchange.json.get("token") if isinstance(exchange.json, dict) else None
-        if not exchange.ok or not isinstance(token, str) or not token:
-            kind = self.session.secrets.redact(exchange.media_type) or "no media type"
-            what = (
-                "the e-mail or password was refused"
-                if exchange.refused_access
-                else f"the login answered {exchange.outcome()} ({kind}) without a token"
-            )
-            raise Obstacle(f"{what} at {self.session.target.base_url}")
-        self.session.admitted.add(token)
-        return self.session.secrets.add(token)
+        return log_in(self.session, email, password, role)
 
     def holding(self, features: frozenset[str], label: str) -> Identity:
         """A caller whose role holds exactly these features: a ready-made one of the target where there is one, else
@@ -130,9 +135,13 @@ class Identities:
         return Identity(ready.name, ready.token)
 
     def make(self, features: frozenset[str], label: str) -> Identity:
-        """A new caller, shared with nobody. Raises NotExercised when roles or users cannot be created."""
-        if self._unavailable:
-            raise NotExercised(self._unavailable)
+        """A new caller, shared with nobody. Raises NotExercised when roles or users cannot be created, or cannot log
+        in."""
+        self._ask_for_logins()
+        why, until = self._paused
+        known = self._unavailable or self._closed.get(features) or (why if time.monotonic() < until else "")
+        if known:
+            raise NotExercised(known)
         try:
             with self.session.ledger.lasting():
                 # A name opens nothing, whatever it promises.
@@ -142,14 +151,56 @@ class Identities:
                 )
                 password = self.session.secrets.add(new_password())
                 user = self.arrangement.create("user", {"role_id": role.record["id"], "password": password})
-            self.made += 1
+            email = user.sent["email"]
+            token = self.login(email, password, label)
         except Unavailable as error:
-            self._unavailable = f"no callers with other roles can be made: {error}"
-            raise NotExercised(self._unavailable) from None
-        email = user.sent["email"]
-        token = self.login(email, password, label)
+            raise NotExercised(self._refused(features, str(error))) from None
+        except LoginRefused as error:
+            raise NotExercised(self._not_admitted(error, email, password)) from None
+        except TargetLost as error:  # it has had enough of logins, or of what makes them, for a while
+            raise NotExercised(self._pause(NO_CALLERS + str(error))) from None
+        self.made, self._proven = self.made + 1, True
         self.accounts[str(user.record["id"])] = (email, password)
         return Identity(label, token, str(user.record["id"]), str(role.record["id"]))
+
+    def _refused(self, features: frozenset[str], why: str) -> str:
+        """Note that the target took no role or user with a set of features; the reason. It may be the set alone: a
+        target may check the names, and lack some. Where nobody has been made, several sets on end mean all."""
+        why = self._closed[features] = NO_CALLERS + why
+        if not self._proven and len(self._closed) >= MOST_REFUSED:
+            self._unavailable = why
+        return why
+
+    def _not_admitted(self, error: LoginRefused, email: str, password: str) -> str:
+        """Note that a user who was made got no token; the reason.
+
+        Where others did before, logins are counted, and there may be enough of them for a while only. Where nobody
+        did, users of the run's own cannot log in with a password at all.
+        """
+        why = f"{NO_CALLERS}a user of the run's own cannot log in: {error}"
+        if self._proven:
+            return self._pause(why)
+        self._unavailable = why
+        if error.refusal and not wants_a_token(self.session, email, password):
+            self._withhold(why)
+        return why
+
+    def _pause(self, why: str) -> str:
+        self._paused = why, time.monotonic() + PAUSE_S
+        return why
+
+    def _withhold(self, why: str) -> None:
+        """Let nobody use an account of the run's own, which would not be admitted."""
+        self.withheld = why
+        self.arrangement.credentials = Withheld(why)
+
+    def _ask_for_logins(self) -> None:
+        """Ask once whether the target takes passwords, unless the run itself has logged in with one."""
+        if not self._asked and self.session.target.credentials.token:
+            self._asked = True
+            if switched_off(self.session):
+                self._unavailable = f"{NO_CALLERS}nobody logs in with a password here, as {OPTIONS} tells"
+                self._withhold(self._unavailable)
 
     def changeable(self) -> Identity:
         """A caller whose role is not shared with any other cell, for granting and withdrawing features."""
@@ -282,16 +333,14 @@ class Identities:
             if operation.features.needed:
                 for _, features in self.near_misses(operation):
                     sets.setdefault(features, "feature-sets")
-        try:
-            for features, label in sets.items():
-                self.holding(features, label)
-            self.changeable()
-            for _ in range(processes - 1):
-                self._changeable_elsewhere.append(self.make(frozenset(), "changed-role"))
-            self.logged_out()
-            self.ended()
-        except NotExercised:
-            return  # each cell that needs a caller will say so itself
+        steps: list[Callable[[], object]] = [partial(self.holding, features, label) for features, label in sets.items()]
+        steps += [self.changeable, *[self._another_changeable] * (processes - 1), self.logged_out, self.ended]
+        for step in steps:
+            with suppress(NotExercised):  # each cell that needs a caller will say so itself
+                step()
+
+    def _another_changeable(self) -> None:
+        self._changeable_elsewhere.append(self.make(frozenset(), "changed-role"))
 
     def handed_over(self, place: int) -> Callers:
         """What has been prepared, for the process at this place."""
@@ -303,6 +352,8 @@ class Identities:
             self._renewed,
             changeable[place] if place < len(changeable) else None,
             self._unavailable,
+            dict(self._closed),
+            self.withheld,
         )
 
     def take_over(self, callers: Callers) -> None:
@@ -311,6 +362,10 @@ class Identities:
         self._ended = None if callers.ended is None else list(callers.ended)
         self._logged_out, self._renewed = callers.logged_out, callers.renewed
         self._changeable, self._unavailable = callers.changeable, callers.unavailable
+        self._closed, self._asked = dict(callers.closed), True
+        self._proven = callers.changeable is not None or any(c.user_id for c in callers.holding.values())
+        if callers.withheld:
+            self._withhold(callers.withheld)
         self.session.ended.update(caller.token for _, caller in callers.ended or ())
         if self._logged_out is not None:
             self.session.ended.add(self._logged_out.token)

@@ -1,4 +1,9 @@
-"""Events of the run's own: sent under identifiers that carry the run's prefix, and looked for until they are seen."""
+"""Events of the run's own: sent under identifiers that carry the run's prefix, and looked for until they are seen.
+
+No page says how long it takes until events are seen, or until an upload ends, and pipelines work in bursts. So what is
+missing is looked for again once an event that was sent after it is seen; and nothing that took little time makes the
+suite less patient later on.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +31,11 @@ Row = dict[str, Any]
 POLL_S = 0.05
 _PAGE = 100
 _FIRST_EVENT = datetime(2024, 5, 17, 8, 30)
-# Once events have come late in a run, so long is waited for others: a multiple of what the first ones took.
-_PATIENCE, _LEAST_PATIENCE_S = 20, 1.0
+LONGEST_S, _LONGEST_IN_TIMEOUTS = 60.0, 6  # what was sent is looked for so long at least, if it has to be
+# At first others are looked for as long as the slowest took, several times over.
+_PATIENCE, _LEAST_PATIENCE_S = 3, 1.0
+_SHORT_S = 0.2  # once something is missing for certain
+_LONGEST_PAUSE_S, _PAUSES = 2.0, 20  # between looks: a part of the time that has passed
 
 
 class Events:
@@ -39,7 +47,10 @@ class Events:
         self.session = bench.session
         self.operation = operation
         self.ingestion: Ingestion = operation.ingestion
-        self.patience_s = self.session.target.timeout_s
+        self.longest_s = max(LONGEST_S, _LONGEST_IN_TIMEOUTS * self.session.target.timeout_s)
+        self._slowest_s = 0.0  # that an event took to be seen
+        self._missing = False  # in the check under way: something is, for certain
+        self._stuck = False  # an upload did not end, however long it was waited for
         self._numbers = itertools.count(1)
         self._template: Row = {}
         self._owner: Call | None = None
@@ -92,21 +103,30 @@ class Events:
 
     # --- the state of an upload ------------------------------------------------------------------------------------
 
-    def ended(self, upload: Exchange) -> tuple[Mapping[str, Any], Exchange]:
-        """Ask for an upload's state until it has ended or the time is up; the last record and its exchange."""
+    def ended(self, upload: Exchange, *, patiently: bool = False) -> tuple[Mapping[str, Any], Exchange]:
+        """Ask for an upload's state until it has ended or the time is up; the last record and its exchange.
+
+        An upload that is told as open may have much time, one whose state says nothing that is known has as much as an
+        answer. Where one did not end in all the time, the others have less of it, unless they are asked `patiently`.
+        """
         state, read = self.state, self.session.contract.by_action(self.operation.entity, "read")
         found = recognise(Call(self.operation), upload)
         if read is None or found is None:
             return {}, upload
         call = Call(read, {p.name: found.path.get(p.name, "") for p in read.path_parameters})
-        deadline = time.monotonic() + self.session.target.timeout_s
+        timeout_s = self.session.target.timeout_s
+        longest_s = self.longest_s if patiently or not self._stuck else timeout_s
+        started = known = time.monotonic()
         while True:
             exchange = self.session.send(call, self.session.admin, judged=False)
             record = record_of(read, exchange)
             record = record if exchange.ok and isinstance(record, dict) else {}
-            if record.get(state.field) in (*state.done, *state.failed) or time.monotonic() > deadline:
+            now, told = time.monotonic(), record.get(state.field)
+            known = now if told in state.open else known
+            if told in (*state.done, *state.failed) or now - started > longest_s or now - known > timeout_s:
+                self._stuck |= told in state.open
                 return record, exchange
-            time.sleep(POLL_S)
+            _pause(started)
 
     @property
     def state(self) -> UploadState:
@@ -128,23 +148,51 @@ class Events:
                 self.ended(exchange)
             started = time.monotonic()
             lists = [self.session.contract.operations[name] for name in self.ingestion.read_back]
-            self.until(lambda: any(self._shown(way, identifier) for way in lists))
-            took = time.monotonic() - started
+            if _look(lambda: any(self._shown(way, identifier) for way in lists), self.longest_s):
+                self._slowest_s = max(self._slowest_s, time.monotonic() - started)
             self._ways = [way for way in lists if self._shown(way, identifier)]
-            self.patience_s = min(self.session.target.timeout_s, max(_LEAST_PATIENCE_S, _PATIENCE * took))
         if not self._ways:
             shown = " nor ".join(self.ingestion.read_back)
             raise NotExercised(f"neither {shown} shows an event that was taken in")
         return self._ways
 
-    def until(self, seen: Callable[[], bool]) -> bool:
-        """Look until something is seen, or as long as patience lasts; whether it was seen."""
-        deadline = time.monotonic() + self.patience_s
-        while not seen():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(POLL_S)
-        return True
+    def begin(self) -> None:
+        """Be as patient as ever: another check, or the same once more, knows nothing of what was missing before."""
+        self._missing = False
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds after which what is not seen seems to be missing."""
+        if self._missing:
+            return _SHORT_S
+        return min(self.longest_s, max(_LEAST_PATIENCE_S, _PATIENCE * self._slowest_s))
+
+    def soon(self, seen: Callable[[], bool]) -> bool:
+        """Whether something is seen that need not be."""
+        return _look(seen, self.patience_s)
+
+    def comes(self, seen: Callable[[], bool], shows: Callable[[str], bool] | None = None) -> bool:
+        """Whether something is seen: soon, or else by the time when an event that is sent now is seen.
+
+        `shows`: whether an event of an identifier is seen in the place where it is looked for; without it, in the lists
+        of events.
+        """
+        if _look(seen, self.patience_s):
+            return True
+        if self._missing:
+            return False
+        self._see_another(shows or (lambda identifier: self._shown(self.ways()[0], identifier)))
+        self._missing = not _look(seen, self.patience_s)
+        return not self._missing
+
+    def _see_another(self, shows: Callable[[str], bool]) -> None:
+        """Send an event and look until it is seen, for as long as may be."""
+        identifier, started = self.identifier("another"), time.monotonic()
+        exchange = self.send([self.row(identifier)])
+        if exchange.ok and self.ingestion.state is not None:
+            self.ended(exchange)
+        if exchange.ok and _look(lambda: shows(identifier), self.longest_s):
+            self._slowest_s = max(self._slowest_s, time.monotonic() - started)
 
     def stored(self, identifier: str, enough: int = 1) -> tuple[list[Row], Exchange]:
         """The events of an identifier, once there are enough or the time is up, and the exchange that shows them."""
@@ -155,8 +203,7 @@ class Events:
             found.append(self._rows(way, identifier))
             return len(found[-1][0]) >= enough
 
-        if not self.until(seen):
-            self.patience_s = min(self.patience_s, 4 * POLL_S)  # what is missing once is not waited for at length again
+        self.comes(seen)
         return found[-1]
 
     def stored_now(self, identifier: str) -> tuple[list[Row], Exchange]:
@@ -217,6 +264,21 @@ class Events:
             except orjson.JSONDecodeError:
                 return value
         return value
+
+
+def _look(seen: Callable[[], bool], longest_s: float) -> bool:
+    """Look until something is seen or the time is up; whether it was seen."""
+    started = time.monotonic()
+    while not seen():
+        if time.monotonic() - started > longest_s:
+            return False
+        _pause(started)
+    return True
+
+
+def _pause(started: float) -> None:
+    """Before the next look: the longer it takes, the less often is it looked."""
+    time.sleep(min(_LONGEST_PAUSE_S, max(POLL_S, (time.monotonic() - started) / _PAUSES)))
 
 
 def events_of(bench: Workbench, operation: Operation) -> Events:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from cdp.contract import Contract, Operation
 from cdp.targets import Target
 from cdp.verdicts import Cell
+from contracts.belongings import kept_from
 from contracts.cells import MINIMAL, NO_FEATURES
 from contracts.probing import Presence
 
@@ -50,7 +51,7 @@ _CHANGING_CALLERS = ("ROLE-06", "ROLE-07", "AUTH-06")  # no ready-made token ser
 class Known:
     """What is known of a target. `held`: features of the token's role, `lacking`: those it has not; what is in neither
     is not known. `counts`: records per list, up to what was asked for. `paths`: reads whose ids were sought, and
-    whether any was found."""
+    whether any was found. `callers`: whether users can be made who log in; `passwords`: whether any password counts."""
 
     contract: Contract
     target: Target
@@ -60,6 +61,8 @@ class Known:
     lacking: frozenset[str] = frozenset()
     counts: dict[str, int] = field(default_factory=dict)
     paths: dict[str, bool] = field(default_factory=dict)
+    callers: bool = True
+    passwords: bool = True
 
     def may_call(self, operation: Operation) -> bool:
         """Whether the token's role may call the operation, as far as that is known."""
@@ -169,10 +172,12 @@ class _Blockers:
         found = self._permissions(operation.safety)
         if known.presence.get(operation.id) is Presence.MISSING:
             return {ABSENT}
+        if kept_from(self.contract, operation, known.target):
+            found.add(OUT_OF_REACH)
         if _asks_for(self.contract, operation, "oidc_code"):
             found.add(OUT_OF_REACH)
         elif _asks_for(self.contract, operation, "email") or _asks_for(self.contract, operation, "token"):
-            found |= self.made("user_role") | self.made("user")
+            found |= self.made("user_role") | self.made("user") | (set() if known.passwords else {OUT_OF_REACH})
         for entity in self._referred(operation):
             found |= self.made(entity)
         if operation.safety == "read":
@@ -230,9 +235,9 @@ class _Blockers:
 
     def _caller(self, cell: Cell, operation: Operation) -> frozenset[str]:
         """What stands in the way of a caller with other features: one of the target's own, or one that is made."""
-        made = self.made("user_role") | self.made("user")
+        made = self.made("user_role") | self.made("user") | (set() if self.known.callers else {CALLERS})
         if not made or cell.requirement in _CHANGING_CALLERS:
-            return made
+            return made if self.known.callers else made | {OUT_OF_REACH}
         ready = [role.features for role in self.known.target.roles]
         if cell.role == NO_FEATURES and frozenset() in ready:
             return frozenset()

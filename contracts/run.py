@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from contracts.budget import CLOSING_S, Budget, OutOfTime, clean_up_s
 from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import TargetLost
-from contracts.cleaning import RUN_DEADLINE_S, clean_after_run
+from contracts.cleaning import clean_after_run
 from contracts.examples import Examples
 from contracts.heading import described
 from contracts.judge import judge
@@ -162,6 +162,7 @@ class ContractRun:
         self._keep_back()
         if self._judging and self._judging != cell.operation:
             self.bench.forget(self.plan.contract.operations[self._judging])
+            self._tidy()
         self._judging = cell.operation
         self.bench.draws = []
         self.session.seed = self.plan.seed if seed is None else seed
@@ -228,9 +229,16 @@ class ContractRun:
             raise OutOfTime
 
     def _make_room(self, cell: Cell) -> None:
-        """Remove what the operations before a cell's have made, and let go of what is known of it."""
+        """Let go of what is known of the records that were made before a cell, and remove them."""
         self.bench.forget_own_records()
-        tidy(self.session)
+        self._tidy()
+
+    def _tidy(self, kinds: Collection[str] | None = None) -> None:
+        """Remove what the operations so far have made and nobody needs any more, of all kinds or of some: what stays
+        until the end of a run is all left on the target if that end does not come."""
+        if self.session.ledger.passing:
+            self.bench.forget_own_records()
+            tidy(self.session, kinds)
 
     def budget_left_s(self) -> float | None:
         """Seconds that are left for judging; None without a budget."""
@@ -241,7 +249,7 @@ class ContractRun:
         if self.budget is not None:
             request_s = (self.budget.spent_s - self._ready_s) / max(self.session.client.sent, _ENOUGH)
             records, lists = self._records(), len(self.ledger.operations)
-            self._kept_back_s = clean_up_s(records, lists, request_s, RUN_DEADLINE_S)
+            self._kept_back_s = clean_up_s(records, lists, request_s)
 
     def _records(self) -> int:
         """How many records will have to be removed at the end."""

@@ -22,10 +22,11 @@ from contracts.calls import Call
 from contracts.checks import TargetLost
 from contracts.profiles import Profile
 
-MUTE_OPERATIONS = 5  # so many may hang while the target answers others; after that it is the target
+MUTE_OPERATIONS = 20  # so many may hang one after the other while the target answers pings alone; then it is the target
+BUSY_OPERATIONS = 5  # so many may be refused one after the other for want of time
 MUTE_AFTER = 2  # an operation that hung so often is not asked again
 PATIENCE = 2  # an operation that stayed refused so often, after all the pauses, is not waited for again
-_KEPT_EXCHANGES = 400
+_KEPT_EXCHANGES = 400  # of one operation with one status
 _KEPT_BYTES = 64 * 1024 * 1024
 _REMEMBERED_BYTES = 1024 * 1024  # a larger answer is asked for again
 
@@ -86,8 +87,11 @@ class Session:
         self._callers: set[str] = set()
         self._reads: dict[tuple[str, str], Exchange] = {}
         self._seen: dict[str, list[Exchange]] = {}
-        self._kept_bytes: dict[str, int] = {}
+        self._kept: Counter[tuple[str, int]] = Counter()  # exchanges by operation and status
+        self._kept_bytes: Counter[tuple[str, bool]] = Counter()  # by operation, of successes and of all else
         self._lost: Counter[str] = Counter()
+        self._lost_in_a_row: set[str] = set()
+        self._answers, self._answered_s = 0, 0.0
         self._refused: Counter[tuple[str, int]] = Counter()  # how often an operation stayed at 429 or 503
         self._refused_in_a_row: set[str] = set()
         self.health: Call | None = None  # a call that is known to be answered
@@ -109,8 +113,8 @@ class Session:
         """Send a call as a caller. Raises TargetLost when there is no answer, Obstacle when the target is gone,
         KeyboardInterrupt when the run is to stop, OutOfTime when its budget is spent.
 
-        `judged`: whether the exchange counts as evidence for the operation's conventions on answers; `kept`: whether it
-        is put on the cassette.
+        `headers`: in place of the usual ones or beside them; None leaves one out. `judged`: whether the exchange counts
+        as evidence for the operation's conventions on answers; `kept`: whether it is put on the cassette.
         """
         operation = call.operation
         self.stop_in_time()
@@ -125,6 +129,7 @@ class Session:
         if call.media_type:
             sent_headers["Content-Type"] = call.media_type
         sent_headers.update(headers or {})
+        sent_headers = {name: value for name, value in sent_headers.items() if value is not None}
         method = method or operation.method
         if (
             operation.id == self.about
@@ -162,6 +167,11 @@ class Session:
         if exchange.status == 401 and caller is self.admin and self.health is not None and self._ping().status == 401:
             raise Obstacle(f"{self.target.base_url} does not take the run's token any more")
         return exchange
+
+    @property
+    def answer_s(self) -> float:
+        """Seconds that an answer has taken so far, on the average."""
+        return self._answered_s / max(self._answers, 1)
 
     def watch(self) -> None:
         """Count what comes from now on."""
@@ -220,20 +230,25 @@ class Session:
 
     def _remember(self, exchange: Exchange) -> None:
         """Keep an exchange for what judges all answers, as long as there is room: a target must not fill the suite."""
-        seen = self._seen.setdefault(exchange.operation, [])
-        kept = self._kept_bytes.get(exchange.operation, 0) + len(exchange.body)
-        if kept <= _KEPT_BYTES and (len(seen) < _KEPT_EXCHANGES or exchange.status >= 500):
-            seen.append(exchange)
-            self._kept_bytes[exchange.operation] = kept
+        # Each status apart: pages that are read first must not take the room of refusals that come later.
+        of_status, of_kind = (exchange.operation, exchange.status), (exchange.operation, exchange.ok)
+        kept = self._kept_bytes[of_kind] + len(exchange.body)
+        if kept <= _KEPT_BYTES and (self._kept[of_status] < _KEPT_EXCHANGES or exchange.status >= 500):
+            self._seen.setdefault(exchange.operation, []).append(exchange)
+            self._kept[of_status] += 1
+            self._kept_bytes[of_kind] = kept
 
     def _watch(self, exchange: Exchange) -> None:
         """A dropped answer is judged like any other. When none comes: is it the operation, or is the target gone?"""
+        self._answers, self._answered_s = self._answers + 1, self._answered_s + exchange.duration_s
         if exchange.failure not in (REFUSED, HUNG):
+            self._lost_in_a_row.clear()
             return
         self._lost[exchange.operation] += 1
+        self._lost_in_a_row.add(exchange.operation)
         if self.health is None:
             raise Obstacle(f"{self.target.base_url} cannot be reached: {exchange.detail}")
-        if self._ping().failure or len(self._lost) > MUTE_OPERATIONS:
+        if self._ping().failure or len(self._lost_in_a_row) > MUTE_OPERATIONS:
             raise Obstacle(f"{self.target.base_url} does not answer: {exchange.detail}")
         raise TargetLost(f"no answer to {exchange.method} {exchange.operation}: {exchange.detail}")
 
@@ -255,8 +270,8 @@ class Session:
         what = f"{exchange.method} {operation} got {status}{times}"
         if self.health is None:
             raise Obstacle(f"{self.target.base_url} has no time: {what}")
-        if len(self._refused_in_a_row) > MUTE_OPERATIONS:
-            raise Obstacle(f"{self.target.base_url} has no time: {MUTE_OPERATIONS} operations in a row got {status}")
+        if len(self._refused_in_a_row) > BUSY_OPERATIONS:
+            raise Obstacle(f"{self.target.base_url} has no time: {BUSY_OPERATIONS} operations in a row got {status}")
         if status == TOO_MANY:
             raise TargetLost(f"{what}; a smaller max_rps would make it checkable")
         if self._ping().status in (0, TOO_MANY, UNAVAILABLE):
@@ -296,4 +311,6 @@ class Session:
     def forget(self, operation: Operation) -> None:
         """Let go of an operation's exchanges once all its cells are judged."""
         self._seen.pop(operation.id, None)
-        self._kept_bytes.pop(operation.id, None)
+        for kept in (self._kept, self._kept_bytes):
+            for key in [key for key in kept if key[0] == operation.id]:
+                del kept[key]

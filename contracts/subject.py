@@ -18,6 +18,7 @@ import contracts.steady_draws  # noqa: F401 - the seed alone decides what is dra
 from cdp.contract import Operation
 from cdp.http import Exchange
 from cdp.verdicts import Cell
+from contracts.answers import with_nulls
 from contracts.arrangement import Arrangement
 from contracts.calls import Call
 from contracts.cells import ADMIN, MINIMAL
@@ -138,8 +139,9 @@ class Workbench:
         """Validator of the operation's bodies with this status; None when the contract describes none."""
         key = (operation.id, status)
         if key not in self._validators:
-            schema = operation.response_schema(status)
-            document = {**schema, "components": self.session.contract.document["components"]} if schema else None
+            answers = with_nulls(self.session.contract)
+            schema = answers.operations[operation.id].response_schema(status)
+            document = {**schema, "components": answers.document["components"]} if schema else None
             self._validators[key] = (
                 jsonschema_rs.Draft202012Validator(document, validate_formats=True) if document else None
             )

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 import contracts.steady_draws  # noqa: F401 - the seed alone decides what is drawn
 from cdp.contract import Contract, Operation, Parameter
+from contracts.answers import with_nulls
 from contracts.calls import Call
 from contracts.drawn_bodies import DrawnBodies, interoperable
 from contracts.query_parameters import QueryParameters
@@ -88,7 +89,7 @@ class UnknownInputs:
         from schemathesis.config import SchemathesisConfig
 
         settings = SchemathesisConfig.from_dict(dict(load_table().settings))
-        self.schema = schemathesis.openapi.from_dict(self.contract.document, config=settings)
+        self.schema = schemathesis.openapi.from_dict(with_nulls(self.contract).document, config=settings)
         return self.schema
 
     def operation(self, operation: Operation) -> Any:

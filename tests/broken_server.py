@@ -42,7 +42,7 @@ class BrokenServer:
         bound: socket.socket = listen("127.0.0.1", 0)
         base_url = f"http://127.0.0.1:{bound.getsockname()[1]}/api"
         credentials = Credentials(email=email, password=password)
-        self.target = Target("broken", base_url, credentials, frozenset(PERMISSIONS))
+        self.target = Target("broken", base_url, credentials, frozenset(PERMISSIONS), disposable=True)
         ready = threading.Event()
 
         def came_up() -> None:

@@ -69,8 +69,8 @@ def test_no_name_of_a_target_leads_out_of_the_directory(tmp_path: Path, target: 
     assert examples is not None and examples.directory.parent == tmp_path / "examples"
 
 
-def test_what_is_kept_back_grows_with_the_records_and_ends_where_the_clean_up_does() -> None:
-    few, many = clean_up_s(10, 3, 0.01, 60), clean_up_s(1000, 3, 0.01, 60)
-    assert CLOSING_S < few < many < CLOSING_S + 60
-    assert clean_up_s(10**6, 3, 0.5, 60) == CLOSING_S + 60
-    assert clean_up_s(0, 0, 0.5, 60) == CLOSING_S, "who created nothing has nothing to remove"
+def test_what_is_kept_back_grows_with_the_records_and_with_the_time_that_each_takes() -> None:
+    few, many, slow = clean_up_s(10, 3, 0.01), clean_up_s(1000, 3, 0.01), clean_up_s(1000, 3, 0.15)
+    assert CLOSING_S < few < many < slow
+    assert clean_up_s(1250, 20, 0.01, max_rps=10) > 125, "ten requests a second are no more, however fast the answers"
+    assert clean_up_s(0, 0, 0.5) == CLOSING_S, "who created nothing has nothing to remove"

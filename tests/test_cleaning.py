@@ -25,6 +25,7 @@ from cdp.results import Run
 from cdp.verdicts import Cell, Result, Verdict, exit_code
 from reports.html import html
 from reports.terminal import print_run
+from tests.loopback import Reply, serving
 from tests.running_instance import ROOT, RunningInstance, start_instance, stop_instance
 from tests.target_state import state
 
@@ -314,6 +315,59 @@ def test_an_answer_that_never_came_is_made_good_at_the_end(own_instance: Running
     assert made not in tags(own_instance)
     assert not ledger.pending
     assert [str(kept) for kept in outcome.left] == []
+
+
+def test_a_run_has_the_time_that_its_clean_up_needs_and_users_go_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cdp.contract import load_contract
+    from cdp.secrets import Secrets
+    from cdp.targets import Credentials, Target
+    from contracts import cleaning
+    from contracts.profiles import PROFILES
+    from contracts.session import Session
+
+    monkeypatch.setattr(cleaning, "LEAST_CLEAN_UP_S", 0.2)
+    with serving(lambda asked: Reply(200, b'{"tags": [], "users": [], "roles": []}')) as loopback:
+        target = Target("there", f"{loopback.url}/api", Credentials(token="some-token"), max_rps=40)
+        ledger = Ledger(tmp_path / "ledger.jsonl")
+        session = Session(load_contract(), target, PROFILES["quick"], 1, ledger, Secrets())
+        kinds = [("create_user_role", "users/user_roles"), ("create_user", "users"), ("create_tag", "tags")]
+        for operation, path in kinds:
+            for made in range(10):
+                number = ledger.intend(Intent(operation, f"/api/{path}", "cdp-", session.prefix, target.base_url))
+                ledger.created(number, Created(operation, str(made), f"{target.base_url}/{path}/{made}"))
+        outcome = cleaning.clean_after_run(session, ledger)
+        session.client.close()
+        ledger.close()
+    assert (len(outcome.removed), outcome.left) == (30, [])
+    removed = [asked.path.rpartition("/")[0] for asked in loopback.asked if asked.method == "DELETE"]
+    assert list(dict.fromkeys(removed)) == ["/api/users", "/api/users/user_roles", "/api/tags"]
+
+
+def test_a_run_removes_along_the_way_what_nobody_needs_any_more(own_instance: RunningInstance, tmp_path: Path) -> None:
+    from cdp.contract import load_contract
+    from cdp.targets import target_from_url
+    from contracts.catalogue import load_catalogue
+    from contracts.cells import Selection
+    from contracts.plan import make_plan
+    from contracts.profiles import PROFILES
+    from contracts.run import ContractRun
+
+    environment = {"CDP_EMAIL": own_instance.email, "CDP_PASSWORD": own_instance.password}
+    target = target_from_url(own_instance.base_url, environment, {"writes", "destructive"})
+    plan = make_plan(load_contract(), load_catalogue(), Selection(sections=("Tags", "Feeds")), PROFILES["quick"], 1)
+    run = ContractRun(plan, target, tmp_path)
+    run.start()
+    results = list(run.judge_all())
+    made = (tmp_path / "ledger.jsonl").read_text().count('"operation":"create_tag","id"')
+    kept = [record for record in run.ledger.open_records if record.operation == "create_tag"]
+    last = {record.operation for record in run.ledger.passing}
+    run.finish()
+    assert {r.verdict for r in results} == {Verdict.PASS}
+    assert made > 20 and len(kept) < 8
+    assert last <= {"create_feed"}, "only what the last operation made is left to the end, beside what lasts"
+    assert run.leftovers == []
 
 
 @pytest.mark.parametrize("prefix", ["cdp-00000000", "cdp-0a1b2c3d", "cdp-ffffffff"])

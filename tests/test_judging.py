@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +11,23 @@ from pathlib import Path
 import pytest
 
 from cdp.contract import load_contract
+from cdp.ledger import Ledger
 from cdp.results import RESULTS_FILE, read_results
+from cdp.secrets import Secrets
+from cdp.targets import Credentials, Target
 from cdp.verdicts import Result, Verdict
+from contracts.calls import Call
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
-from contracts.checks import CHECKS
+from contracts.checks import CHECKS, Broken
 from contracts.plan import make_plan
 from contracts.profiles import PROFILES
 from contracts.run import ContractRun
-from contracts.session import Obstacle
+from contracts.session import Identity, Obstacle, Session
 from contracts.subject import Subject
 from instance.faults.model import Alteration, Answer, Fault, Request, World, refusal
 from tests.broken_server import BrokenServer
+from tests.loopback import Asked, Reply, serving
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +93,67 @@ def test_a_fault_of_the_suite_is_an_error_and_ends_nothing(
     assert broken.verdict is Verdict.ERROR
     assert broken.sentence.startswith("the suite failed: KeyError: 'what was never there' at ")
     assert {r.verdict for r in results.values()} == {Verdict.PASS}
+
+
+def test_a_fault_of_the_suite_in_another_try_leaves_what_was_seen(
+    server: BrokenServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    def faulty(subject: Subject) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise Broken("a rule is broken")
+        raise KeyError("what was there a moment ago")
+
+    monkeypatch.setitem(CHECKS, "PAGE-01", faulty)
+    results = run_on(server, tmp_path, None, Selection(operations=("list_tags",), requirements=("PAGE",)))
+    broken = results.pop("PAGE-01/list_tags/admin")
+    assert broken.verdict is Verdict.FAIL and broken.sentence.startswith("a rule is broken")
+    assert {r.verdict for r in results.values()} == {Verdict.PASS}
+
+
+def test_slow_operations_do_not_end_a_run_while_others_are_answered(server: BrokenServer, tmp_path: Path) -> None:
+    slow = (
+        "list_reports",
+        "list_feeds",
+        "list_images",
+        "list_emails",
+        "list_journeys",
+        "list_destinations",
+        "list_sources",
+    )
+
+    async def slowly(request: Request, world: World) -> Answer:
+        if request.operation is not None and request.operation.id in slow:
+            await asyncio.sleep(2)
+        return await world.forward(request)
+
+    selection = Selection(operations=(*slow, "list_tags"), requirements=("CODE-02", "CODE-06"))
+    results = run_on(server, tmp_path, slowly, selection, timeout_s=0.5, everywhere=True)
+    assert {results[f"CODE-02/{name}/admin"].verdict for name in slow} == {Verdict.ERROR}
+    assert results["CODE-02/list_tags/admin"].verdict is Verdict.PASS
+
+
+def test_refusals_are_kept_however_many_pages_were_read_before() -> None:
+    contract = load_contract()
+    operation = contract.operations["list_tags"]
+
+    def answer(asked: Asked) -> Reply:
+        return Reply(403 if "offset=401" in asked.path else 200, b'{"tags": [], "selection_settings": {}}')
+
+    with serving(answer) as loopback:
+        target = Target("there", loopback.url + "/api", Credentials(token="some-token"))
+        session = Session(contract, target, PROFILES["quick"], 1, Ledger(None), Secrets())
+        session.health = Call(operation)
+        for number in range(403):
+            session.send(Call(operation).asking(("offset", number)), Identity("admin", "some-token"))
+        session.client.close()
+    statuses = Counter(exchange.status for exchange in session.seen(operation))
+    assert statuses == {200: 400, 403: 1}
+    session.forget(operation)
+    assert session.seen(operation) == []
 
 
 def test_one_operation_that_hangs_is_its_own_failure_not_the_targets(server: BrokenServer, tmp_path: Path) -> None:

@@ -386,7 +386,7 @@ def test_a_target_that_changes_no_role_is_asked_a_few_times(
     nights = Nights(server, contract, tmp_path, ROLES, refuse, through=("update_user_role",))
     run, _ = nights.night(seed=1, profile=replace(NIGHTLY, lattice=40))
     assert {r.verdict for r in run.results} == {Verdict.PASS}, "by the sets that have callers of their own"
-    assert len(refusals) == 5
+    assert len(refusals) == 6
 
 
 def test_a_target_that_is_slow_to_change_a_role_is_not_blamed(

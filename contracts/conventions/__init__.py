@@ -2,6 +2,7 @@
 
 from contracts.conventions import (
     authentication,
+    below,
     events,
     filtering,
     lifecycle,
@@ -10,15 +11,18 @@ from contracts.conventions import (
     newest,
     ordering,
     pagination,
+    renewals,
     roles,
     search,
     shape,
     status_codes,
     structure,
+    wrong_bodies,
 )
 
 __all__ = [
     "authentication",
+    "below",
     "events",
     "filtering",
     "lifecycle",
@@ -27,9 +31,11 @@ __all__ = [
     "newest",
     "ordering",
     "pagination",
+    "renewals",
     "roles",
     "search",
     "shape",
     "status_codes",
     "structure",
+    "wrong_bodies",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from typing import Any
+from urllib.request import getproxies
 
 from hypothesis import strategies as st
 
@@ -13,10 +14,14 @@ from cdp.texts import timestamp
 from contracts.applicability import text_fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
-from contracts.conventions.disclosure import internals
+from contracts.conventions.disclosure import internals, record_within
+from contracts.conventions.forged import unsigned
+from contracts.conventions.front_end import needing_the_api
 from contracts.conventions.harmless import harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
 from contracts.conventions.other_ways import refused_by_every_way
+from contracts.conventions.renewals import as_good_as_another
+from contracts.conventions.shown_inside import shown_inside
 from contracts.observing import State
 from contracts.session import ANONYMOUS
 from contracts.subject import Subject, require
@@ -54,17 +59,18 @@ Attempt = Callable[[Call], Exchange]
 
 
 def _refused(exchange: Exchange, what: str, example: str = "", others: tuple[int, ...] = ()) -> None:
-    """A refusal is 401, or in JSON one of `others`; a 403 is a WARN; anything else lets the caller through or
-    breaks."""
-    if exchange.status in others and isinstance(exchange.json, dict) and exchange.media_type == "application/json":
+    """A refusal is 401, or one of `others`; a 403 is a WARN; anything else lets the caller through or breaks."""
+    if exchange.status in others:
         return
     if exchange.status == 403:
         raise Broken(f"{what} got 403 instead of 401", exchange, example, softly=True)
     require(exchange.status == 401, f"{what} got {exchange.outcome()} instead of 401", exchange, example)
 
 
-def _try(s: Subject, headers: dict[str, Any] | None = None, call: Call | None = None) -> Exchange:
-    return s.session.send(call or s.bench.untouched_call(s.operation), ANONYMOUS, headers)
+def _try(
+    s: Subject, headers: dict[str, Any] | None = None, call: Call | None = None, *, judged: bool = True
+) -> Exchange:
+    return s.session.send(call or s.bench.untouched_call(s.operation), ANONYMOUS, headers, judged=judged)
 
 
 @check("AUTH-01")
@@ -95,7 +101,7 @@ def unknown_token(s: Subject) -> None:
 
 
 # What cannot be read as a header may be refused before a token is looked at (RFC 9110 sections 5.4, 5.5; RFC 6585
-# section 5).
+# section 5): by the server that the API runs in, whose answer need not have the API's form.
 NO_HEADER = {OVERLONG: (400, 431), OTHER_BYTES: (400,)}
 LONG_HEADER = 4096  # characters; tokens may be long themselves, and are sent twice
 
@@ -122,6 +128,7 @@ def _spoilt(token: str) -> list[tuple[str, Any]]:
         ("a valid token with a blank inside", token[:middle] + " " + token[middle:]),
         ("a valid token twice", f"{token}, {token}"),
         ("a valid token after Bearer", f"Bearer {token}"),
+        *unsigned(token),
     ]
 
 
@@ -133,19 +140,13 @@ def malformed_token(s: Subject) -> None:
     start = s.operation.order % len(forms)
     for number in range(min(s.session.profile.tokens, len(forms))):
         what, value = forms[(start + number) % len(forms)]
-        _refused(
-            _try(
-                s,
-                {
-                    TOKEN_HEADER: s.session.secrets.add(value)
-                    if isinstance(value, str) and token[:6] in value
-                    else value
-                },
-            ),
-            what,
-            what,
-            _no_header(what, value),
-        )
+        if isinstance(value, str) and token[:6] in value:
+            s.session.secrets.add(value)
+        unread = _no_header(what, value)
+        exchange = _try(s, {TOKEN_HEADER: value}, judged=not unread)
+        if unread and exchange.status not in (401, *unread):
+            exchange = _try(s, {TOKEN_HEADER: value})  # it was read, so that the answer is the API's
+        _refused(exchange, what, what, unread)
         s.exercised()
     if s.quick:
         return
@@ -172,14 +173,25 @@ def malformed_token(s: Subject) -> None:
     s.for_all(edits, rule, max(1, s.session.profile.tokens // 3))
 
 
+def _needed_headers(s: Subject) -> dict[str, str]:
+    """Headers that let a request through to the API at all; what stands under their names is not the API's to take."""
+    target = s.session.target
+    needed = {name.lower(): value for name, value in target.headers}
+    if target.proxy or (getproxies() and not target.loopback):
+        needed["proxy-authorization"] = ""  # it is for the proxy, which would get the token
+    return needed
+
+
 def _elsewhere(s: Subject, place: str, token: str, call: Call) -> tuple[dict[str, Any], Call]:
     """Headers and call with the token in another place than its header."""
+    needed = _needed_headers(s)
     if place == "query":
         return {}, call.asking(*((name, token) for name in QUERY_NAMES))
     if place == "cookie":
-        return {"Cookie": "; ".join(f"{name}={token}" for name in COOKIES)}, call
+        own = [needed["cookie"]] if "cookie" in needed else []
+        return {"Cookie": "; ".join((*own, *(f"{name}={token}" for name in COOKIES)))}, call
     if place == "another header":
-        return dict.fromkeys(OTHER_HEADERS, token), call
+        return {name: token for name in OTHER_HEADERS if name.lower() not in needed}, call
     if place == "body":
         return {}, call.sending({**call.sent, **dict.fromkeys(FIELDS, token)})
     told = {
@@ -197,6 +209,8 @@ def token_elsewhere(s: Subject) -> None:
     token = s.session.admin.token
     call = s.bench.untouched_call(s.operation)
     places = [p for p in PLACES if p != "body" or isinstance(call.sent, dict)]
+    if "authorization" in _needed_headers(s):
+        places = [p for p in places if not p.startswith("Authorization")]
     if s.quick:  # of those that are seldom taken, one
         seldom = ("Authorization", "Authorization: Basic", "Authorization: Token")
         places = [p for p in places if p not in seldom or p == seldom[s.operation.order % 3]]
@@ -302,6 +316,7 @@ def ended_token(s: Subject) -> None:
     if renewed is not None and spares:
         exchange = s.session.send(call, renewed)
         require(exchange.status != 401, "a renewed token is refused with 401", exchange)
+        as_good_as_another(s, call, renewed, exchange)
         s.exercised()
 
 
@@ -322,16 +337,13 @@ def tells_nothing(s: Subject, exchange: Exchange) -> None:
     keys = (s.operation.item_key, s.operation.collection.key if s.operation.collection else None, "selection_settings")
     data = sorted(key for key in keys if key is not None and body.get(key) is not None)
     require(not data, f"the refusal with {exchange.status} brings {', '.join(data)}", exchange)
-    records = next((name for name, value in body.items() if _holds_record(value)), None)
+    records = record_within(s.session.contract, s.operation, body)
     require(records is None, f"the refusal with {exchange.status} brings a record under {records!r:.60}", exchange)
+    told = shown_inside(s, exchange)
+    require(not told, f"the refusal with {exchange.status} {told}", exchange)
     found = internals(exchange)
     require(not found, f"the refusal with {exchange.status} shows internals: {found}", exchange)
     s.exercised()
-
-
-def _holds_record(value: Any) -> bool:
-    """Whether a value is a record, or a list with one: something with an id."""
-    return any(isinstance(each, dict) and "id" in each for each in (value if isinstance(value, list) else [value]))
 
 
 @check("AUTH-08")
@@ -349,16 +361,22 @@ def valid_token(s: Subject) -> None:
 
 @check("AUTH-09")
 def open_operation(s: Subject) -> None:
-    call = (
-        s.bench.valid_call(s.operation, "open call")
-        if s.operation.safety != "read"
-        else s.bench.control(s.operation)[0]
-    )
+    with_token: Exchange | None = None
+    if s.operation.safety == "read":
+        call, with_token = s.bench.control(s.operation)
+        needing_the_api(s, with_token)
+    else:
+        call = s.bench.valid_call(s.operation, "open call")
     exchange = s.session.send(call, ANONYMOUS)
+    needing_the_api(s, exchange)
     if exchange.status in (404, 405) and s.operation.provenance == "assumed":
         raise Unconfirmed(f"assumed operation; the target answers {exchange.status}")
     if exchange.refused_access and s.operation.auth == "unknown":
         raise Unconfirmed(f"no page says that it is open without a token; the target answers {exchange.status}")
+    if with_token is not None and with_token.client_error and with_token.status == exchange.status:
+        raise NotExercised(
+            f"the call gets {exchange.outcome()} with and without a token, which tells nothing of tokens"
+        )
     require(not exchange.refused_access, f"an open operation without a token got {exchange.status}", exchange)
     require(exchange.ok, f"an open operation without a token got {exchange.outcome()}", exchange)
     s.exercised()

@@ -1,11 +1,15 @@
-"""What an error must not tell: traces, queries and paths of the server's inside."""
+"""What an error must not tell: records, and traces, queries and paths of the server's inside."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote_plus
 
+from cdp.contract import Contract, Operation
 from cdp.http import Exchange
+from contracts.conventions.backends import BACKENDS, told_in_a_header
 
 INTERNALS = {
     "a stack trace": re.compile(
@@ -37,8 +41,49 @@ def internals(exchange: Exchange) -> str:
     """Which kind of internals an answer shows; empty when none. What the request itself held is no disclosure."""
     text = exchange.body[:_LOOKED_THROUGH].decode("utf-8", "replace")
     sent = unquote_plus(exchange.url) + " " + (exchange.request_body or b"").decode("utf-8", "replace")
-    for kind, pattern in INTERNALS.items():
+    if told := told_in_a_header(exchange):
+        return told
+    for kind, pattern in (*INTERNALS.items(), *BACKENDS):
         for found in pattern.finditer(text):
             if found.group(0) not in sent:
                 return f"{kind} ({found.group(0)[:60]})"
     return ""
+
+
+# Members of error objects (JSON:API, RFC 9457) and of the requests that they tell of: an object with these alone is no
+# record, though it has an id.
+_OF_ERRORS = frozenset(("code", "detail", "errors", "id", "instance", "links", "message", "meta", "method", "name")) | {
+    *("path", "reason", "source", "status", "time", "timestamp", "title", "type", "url", "value")
+}
+_OF_DATA = frozenset(("data", "item", "items", "record", "records", "result", "results"))
+
+
+def record_within(contract: Contract, operation: Operation, body: Mapping[str, Any]) -> str | None:
+    """The key of an error's body under which a record stands, or a list with one; None where there is none. A record
+    has an id, and stands under a word for data, or has another field that the operation's records have (any, where the
+    contract does not show those)."""
+    fields = _fields(contract, operation.response_schema(operation.success_status) or {}, frozenset()) - _OF_ERRORS
+    data = _OF_DATA | {operation.entity, f"{operation.entity}s"}
+    for name, value in body.items():
+        for each in value if isinstance(value, list) else [value]:
+            if not isinstance(each, dict) or "id" not in each:
+                continue
+            if name in data or (set(each) & fields if fields else set(each) - _OF_ERRORS):
+                return name
+    return None
+
+
+def _fields(contract: Contract, schema: Mapping[str, Any], above: frozenset[str]) -> set[str]:
+    """Names of the fields that stand anywhere within a schema."""
+    if (reference := schema.get("$ref", "")) in above:
+        return set()
+    above |= {reference} if reference else set()
+    schema = contract.resolved(schema)
+    found: set[str] = set(schema.get("properties", {}))
+    parts = list(schema.get("properties", {}).values())
+    if isinstance(schema.get("items"), Mapping):
+        parts.append(schema["items"])
+    parts += [part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key, ())]
+    for part in parts:
+        found |= _fields(contract, part, above)
+    return found

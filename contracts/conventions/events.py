@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cdp.http import Exchange
 from cdp.texts import timestamp
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.two_kinds import two_kinds
 from contracts.ingestion import Events, Row, events_of
 from contracts.observing import canonical
 from contracts.subject import Subject, require
@@ -21,8 +22,9 @@ _EXACT = 2**53  # JSON numbers are kept exactly up to here
 _FEWEST = 3
 BATCHES = (3, 1, 12, 50)
 LARGE_BATCH = 120
-# A day that most years lack, and an hour that most clocks of Europe and America leave out in spring.
-ODD_MOMENTS = ("2024-02-29 23:59:59", "2024-03-31 02:30:00", "2024-03-10 02:30:00")
+# A day that most years lack. No hour that clocks leave out in spring: whose clock a time without a zone is of is not
+# documented.
+ODD_MOMENTS = ("2024-02-29 23:59:59",)
 # Behind another customer's identifier: stores that cut names, or compare them by their start or without case, take the
 # two for one, or the longer one for somebody else.
 LONGER = ".Other-Customer-with+a_Name-longer-than-Hashes-are-by-far"
@@ -38,6 +40,9 @@ PAYLOADS: tuple[dict[str, Any], ...] = (
     {"inside": {"none": None, "no": False, "zero": 0, "": "", "list": [None, {}, [], {"none": None}]}},
     {"deep": [[[[{"a": [{"b": {}}, [], ""]}]]]], "": "", "id": "own", "payload": {"payload": "{}"}, "a.b": {"$c": 1}},
     {"lines": 'a,b\r\n"c";d\ttab\n', "blank": " ", "number as text": "007", "1": 1},
+    # Texts that libraries take for times and numbers, and write anew.
+    {"iso": "2024-05-17T10:00:00Z", "times": ["2024-05-17T12:00:00.000+02:00", "2024-05-17", "12:30"], "power": "1e5"},
+    {"price": "12.50", "yes": "true", "address": "https://example.com/a%20b?c=1&d=%C5%BE", "base64": "Zm9v/+8="},
     {"long": "long text, " * 300},
     {"Case": 1, "case": 2, " blanks ": 3, "long fraction": 0.123456789, "a": {"b": {"c": {"d": "deep"}}}},
 )
@@ -59,6 +64,24 @@ def _payloads() -> st.SearchStrategy[dict[str, Any]]:
 
 def _of(s: Subject) -> Events:
     return events_of(s.bench, s.operation)
+
+
+def _begun(s: Subject) -> Events:
+    """The events of a check that begins."""
+    events = _of(s)
+    events.begin()
+    return events
+
+
+def _not_told(s: Subject, state: Any) -> str:
+    """Why an upload in a state tells nothing; empty where it has ended, well or not. The states are assumed, and
+    nothing says how long an upload may take."""
+    events = _of(s)
+    if state in (*events.state.done, *events.state.failed):
+        return ""
+    if state in events.state.open:
+        return f"an upload is still {state} after {events.longest_s:g} s; a target that is less busy would tell more"
+    return f"an upload is {state!r}, which no page tells of; an overlay with its states would make it checkable"
 
 
 def _listed(s: Subject, exchange: Exchange) -> list[Row]:
@@ -96,7 +119,7 @@ def _equal(sent: Any, got: Any) -> bool:
 @check("EVENT-01")
 def answer_counts_and_lists(s: Subject) -> None:
     s.control()
-    events = _of(s)
+    events = _begun(s)
     sizes = BATCHES[:2] if s.quick else BATCHES
     for size in sizes:
         owners = [events.identifier("order"), events.identifier("order")]
@@ -123,8 +146,8 @@ def _taken_in(s: Subject, rows: list[Row], example: str) -> Exchange:
     if events.ingestion.state is not None:
         record, ended = events.ended(exchange)
         state = record.get(events.state.field)
-        if state not in (*events.state.done, *events.state.failed):
-            raise NotExercised(f"an upload is still {state} after {s.session.target.timeout_s:g} s")
+        if reason := _not_told(s, state):
+            raise NotExercised(reason)
         told = record.get(events.state.message)
         require(state in events.state.done, f"valid events end in {state}: {told!s:.80}", ended, example)
     return exchange
@@ -133,7 +156,7 @@ def _taken_in(s: Subject, rows: list[Row], example: str) -> Exchange:
 @check("EVENT-02")
 def read_back_once_and_unchanged(s: Subject) -> None:
     s.control()
-    events = _of(s)
+    events = _begun(s)
     events.ways()
 
     def rule(payloads: list[dict[str, Any]]) -> None:
@@ -156,6 +179,10 @@ def read_back_once_and_unchanged(s: Subject) -> None:
 
     rule(list(PAYLOADS))
     _side_by_side(s)
+    mixed = two_kinds(s, events)
+    if mixed is not None:
+        _unchanged(events, *mixed, "events of two kinds in one batch")
+        s.exercised(len(mixed[0]))
     if not s.quick:
         rule([{"number": number} for number in range(LARGE_BATCH)])
         s.for_all(st.lists(_payloads(), min_size=1, max_size=3), rule, max(_FEWEST, s.session.profile.examples))
@@ -218,15 +245,14 @@ def _invalid(s: Subject, good: Row) -> list[tuple[str, Any]]:
     forms.append((f"an empty {ingestion.identifier}", {**good, ingestion.identifier: ""}))
     forms.append((f"no moment as {ingestion.time}", {**good, ingestion.time: "2024-02-30 25:61:00"}))
     forms.append((f"a list as {ingestion.payload}", {**good, ingestion.payload: [1]}))
-    others = [n for n in good if n not in (ingestion.identifier, ingestion.payload, ingestion.time)]
-    forms += [(f"an unknown {name}", {**good, name: "cdp no such value"}) for name in others]
+    # What is done about a source, type or version that is not defined is not documented: it may be taken in, or made.
     return [*forms, ("a text in place of an event", "event")]
 
 
 @check("EVENT-03")
 def invalid_event_refuses_its_batch(s: Subject) -> None:
     s.control()
-    events = _of(s)
+    events = _begun(s)
     events.ways()
     identifier = events.identifier("refused")
     sent: list[tuple[str, Exchange]] = []
@@ -248,17 +274,22 @@ def invalid_event_refuses_its_batch(s: Subject) -> None:
 @check("EVENT-04")
 def upload_ends(s: Subject) -> None:
     s.control()
-    events = _of(s)
+    events = _begun(s)
     identifier = events.identifier("upload")
     size = 5 if s.quick else 500
     rows = [events.row(identifier) for _ in range(size)]
     what = f"{size} rows"
     exchange = events.send(rows, judged=True)
     require(exchange.ok, f"an upload of {what} got {exchange.outcome()}", exchange, what)
-    record, ended = events.ended(exchange)
+    record, ended = events.ended(exchange, patiently=True)
+    require(ended.ok, f"the state of the upload got {ended.outcome()}", ended, what)
     state = record.get(events.state.field)
-    known = (*events.state.done, *events.state.failed)
-    require(state in known, f"the upload is {state!r} after {s.session.target.timeout_s:g} s", ended, what)
+    if reason := _not_told(s, state):
+        events.ways()
+        done = state in events.state.open and len(events.stored_now(identifier)[0]) >= size
+        sentence = f"all {what} can be read, and the upload is still {state!r} after {events.longest_s:g} s"
+        require(not done, sentence, ended, what)
+        raise NotExercised(reason)
     told = record.get(events.state.message)
     require(state in events.state.done, f"a valid upload ends in {state}: {told!s:.80}", ended, what)
     count = record.get(events.state.count)
@@ -288,6 +319,8 @@ def _written_otherwise(s: Subject) -> None:
         require(exchange.ok, f"an upload with {what} got {exchange.outcome()}", exchange, what)
         record, ended = events.ended(exchange)
         state, told = record.get(events.state.field), record.get(events.state.message)
+        if _not_told(s, state):
+            continue
         require(state in events.state.done, f"an upload with {what} ends in {state}: {told!s:.80}", ended, what)
         stored, shown = events.stored(identifier, len(rows))
         sentence = f"{len(stored)} of {len(rows)} rows of an upload with {what} can be read after the end"
@@ -303,7 +336,6 @@ def _broken_uploads(events: Events) -> list[tuple[str, bytes]]:
     lines = table.split(b"\r\n")
     packed = gzip.compress(table, mtime=0)
     bad = events.table([good[0], {**good[1], events.ingestion.time: "yesterday"}])
-    unknown = events.table([good[0], {**good[1], next(iter(good[1])): "cdp-no-such-value"}])
     return [
         ("plain CSV instead of gzip", table),
         ("an empty body", b""),
@@ -311,7 +343,6 @@ def _broken_uploads(events: Events) -> list[tuple[str, bytes]]:
         ("a row of five columns", gzip.compress(lines[0] + b"\r\n" + lines[1].partition(b",")[2] + b"\r\n", mtime=0)),
         ("a row of seven columns", gzip.compress(lines[0] + b"\r\n" + lines[1] + b",more\r\n", mtime=0)),
         (f"a row without a moment in {events.ingestion.time}", gzip.compress(bad, mtime=0)),
-        ("a row of an unknown kind", gzip.compress(unknown, mtime=0)),
         ("a gzip that was cut off", packed[: len(packed) // 2]),
         ("a gzip with a damaged checksum", packed[:-8] + b"\x00" * 8),
         ("bytes that are no text", gzip.compress(b"\xff\xfe\x00,\x80\r\n", mtime=0)),
@@ -321,11 +352,12 @@ def _broken_uploads(events: Events) -> list[tuple[str, bytes]]:
 @check("EVENT-05")
 def broken_upload_ends_in_an_error(s: Subject) -> None:
     s.control()
-    events = _of(s)
+    events = _begun(s)
     valid = events.send([events.row(events.identifier("valid"))])
     if not valid.ok or events.ended(valid)[0].get(events.state.field) not in events.state.done:
         raise NotExercised("a valid upload does not end well either")
     sent = [(what, events.send_raw(body)) for what, body in _broken_uploads(events)]
+    reason = ""
     for what, exchange in sent:
         if exchange.client_error:
             message = exchange.json.get(events.state.message) if isinstance(exchange.json, dict) else None
@@ -335,6 +367,11 @@ def broken_upload_ends_in_an_error(s: Subject) -> None:
         require(exchange.ok, f"{what} got {exchange.outcome()}", exchange, what)
         record, ended = events.ended(exchange)
         state = record.get(events.state.field)
+        if not_told := _not_told(s, state):
+            reason = reason or not_told
+            continue
         require(state in events.state.failed, f"{what} ends in {state!r} instead of an error", ended, what)
         require(bool(record.get(events.state.message)), f"{what} ends in {state} without a message", ended, what)
         s.exercised()
+    if not s.evidence:
+        raise NotExercised(reason)

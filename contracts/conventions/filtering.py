@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from contracts.applicability import FILTERS
@@ -21,8 +22,13 @@ from contracts.conventions.listing import (
     times_of,
     walk,
 )
-from contracts.observing import identity
+from contracts.conventions.parts_shown import shows_parts
+from contracts.observing import identity, rows_of
 from contracts.subject import Subject
+
+BY_NAME = ("name_filter", "name_search", "searched_text")
+_FIELDS = {"event_ids": "event_id", "source_ids": "source_id", "tag_ids": "tags", "search_text": "value"}
+_PART = 300
 
 
 @check("PAGE-10")
@@ -30,25 +36,37 @@ def paging_under_filters(s: Subject) -> None:
     s.control()
     reference = walk(s)
     needing(s, reference, 3, "a filter with something to leave out")
+    unknown: list[str] = []
     for name in [n for n in FILTERS if s.operation.query(n)]:
-        _filtered(s, name, reference)
+        unknown += [] if _filtered(s, name, reference) else [name]
         if s.quick and s.evidence:
             return
     if not s.quick:
         _under_switches(s, reference)
+        shows_parts(s, reference)
+    if not s.evidence and unknown:
+        raise NotExercised(
+            f"how a list stands in {' and '.join(unknown)} is not documented; no usual form has an effect"
+        )
     if not s.evidence:
         raise NotExercised("no record has a value that one of the operation's filters takes")
 
 
-def _filtered(s: Subject, name: str, reference: Walk) -> None:
+def _filtered(s: Subject, name: str, reference: Walk) -> bool:
+    """Hold a filter to its rules. Answers whether it is known how it is written."""
     value, matches = filter_value(name, reference.records)
     if value is None:
-        return
+        return True
+    most = min(matches - 1, REFERENCE_PAGE) if s.quick and matches > 1 else REFERENCE_PAGE
+    form = _form_of(s, name, value, reference, most)
+    if form is None:
+        return False
+    matches = matches if form == Form(name, value) else 1
+    name, value = form.name, form.value
     base = list_call(s).asking((name, value))
     example = f"{name}={value}"
     if s.quick and matches > 1:
         # One request for both: nearly all that the filter finds, and a limit that it has to keep.
-        most = min(matches - 1, REFERENCE_PAGE)
         first = page(s, ("limit", most), base=base)
         found, exchange = first.records, first.exchange
         if len(found) > most:
@@ -60,7 +78,7 @@ def _filtered(s: Subject, name: str, reference: Walk) -> None:
     if not found:
         differs(s, reference, f"{name} with a value taken from a record brings nothing", exchange, example)
     if not s.quick:
-        _nobody(s, name, base, value)
+        _nobody(s, form, base)
     if reference.complete and name != "search_text":
         known = {str(identity(r)) for r in reference.records}
         stranger = next((r for r in found if str(identity(r)) not in known), None)
@@ -87,6 +105,7 @@ def _filtered(s: Subject, name: str, reference: Walk) -> None:
                 f"{example}&limit={half}&offset=1",
             )
         s.exercised()
+    return True
 
 
 def _under_switches(s: Subject, reference: Walk) -> None:
@@ -99,9 +118,11 @@ def _under_switches(s: Subject, reference: Walk) -> None:
         if len(found) < 3:
             continue
         start = max(1, len(found) // 2 - 1)
-        got = page(s, ("limit", len(found)), ("offset", start), base=base)
-        if len(found) <= s.session.profile.window and got.records[: len(found) - start] != found[start:]:
-            example = f"{parameter.name}=1&limit={len(found)}&offset={start}"
+        # No more than servers that cap the limit still give; and of a longer list a part will do.
+        wanted = min(len(found) - start, _PART)
+        got = page(s, ("limit", wanted), ("offset", start), base=base)
+        if len(found) <= s.session.profile.window and got.records != found[start : start + wanted]:
+            example = f"{parameter.name}=1&limit={wanted}&offset={start}"
             sentence = f"paging under {parameter.name} is not a slice of the walk under it"
             differs(s, reference, sentence, got.exchange, example)
         s.exercised()
@@ -136,35 +157,88 @@ def _beside_it(s: Subject, name: str, base: Call, found: list[Any], reference: W
     s.exercised()
 
 
-def _nobody(s: Subject, name: str, base: Call, value: str) -> None:
+def _nobody(s: Subject, form: Form, base: Call) -> None:
     """A filter with a value that no record has brings none. What takes ids may refuse an unknown one."""
-    unknown = f"cdp{s.number}nobody" if not value.isdigit() else "987654321"
-    exchange = s.session.read(base.asking((name, unknown), ("limit", 5)), s.caller())
+    unknown = form.unknown(s)
+    exchange = s.session.read(base.asking((form.name, unknown), ("limit", 5)), s.caller())
     if not exchange.ok:
         return
-    found = as_page(s, exchange, f"{name}={unknown}")
+    example = f"{form.name}={unknown}"
+    found = as_page(s, exchange, example)
     if found.records:
         raise Broken(
-            f"{name} with a value that no record has brings {len(found.records)} records", exchange, f"{name}={unknown}"
+            f"{form.name} with a value that no record has brings {len(found.records)} records", exchange, example
         )
     s.exercised()
 
 
-def filter_value(name: str, records: list[Any]) -> tuple[str | None, int]:
-    """A value for a filter that some records meet, not all of them if possible, and how many meet it for sure."""
-    fields = {"event_ids": "event_id", "source_ids": "source_id", "tag_ids": "tags", "search_text": "value"}
+@dataclass(frozen=True)
+class Form:
+    """A way to write a filter: the parameter's name and its value."""
+
+    name: str
+    value: str
+    around: str = "{}"
+
+    def unknown(self, s: Subject) -> str:
+        """A value that no record has, written the same way."""
+        bare = self.value[1:-1].strip('"') if self.around != "{}" else self.value
+        unknown = f"cdp{s.number}nobody" if not bare.isdigit() else "987654321"
+        return self.around.format(unknown)
+
+
+def _form_of(s: Subject, name: str, value: str, reference: Walk, most: int) -> Form | None:
+    """The way to write a filter that the target takes. Only where the usual one shows nothing others are tried: how
+    texts are matched is said nowhere, so a whole name may be needed, and neither is how a list stands in a query.
+
+    None where it is not known: a list that is refused, or has no effect, in every form. A text that finds nothing even
+    as a whole name, and an empty answer, are findings: the usual form is answered then.
+    """
+    usual = Form(name, value)
+    exchange = s.session.read(list_call(s).asking((name, value), ("limit", most)), s.caller())
+    rows = rows_of(s.operation, exchange)
+    if name in BY_NAME:
+        names = (text for text in _holders(name, reference.records) if value.casefold() in text.casefold())
+        return Form(name, next(names, value)) if rows == [] else usual
+    if not name.endswith("_ids") or exchange.refused_access or not (exchange.ok or exchange.client_error):
+        return usual
+    if exchange.ok and ((s.quick and rows) or _tells(s, usual)):
+        return usual
+    text = "{}" if value.isdigit() else '"{}"'
+    others = (Form(f"{name}[]", value), Form(name, f"[{text.format(value)}]", f"[{text}]"))
+    return next((form for form in others if _tells(s, form)), usual if exchange.ok and not rows else None)
+
+
+def _tells(s: Subject, form: Form) -> bool:
+    """Whether a filter that takes ids has an effect: it finds records, and with an id that no record has none."""
+    base = list_call(s)
+    found, none = (
+        s.session.read(base.asking((form.name, value), ("limit", limit)), s.caller())
+        for value, limit in ((form.value, REFERENCE_PAGE), (form.unknown(s), 5))
+    )
+    return bool(rows_of(s.operation, found)) and not rows_of(s.operation, none)
+
+
+def _holders(name: str, records: list[Any]) -> dict[str, int]:
+    """The values that a filter could take, as texts, and how many records hold each."""
     holders: dict[str, int] = {}
     for record in records:
-        value = record.get(fields.get(name, "name")) if isinstance(record, dict) else None
+        value = record.get(_FIELDS.get(name, "name")) if isinstance(record, dict) else None
         for text in {
             str(v)
             for v in (value if isinstance(value, list) else [value])
             if v not in (None, "") and not isinstance(v, dict)
         }:
             holders[text] = holders.get(text, 0) + 1
+    return holders
+
+
+def filter_value(name: str, records: list[Any]) -> tuple[str | None, int]:
+    """A value for a filter that some records meet, not all of them if possible, and how many meet it for sure."""
+    holders = _holders(name, records)
     if name == "search_text":
         return next(((text, 1) for text in holders if len(text) >= 3), (None, 0))
-    if name in ("name_filter", "name_search", "searched_text"):
+    if name in BY_NAME:
         words = {w for text in holders for w in text.split() if w.isascii() and w.isalnum() and len(w) >= 3}
         counts = {w: sum(n for text, n in holders.items() if w.casefold() in text.casefold()) for w in sorted(words)}
     else:

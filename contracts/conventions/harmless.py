@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+import random
+import string
 import uuid
 from dataclasses import replace
 
 from contracts.calls import Call
 from contracts.subject import Subject
 
+NO_SUCH, NO_SUCH_NUMBER = "cdpnosuchrecord", "987654321"
+_TELLING = 12  # letters and digits, from which on a drawn text is nobody's id
+
+
+def touching_call(s: Subject) -> Call:
+    """The call that variations are made of: about a record of the run's own where it changes something."""
+    return s.call() if s.operation.safety == "read" else s.bench.untouched_call(s.operation)
+
 
 def unknown_id(s: Subject, call: Call) -> Call:
-    """The same call about a record that is not there."""
+    """The same call about a record that is not there, with an id of the form that ids have."""
     if not call.operation.path_parameters:
         return call
     parameter = call.operation.path_parameters[-1]
     schema = s.session.contract.resolved(parameter.schema)
     if schema.get("type") == "integer":
-        value = "987654321"
+        value = NO_SUCH_NUMBER
     elif schema.get("format") == "uuid" or _is_uuid(call.path.get(parameter.name, "")):
         value = str(uuid.UUID(int=s.number, version=4))
     else:
-        value = "cdpnosuchrecord"
+        known = call.path.get(parameter.name, "")
+        value = like(known, s.random) or (NO_SUCH_NUMBER if known.isdecimal() else NO_SUCH)
     return call.at(**{parameter.name: value})
+
+
+def like(known: str, rng: random.Random) -> str:
+    """A text of the form of a known one, which names nothing; empty where it is too short for that to be sure. Digits
+    stay digits, letters letters of the same case; what may be hexadecimal stays so."""
+    if sum(c.isalnum() for c in known) < _TELLING:
+        return ""
+    letters = string.hexdigits if set(known) - set("-_") <= set(string.hexdigits) else string.ascii_letters
+    kinds = (string.digits, "".join(filter(str.islower, letters)), "".join(filter(str.isupper, letters)))
+    found = "".join(next((rng.choice(kind) for kind in kinds if c in kind), c) for c in known)
+    same = sum(a == b for a, b in zip(found, known, strict=True))
+    return found if len(known) - same >= _TELLING // 2 else ""
 
 
 def _is_uuid(text: str) -> bool:
@@ -43,7 +66,7 @@ def invalid_body(call: Call) -> Call:
 
 def harmless(s: Subject) -> Call:
     """A call that tells whether the caller may pass, and changes nothing if he may: unknown id, else invalid body."""
-    call = s.call() if s.operation.safety == "read" else s.bench.untouched_call(s.operation)
+    call = touching_call(s)
     if s.operation.safety == "read":
         return call
     changed = unknown_id(s, call)

@@ -14,8 +14,10 @@ from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import NotExercised
 from contracts.conventions.harmless import unknown_id
+from contracts.conventions.inner_values import inner_values
 from contracts.conventions.life_model import (
     CREATE,
+    CREATED,
     DELETE,
     GONE,
     LIST,
@@ -95,7 +97,9 @@ class Life(Watched):
         self.event(kept, CREATE)
 
     def _created_in_full(self) -> OwnRecord | None:
-        for fields in self.values.of_a_create(self.entity[CREATE]):
+        create = self.entity[CREATE]
+        inner = inner_values(self.bench, self.entity, self.values.fields(create))
+        for fields in self.values.of_a_create(create, inner):
             try:
                 own = self.bench.arrangement.create(self.entity.name, fields)
             except Unavailable:
@@ -126,16 +130,38 @@ class Life(Watched):
             self.outcome.refused[UPDATE] = f"{operation.id} answered {exchange.outcome()} to {', '.join(body)}"
             return
         before = {name: kept.values[name] for name in body if name in kept.values}
-        kept.values.update(body)
+        kept.sends(body)
         kept.switched = kept.switched or any(isinstance(value, int) for value in body.values())
         self.event(kept, UPDATE, dict.fromkeys(body) | before)
         answered = self.record(operation, exchange) or {}
         for name, value in body.items():
             if name in answered:
                 self.seen("LIFE-03", UPDATE)
-                if not same(value, answered[name]):
+                if not same(value, answered[name]) or kept.left_of_before(name, answered[name]):
                     sentence = f"{name} was changed to {value!r:.60}, and the answer shows {answered[name]!r:.60}"
                     self.broken(("LIFE-03", UPDATE), sentence, exchange)
+
+        if pick % 2:
+            self._update_inside(kept)
+
+    def _update_inside(self, kept: Kept) -> None:
+        """Change what stands inside the record, to what stands in others; where all of it is refused, a part of it."""
+        operation = self.entity[UPDATE]
+        now = {name: value for name, value in self._now(kept).items() if name in kept.shown.get(READ, {})}
+        body = inner_values(self.bench, self.entity, self.values.fields(operation), now)
+        for part in (body, dict(list(body.items())[:1])) if len(body) > 1 else (body,):
+            if not part:
+                return
+            exchange = self.send(operation, kept, part)
+            if exchange.ok:
+                before = {name: kept.values[name] for name in part if name in kept.values}
+                kept.sends(part)
+                self.event(kept, UPDATE, dict.fromkeys(part) | before)
+                self.told[-1] += f" ({', '.join(part)})"
+                # What is worked out from the inside may be another now.
+                stays = {*self.values.fields(operation), CREATED, self.identity()}
+                kept.shown = {way: {n: v for n, v in seen.items() if n in stays} for way, seen in kept.shown.items()}
+                return
 
     def _change_what_is_gone(self, kept: Kept) -> None:
         operation = self.entity[UPDATE]
@@ -144,7 +170,9 @@ class Life(Watched):
             return
         exchange = self.send(operation, kept, body)
         self.seen("LIFE-04", DELETE)
-        if exchange.ok and not self._never_there(operation, kept, body).ok:
+        if not exchange.ok or self._kept_as_gone(kept, operation, exchange):
+            return
+        if not self._never_there(operation, kept, body).ok:
             sentence = (
                 f"a deleted {self.entity.words} can still be changed: {operation.id} answered {exchange.outcome()}"
             )

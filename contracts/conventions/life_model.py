@@ -12,6 +12,7 @@ import orjson
 from cdp.contract import Operation
 from cdp.http import Exchange
 from cdp.texts import timestamp
+from contracts.answers import DELETED, fields
 from contracts.arrangement import OwnRecord
 from contracts.checks import NotExercised, TargetLost, Unconfirmed
 from contracts.observing import canonical
@@ -19,7 +20,7 @@ from contracts.subject import Workbench
 
 CREATE, READ, LIST, UPDATE, DELETE, TRASH, RESTORE = "create", "read", "list", "update", "delete", "trash", "restore"
 ACTIONS = (READ, LIST, UPDATE, DELETE, TRASH, RESTORE, CREATE)
-MARK = "deleted"  # the field in which records of sections with a trash carry whether they are in it
+MARK = DELETED  # the field in which records of sections with a trash carry whether they are in it
 CREATED = "created"  # the time that no later write may change
 RECORDS = 3  # at once
 GONE = (404, 410)
@@ -66,9 +67,22 @@ class Kept:
     alive: bool = True
     restored: bool = False
     listed: bool = False
+    past: dict[str, frozenset[str]] = field(default_factory=dict)  # keys of objects that were sent earlier, by field
     switched: bool = False  # more than a text of it was changed, which may hide it from the list
     shown: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     since: dict[str, list[Event]] = field(default_factory=lambda: {READ: [], LIST: []})
+
+    def sends(self, values: Mapping[str, Any]) -> None:
+        """Note values that a change sends, and the keys that they replace."""
+        for name in values.keys() & self.values.keys():
+            keys = keys_of(self.values[name])
+            if keys:
+                self.past[name] = self.past.get(name, frozenset()) | keys
+        self.values.update(values)
+
+    def left_of_before(self, name: str, got: Any) -> frozenset[str]:
+        """Keys of an object that were sent earlier and not in its last value, and are there all the same."""
+        return (keys_of(got) & self.past.get(name, frozenset())) - keys_of(self.values[name])
 
     def happened(self, event: Event) -> None:
         for events in self.since.values():
@@ -81,12 +95,19 @@ class Entity:
 
     name: str
     operations: dict[str, Operation]
+    marks: bool = False  # whether its records carry the mark of deleted ones
 
     def __getitem__(self, action: str) -> Operation:
         return self.operations[action]
 
     def __contains__(self, action: object) -> bool:
         return action in self.operations
+
+    @property
+    def soft(self) -> bool:
+        """Whether a deleted record may still be shown, marked as such: in sections with a trash, and where records
+        carry the mark at all."""
+        return TRASH in self or self.marks
 
     @property
     def words(self) -> str:
@@ -118,7 +139,7 @@ def usable(bench: Workbench, name: str) -> Entity:
                 found[action] = operation
         except (NotExercised, Unconfirmed, TargetLost):
             continue
-    return Entity(name, found)
+    return Entity(name, found, MARK in fields(contract, name))
 
 
 def _text(value: Any) -> str:
@@ -127,15 +148,33 @@ def _text(value: Any) -> str:
 
 def same(sent: Any, got: Any) -> bool:
     """Whether a value came back as it was sent: an id may come as a number or a text, JSON as text or decoded, a time
-    in any form."""
-    if sent == got or (not isinstance(sent, dict | list | bool) and str(sent) == str(got)):
+    in any form, an object with more keys than were sent, because a target may fill in what was left out, and an empty
+    one as null."""
+    if sent == got or (not isinstance(sent, dict | list | bool | None) and str(sent) == str(got)):
         return True
+    if got is None or sent is None:
+        return {} in (sent, got)
+    if isinstance(sent, dict) and isinstance(got, dict):
+        return all(name in got and same(value, got[name]) for name, value in sent.items())
     if isinstance(sent, str) != isinstance(got, str):
-        text, value = (sent, got) if isinstance(sent, str) else (got, sent)
-        try:
-            return bool(orjson.loads(text) == value)
-        except orjson.JSONDecodeError:
-            return False
+        text, other = (sent, got) if isinstance(sent, str) else (got, sent)
+        decoded = _decoded(text)
+        return decoded != text and (same(decoded, other) if text is sent else same(other, decoded))
     if isinstance(sent, list) and isinstance(got, list):
-        return sorted(map(_text, sent)) == sorted(map(_text, got))
+        in_turn = len(sent) == len(got) and all(map(same, sent, got))
+        return in_turn or sorted(map(_text, sent)) == sorted(map(_text, got))
     return timestamp(sent) is not None and timestamp(sent) == timestamp(got)
+
+
+def keys_of(value: Any) -> frozenset[str]:
+    """The keys of an object, as it is or as a text."""
+    decoded = _decoded(value)
+    return frozenset(decoded) if isinstance(decoded, dict) else frozenset()
+
+
+def _decoded(value: Any) -> Any:
+    """What a text of JSON says; any other value as it is."""
+    try:
+        return orjson.loads(value) if isinstance(value, str) else value
+    except orjson.JSONDecodeError:
+        return value

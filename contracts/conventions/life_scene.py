@@ -8,7 +8,21 @@ from typing import Any
 from cdp.contract import Operation
 from cdp.http import Exchange
 from contracts.calls import Call
-from contracts.conventions.life_model import CREATE, DELETE, READ, UPDATE, Entity, Event, Finding, Kept, Key, Outcome
+from contracts.conventions.breakdown import broken_down
+from contracts.conventions.life_model import (
+    CREATE,
+    DELETE,
+    HELD_BY,
+    LIST,
+    READ,
+    UPDATE,
+    Entity,
+    Event,
+    Finding,
+    Kept,
+    Key,
+    Outcome,
+)
 from contracts.conventions.life_values import Values
 from contracts.observing import identity, record_of
 from contracts.subject import Workbench
@@ -47,7 +61,19 @@ class Scene:
         own = kept.own
         path = {p.name: own.path.get(p.name) or str(own.record.get(p.field, "")) for p in operation.path_parameters}
         call = Call(operation, path).asking(*query)
-        return self.session.send(call if body is None else call.sending(body), self.session.admin, judged=False)
+        exchange = self.session.send(call if body is None else call.sending(body), self.session.admin, judged=False)
+        self._stands(operation, kept, exchange)
+        return exchange
+
+    def _stands(self, operation: Operation, kept: Kept, exchange: Exchange) -> None:
+        """No step may bring the target down. A look at a list is told with the write before it; looks at one record,
+        and what becomes of writes to a deleted one, are judged where they are made."""
+        how = broken_down(exchange)
+        action = next((action for action, known in self.entity.operations.items() if known is operation), READ)
+        if not how or action == READ or (action in (UPDATE, DELETE) and not kept.alive):
+            return
+        key = self.entity.held(action) if action in HELD_BY else self.blamed(kept, LIST)
+        self.broken(key or ("LIFE-02", LIST), f"{operation.id} got {how} in the life of a record", exchange)
 
     def event(self, kept: Kept, action: str, before: Mapping[str, Any] | None = None) -> None:
         """A write happened to a record; `before`: the values that it replaced."""

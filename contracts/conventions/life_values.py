@@ -34,13 +34,19 @@ class Values:
     def _required(self, operation: Operation) -> tuple[str, ...]:
         return tuple(self.contract.resolved(operation.body_schema or {}).get("required", ()))
 
-    def of_a_create(self, create: Operation) -> Iterator[Fields]:
-        """What may be sent beside what must: all of it, then without the texts, whose meaning is not known."""
+    def of_a_create(self, create: Operation, inner: Mapping[str, Any] | None = None) -> Iterator[Fields]:
+        """What may be sent beside what must: all of it, then without the texts, whose meaning is not known. First of
+        all with `inner` values of other records, and with flags."""
         fields, required = self.fields(create), self._required(create)
         may = {n: schema for n, schema in fields.items() if n != MARK and n not in required}
         texts = {name: self._other(name, schema, None) for name, schema in may.items() if "enum" not in schema}
         plain = {name: self._plain(name, schema) for name, schema in fields.items() if name != MARK}
         texts, plain = ({n: value for n, value in some.items() if value is not None} for some in (texts, plain))
+        flags = {name: schema["enum"][-1] for name, schema in may.items() if _is_flag(schema)}
+        if inner:
+            yield {**texts, **plain, **flags, **inner}
+        if flags:
+            yield {**texts, **plain, **flags}
         if texts:
             yield {**texts, **plain}
         if plain:
@@ -97,6 +103,11 @@ class Values:
         if kind == "integer" and not {"maximum", "format"} & set(schema):
             return max(int(schema.get("minimum", 1)), now + 1 if isinstance(now, int) else 1)
         return None
+
+
+def _is_flag(schema: Mapping[str, Any]) -> bool:
+    """Whether a field is a flag in numbers, the last of which says yes."""
+    return not _means_more(schema) and schema.get("enum") in ([0, 1], [1, 0])
 
 
 def _means_more(schema: Mapping[str, Any]) -> bool:

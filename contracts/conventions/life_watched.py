@@ -8,6 +8,7 @@ from typing import Any
 from cdp.contract import Operation
 from cdp.http import Exchange
 from cdp.texts import timestamp
+from contracts.answers import marked
 from contracts.conventions.life_model import (
     CREATE,
     CREATED,
@@ -36,9 +37,8 @@ class Watched(Scene):
         operation = self.entity[READ]
         exchange = self.send(operation, kept)
         if not kept.alive:
-            marked = exchange.ok and TRASH in self.entity and (self.record(operation, exchange) or {}).get(MARK)
             self.seen("LIFE-04", DELETE)
-            if exchange.status not in GONE and not marked:
+            if exchange.status not in GONE and not self._softly_gone(self.record(operation, exchange), exchange):
                 sentence = f"a deleted {self.entity.words} is read with {exchange.outcome()} instead of 404"
                 self.broken(("LIFE-04", DELETE), sentence, exchange)
             return
@@ -49,6 +49,17 @@ class Watched(Scene):
         record = self.record(operation, exchange)
         if record is not None:
             self._compare(kept, record, READ, exchange)
+
+    def _softly_gone(self, record: Mapping[str, Any] | None, exchange: Exchange) -> bool:
+        """Whether a record is shown as deleted, where that may be."""
+        return exchange.ok and self.entity.soft and marked(record or {})
+
+    def _kept_as_gone(self, kept: Kept, operation: Operation, exchange: Exchange) -> bool:
+        """Whether a record whose change was answered is kept and marked, so that the change need not be refused."""
+        if READ in self.entity and not self._softly_gone(self.record(operation, exchange), exchange):
+            operation = self.entity[READ]
+            exchange = self.send(operation, kept)
+        return self._softly_gone(self.record(operation, exchange), exchange)
 
     def _compare(self, kept: Kept, record: Mapping[str, Any], way: str, exchange: Exchange) -> None:
         """Hold a record to the values sent and to how it looked before."""
@@ -63,7 +74,7 @@ class Watched(Scene):
             self.broken(self.blamed(kept, way), sentence, exchange)
             return
         for name in kept.values.keys() & record.keys():
-            if not same(kept.values[name], record[name]):
+            if not same(kept.values[name], record[name]) or kept.left_of_before(name, record[name]):
                 changed = any(e.action == UPDATE and name in e.before for e in own)
                 made = any(e.action == CREATE for e in own)
                 blamed = self.entity.held(UPDATE if changed else CREATE) if changed or made else self.blamed(kept, way)
@@ -81,14 +92,15 @@ class Watched(Scene):
         events.clear()
 
     def _has_to_stay(self, name: str, before: Any, now: Any, own: list[Event]) -> bool:
-        """Whether a field that nobody sent may not change: what the server notes about a write is free, and where only
-        another record was written, what it works out from others."""
+        """Whether a field that nobody sent may not change: what changes can set, and to whose the record is and when it
+        was made. What the server notes about a write or works out is free: versions, counts, times."""
         taken = self.values.fields(self.entity[UPDATE]) if UPDATE in self.entity else {}
         if not own:
             return name in taken
         times = [v for v in (before, now) if timestamp(v)]
         noted = name.endswith("modified_by") or (bool(times) and all(v is None or timestamp(v) for v in (before, now)))
-        return name != MARK and (name in taken or name == CREATED or not noted)
+        refers = any(name == sub.field for o in self.entity.operations.values() for sub in o.sub_entities)
+        return name != MARK and (name in taken or name == CREATED or (refers and not noted))
 
     def _rows(self, operation: Operation, kept: Kept, wanted: set[str]) -> tuple[list[list[Any]], bool, Exchange]:
         """Pages of a list until all that is wanted stands in them or nothing new comes; whether that was all of it."""
@@ -135,7 +147,7 @@ class Watched(Scene):
                 twice = max(sum(self.name(r) == name for r in page) for page in pages) > 1
                 if twice:
                     self.broken(("LIFE-02", LIST), f"a {self.entity.words} stands in the list twice", exchange)
-            elif rows and not (TRASH in self.entity and rows[0].get(MARK)):
+            elif rows and not (self.entity.soft and marked(rows[0])):
                 self.seen("LIFE-04", DELETE)
                 self.broken(("LIFE-04", DELETE), f"a deleted {self.entity.words} is still in the list", exchange)
             elif whole or peer.listed:
@@ -151,7 +163,7 @@ class Watched(Scene):
             rows = [r for r in rows_of(operation, exchange) or [] if isinstance(r, dict)]
             for peer in gone:
                 row = next((r for r in rows if self.name(r) == self.name(peer.own.record)), None)
-                if row is not None and not (TRASH in self.entity and row.get(MARK)):
+                if row is not None and not (self.entity.soft and marked(row)):
                     sentence = f"a deleted {self.entity.words} is in the list for {describe(*query)}"
                     self.broken(("LIFE-04", DELETE), sentence, exchange)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from cdp.http import Exchange
 from cdp.secrets import new_password
 from contracts.applicability import credential_fields
 from contracts.calls import Call
-from contracts.checks import Broken, NotExercised, check
+from contracts.checks import Broken, NotExercised, TargetLost, check
+from contracts.conventions.login_words import same_words
+from contracts.conventions.long_passwords import counts_to_its_end
 from contracts.session import ANONYMOUS
 from contracts.subject import Subject, require
+
+NOBODY = "the e-mail of nobody"
 
 
 def _spoilt(password: str) -> Iterator[tuple[str, str]]:
@@ -33,6 +38,33 @@ def _ended_accounts(s: Subject) -> list[tuple[str, tuple[str, str]]]:
     return [(what, identities.accounts[user.user_id]) for what, user in ended if user.user_id in identities.accounts]
 
 
+class _Door:
+    """The login of one user. A refusal tells something only as long as the right password opens: after a few wrong ones
+    many servers refuse whatever comes, for a while."""
+
+    def __init__(self, s: Subject, call: Call, right: Mapping[str, str]) -> None:
+        self.s, self.call, self.right = s, call, right
+
+    def opens(self) -> bool:
+        """Whether the right password is let in."""
+        try:
+            return self.s.session.send(self.call.sending(self.right), ANONYMOUS).ok
+        except TargetLost:
+            return False
+
+    def refuses(self, what: str, wrong: Mapping[str, str]) -> Exchange | None:
+        """The refusal of wrong credentials; None where logins are counted, and this one was not looked at. Raises
+        Broken when they are let in."""
+        try:
+            exchange = self.s.session.send(self.call.sending({**self.right, **wrong}), ANONYMOUS)
+        except TargetLost:
+            return None
+        body = exchange.json if isinstance(exchange.json, dict) else {}
+        require(not any("token" in name.lower() and body[name] for name in body), f"{what} got a token", exchange, what)
+        require(exchange.client_error, f"{what} got {exchange.outcome()} instead of a refusal", exchange, what)
+        return exchange
+
+
 @check("AUTH-10")
 def wrong_credentials(s: Subject) -> None:
     """The user is one of the run's own: what happens to him after wrong passwords harms nobody."""
@@ -42,33 +74,42 @@ def wrong_credentials(s: Subject) -> None:
     right = dict(call.sent or {})
     passwords = _spoilt(str(right[fields["password"]]))
     forms = [(what, {fields["password"]: s.session.secrets.add(wrong)}) for what, wrong in passwords]
-    forms.append(("the e-mail of nobody", {fields["email"]: f"{s.session.prefix}-nobody@example.com"}))
-    told = {}
-    for what, wrong in forms:
-        exchange = s.session.send(call.sending({**right, **wrong}), ANONYMOUS)
-        body = exchange.json if isinstance(exchange.json, dict) else {}
-        require(not any("token" in name.lower() and body[name] for name in body), f"{what} got a token", exchange, what)
-        require(exchange.client_error, f"{what} got {exchange.outcome()} instead of a refusal", exchange, what)
+    forms.insert(1, (NOBODY, {fields["email"]: f"{s.session.prefix}-nobody@example.com"}))
+    ended = [
+        (f"a {what} user who logs in", {fields["email"]: email, fields["password"]: known})
+        for what, (email, known) in _ended_accounts(s)
+    ]
+    door, told = _Door(s, call, right), dict[str, Exchange]()
+    for what, wrong in [*ended, *forms]:
+        exchange = door.refuses(what, wrong)
+        if exchange is None:
+            break
         told[what] = exchange
         s.exercised()
-    for what, (email, password) in _ended_accounts(s):
-        ended = {**right, fields["email"]: email, fields["password"]: password}
-        exchange = s.session.send(call.sending(ended), ANONYMOUS)
-        require(
-            exchange.client_error, f"a {what} user who logs in got {exchange.outcome()}", exchange, f"a {what} user"
-        )
-        s.exercised()
-    if not s.quick:
-        _changed_password(s, call, fields)
-    nobody, somebody = told["the e-mail of nobody"], told["another password"]
-    if nobody.status != somebody.status:
+        if not door.opens():
+            break  # logins are counted: from here on they are refused without being looked at
+    else:
+        if not s.quick:
+            _changed_password(s, door, fields)
+    if not s.evidence:
+        raise NotExercised("this target has had enough of logins; a pause would make it checkable")
+    nobody, somebody = told.get(NOBODY), told.get("another password")
+    if nobody is not None and somebody is not None and nobody.status != somebody.status:
         sentence = (
             f"an unknown e-mail got {nobody.outcome()}, a wrong password {somebody.outcome()}: this tells who exists"
         )
         raise Broken(sentence, nobody, softly=True)
+    bodies = {what: call.sending({**right, **wrong}) for what, wrong in forms}
+    same_words(
+        lambda what: s.session.send(bodies[what], ANONYMOUS),
+        NOBODY,
+        [what for what, wrong in forms if fields["password"] in wrong],
+        told,
+        (str(body.sent[fields[kind]]) for body in bodies.values() for kind in ("email", "password")),
+    )
 
 
-def _changed_password(s: Subject, call: Call, fields: dict[str, str]) -> None:
+def _changed_password(s: Subject, door: _Door, fields: dict[str, str]) -> None:
     """The password that a user had before is as wrong as any other."""
     identities, update = s.bench.identities, s.session.contract.by_action("user", "update")
     try:
@@ -80,10 +121,9 @@ def _changed_password(s: Subject, call: Call, fields: dict[str, str]) -> None:
     new = s.session.secrets.add(new_password())
     if update is None or not s.session.send(Call(update, own).sending({"password": new}), s.session.admin).ok:
         return
-    right = {**(call.sent or {}), fields["email"]: email}
-    if not s.session.send(call.sending({**right, fields["password"]: new}), ANONYMOUS).ok:
+    door = _Door(s, door.call, {**door.right, fields["email"]: email, fields["password"]: new})
+    if not door.opens():
         return  # the change was acknowledged and does not count yet, or passwords are changed in another way
-    what = "the password that was changed"
-    exchange = s.session.send(call.sending({**right, fields["password"]: old}), ANONYMOUS)
-    require(exchange.client_error, f"{what} got {exchange.outcome()} instead of a refusal", exchange, what)
-    s.exercised()
+    if door.refuses("the password that was changed", {fields["password"]: old}) is not None:
+        s.exercised()
+    counts_to_its_end(s, Call(update, own), door.call.sending(door.right), fields["password"])

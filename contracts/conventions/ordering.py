@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 from cdp.texts import timestamp
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.collation import fold, may_be_choices, texts_in_order
 from contracts.conventions.listing import (
     REFERENCE_PAGE,
     Page,
@@ -26,18 +25,8 @@ from contracts.subject import Subject, require
 UNKNOWN = ((("order_by", "cdp_no_such_field"),), (("order_dir", "sideways"),))
 
 
-Key = Callable[[str], str]
-COLLATIONS: tuple[Key, ...] = (
-    lambda text: text,
-    str.casefold,
-    lambda text: unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().casefold(),
-    lambda text: "".join(c for c in unicodedata.normalize("NFKD", text).casefold() if c.isalnum()),
-)
-
-
 def in_order(values: list[Any], descending: bool) -> bool:
-    """Whether values are sorted. Nulls may stand at either end; texts may follow any usual collation (bytes, without
-    case, without accents)."""
+    """Whether values are sorted. Nulls may stand at either end; texts may follow any usual collation."""
     present = [v for v in values if v is not None]
     if descending:
         present.reverse()
@@ -46,8 +35,7 @@ def in_order(values: list[Any], descending: bool) -> bool:
     if all(timestamp(v) for v in present):
         times = [timestamp(v) for v in present]
         return all(a <= b for a, b in pairwise(times) if a and b)
-    texts = [str(v) for v in present]
-    return any(all(key(a) <= key(b) for a, b in pairwise(texts)) for key in COLLATIONS)
+    return texts_in_order([str(v) for v in present])
 
 
 def _fields(s: Subject) -> list[str]:
@@ -55,7 +43,7 @@ def _fields(s: Subject) -> list[str]:
     profile.
 
     Those that the default order does not sort anyway come first: on the others an order that is ignored would not
-    show.
+    show. Choices between names come last, because a database may sort them as they were defined.
     """
     parameter = s.operation.query("order_by")
     assert parameter is not None
@@ -68,20 +56,25 @@ def _fields(s: Subject) -> list[str]:
     ]
     telling: list[str] = []
     others: list[str] = []
+    choices: list[str] = []
     numbers: list[str] = []
     for name in names:
         values = [r.get(name) for r in records if isinstance(r, dict)]
         kinds = {type(v) for v in values if v is not None}
         if len(set(map(str, values))) > 1 and len(kinds) == 1 and not kinds & {dict, list}:
             sorted_anyway = in_order(values, True) or in_order(values, False)
-            (others if sorted_anyway else telling).append(name)
+            chosen = may_be_choices([v for v in values if v is not None])
+            (choices if chosen else others if sorted_anyway else telling).append(name)
             if kinds == {int} and len({len(str(v)) for v in values if v is not None}) > 1:
                 numbers.append(name)
+    others = others if telling or others else choices
     if not telling and not others:
         raise NotExercised(f"{s.operation.id} holds no field with different values to sort by")
     if s.session.profile.list_forms == 1:
         return s.forms(telling or others)
     fields = [*(s.forms(telling) if telling else ()), *(s.forms(others) if others else ())][:6]
+    # What clients sort by most is never left out.
+    fields += [name for name in ("created", "id") if name in (*telling, *others) and name not in fields][:1]
     # Sorting numbers as texts shows on numbers of different lengths alone.
     return fields if not numbers or set(numbers) & set(fields) else [*fields, numbers[0]]
 
@@ -108,6 +101,12 @@ def _both_ways(s: Subject, field: str, reference: Walk) -> tuple[Page, Page]:
     return _sorted_page(s, field, ascending), _sorted_page(s, field, descending, limit)
 
 
+def _compared(page: Page, field: str) -> list[Any]:
+    """What a page holds of a field, as two orders are compared: nulls may stand at the same end of both, and what is
+    alike but for case and accents may come in any order."""
+    return [fold(r.get(field)) for r in page.records if r.get(field) is not None]
+
+
 @check("ORDER-03")
 def directions_mirror(s: Subject) -> None:
     s.control()
@@ -116,11 +115,11 @@ def directions_mirror(s: Subject) -> None:
     ascending, descending = _directions(s)
     for field in _fields(s):
         up, down = _both_ways(s, field, reference)
-        values = [[r.get(field) for r in p.records] for p in (up, down)]
+        values = [_compared(p, field) for p in (up, down)]
         if reference.complete and len(up.records) == len(reference) and down.records:
             mirrored = values[0][::-1][: len(values[1])] == values[1]
         else:
-            mirrored = values[0] != values[1] or len(set(map(str, values[0]))) == 1
+            mirrored = values[0] != values[1] or len(set(map(str, values[0]))) <= 1
         if not mirrored:
             sentence = f"order_dir={ascending} and {descending} by {field} are not each other's reverse"
             raise still(s, reference, Broken(sentence, up.exchange, f"order_by={field}"), down.exchange)
@@ -159,8 +158,8 @@ def _holds_all(s: Subject, field: str, got: Page, reference: Walk) -> None:
 
 def _holds_the_last(s: Subject, field: str, up: Page, down: Page, reference: Walk) -> None:
     """A page under an order holds the first of the whole list, not of the page that came without the order."""
-    whole, part = ([r.get(field) for r in p.records] for p in (up, down))
-    if not reference.complete or len(whole) < len(reference) or None in whole:
+    whole, part = (_compared(p, field) for p in (up, down))
+    if not reference.complete or len(whole) < len(reference):  # nulls may stand at either end
         return
     if part != whole[::-1][: len(part)]:
         sentence = f"a page of {len(part)} sorted by {field} does not hold the first {len(part)} of the sorted list"

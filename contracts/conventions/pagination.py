@@ -47,6 +47,7 @@ INVALID = (
 # lines between digits, in digits of another script.
 NEARLY = ("5cdp", "0x5", "1_0", "\u0665")
 
+LARGE_LIMIT = 500  # what clients ask for who want everything
 MOST_AT_ONCE = 300
 _ANSWERS = 5  # to equal calls, each other than the one before: nobody edits that often
 
@@ -116,6 +117,8 @@ def limit_is_kept(s: Subject) -> None:
         rule((DEFAULT_LIMIT, 0))  # said, it means what it means unsaid
     if count > REFERENCE_PAGE:
         _more_than_a_hundred(s, reference)
+    elif count > DEFAULT_LIMIT and reference.complete and not s.quick:
+        _more_than_there_are(s, reference)
     if s.session.profile.examples > 1:
         beyond = BEYOND if reference.complete else 0
         if beyond and _can_offset(s):
@@ -141,6 +144,21 @@ def _more_than_a_hundred(s: Subject, reference: Walk) -> None:
     if len(got.records) != expected:
         sentence = f"limit={limit} brought {len(got.records)} records instead of {expected}"
         differs(s, reference, sentence, got.exchange, f"limit={limit}")
+    s.exercised()
+
+
+def _more_than_there_are(s: Subject, reference: Walk) -> None:
+    """A large limit brings all there is, and does not fall back to the default. Refusing it openly is fine."""
+    query = ("limit", LARGE_LIMIT)
+    exchange = s.session.read(list_call(s).asking(query), s.caller())
+    if exchange.client_error:
+        return
+    got = as_page(s, exchange, describe(query))
+    told = (got.settings or {}).get("limit")
+    expected = min(told, len(reference)) if isinstance(told, int) and told > DEFAULT_LIMIT else len(reference)
+    if len(got.records) != expected:
+        sentence = f"{describe(query)} brought {len(got.records)} records instead of {expected}"
+        differs(s, reference, sentence, got.exchange, describe(query))
     s.exercised()
 
 

@@ -12,16 +12,20 @@ from contracts.calls import Call
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.authentication import refused_in_vain, tells_nothing
+from contracts.conventions.entitled import kept_out, reads_what_there_is, really_writes
 from contracts.conventions.feature_sets import explore
 from contracts.conventions.harmless import harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
+from contracts.conventions.one_record_only import opens_for_it_alone
 from contracts.conventions.other_ways import refused_by_every_way
+from contracts.conventions.own_identity import tells_of_the_caller
 from contracts.identities import gives_access
 from contracts.observing import record_of, rows_of
 from contracts.session import Identity
 from contracts.subject import Subject, require
 
 SETTINGS_FEATURE = "settings/global"
+_OTHER_TYPE = "a body of another media type"
 
 
 def _no_features(s: Subject) -> Identity:
@@ -79,7 +83,9 @@ def one_feature_is_enough(s: Subject) -> None:
         if not 0 < everybody.status < 500:
             raise NotExercised(f"the harmless call answers {everybody.outcome()}, whoever sends it")
         raise Broken(f"a role with just {' and '.join(features)} got {exchange.outcome()}", exchange)
+    reads_what_there_is(s, call, caller, exchange, f"a role with just {' and '.join(features)}")
     s.exercised()
+    really_writes(s, caller, features)
 
 
 def _feature_sets(s: Subject) -> list[tuple[str, frozenset[str]]]:
@@ -126,9 +132,18 @@ def exactly_the_features(s: Subject) -> None:
     call = harmless(s)
     if s.operation.features.needed:
         _telling(s, call)
+    closed = ""
     for what, features in _feature_sets(s):
-        exchange = s.session.send(call, s.bench.identities.holding(features, s.cell.role))
+        try:
+            caller = s.bench.identities.holding(features, s.cell.role)
+        except NotExercised as error:  # the target may not take this very set
+            closed = closed or str(error)
+            continue
+        exchange = s.session.send(call, caller)
         _as_they_demand(s, features, exchange, what)
+        if s.operation.features.allows(features):
+            reads_what_there_is(s, call, caller, exchange, f"a role with {what}")
+        tells_of_the_caller(s, caller, exchange)
         s.exercised()
     if not s.quick:
         _named_features(s, call)
@@ -140,7 +155,7 @@ def exactly_the_features(s: Subject) -> None:
             lambda features, exchange, more: _as_they_demand(s, features, exchange, "features drawn around them", more),
         )
     if not s.evidence:
-        raise NotExercised("every set of features that would tell may open it by another way, too")
+        raise NotExercised(closed or "every set of features that would tell may open it by another way, too")
 
 
 def _named_features(s: Subject, call: Call) -> None:
@@ -162,6 +177,7 @@ def _named_features(s: Subject, call: Call) -> None:
             sentence = f"a role with just {area} and the id of a record got {exchange.outcome()}"
             require(exchange.status != 403, sentence, exchange, pattern, softly=_assumed(s))
             s.exercised()
+        opens_for_it_alone(s, call, area, listing, _named_by(s, f"{listing.entity}_id"))
 
 
 def _named_by(s: Subject, field: str) -> list[str]:
@@ -204,9 +220,11 @@ def refusal_comes_first(s: Subject) -> None:
         if s.operation.query("limit"):
             variants.append(("an invalid limit", call.asking(("limit", "-1"))))
         if s.operation.body_media_type == "application/json":
-            variants.append(("a body of another media type", replace(call, media_type="text/plain")))
+            variants.append((_OTHER_TYPE, replace(call, media_type="text/plain")))
     for place, (what, variant) in enumerate(variants):
         exchange = s.session.send(variant, _no_features(s))
+        if what == _OTHER_TYPE and exchange.status in (400, 415):
+            continue  # the body could not be read: that tells nothing of what is there, and may come before the caller
         if exchange.status == 403 and place:
             exchange = _by_the_others(s, variant) or exchange
         require(
@@ -244,7 +262,7 @@ def _by_the_others(s: Subject, variant: Call) -> Exchange | None:
 @check("ROLE-05")
 def refused_write_changes_nothing(s: Subject) -> None:
     others = _others(s) if s.operation.safety != "sends" else None
-    further = (lambda call: s.session.send(call, others)) if others else None
+    further = (lambda call: kept_out(s, others, s.session.send(call, others))) if others else None
     refused_in_vain(s, lambda call: s.session.send(call, _no_features(s)), further=further)
 
 

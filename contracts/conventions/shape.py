@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from cdp.http import Exchange
+from contracts.answers import fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.bodies import has_its_body, keeps_secrets
+from contracts.conventions.listing import REFERENCE_PAGE
 from contracts.conventions.status_codes import NOWHERE, STEP
 from contracts.exploration import heed
 from contracts.finding import Unavailable
-from contracts.observing import record_of
+from contracts.observing import record_of, rows_of
 from contracts.subject import Subject, require
 
 _LONGEST = 3  # records with long texts that are compared, beside any one
@@ -23,6 +27,9 @@ def conforms_to_schema(s: Subject) -> None:
     for exchange in s.session.seen(s.operation):
         # What comes as no JSON is the matter of MEDIA, what was asked at other paths and by other methods of CODE-04.
         about = exchange.method == s.operation.method and not any(path in exchange.url for path in (NOWHERE, STEP))
+        if about and exchange.ok:
+            has_its_body(s, exchange)
+            keeps_secrets(s, exchange)
         judged = about and exchange.ok and exchange.body and exchange.media_type in ("application/json", "")
         validator = s.bench.validator(s.operation, exchange.status) if judged else None
         if validator is not None:
@@ -67,6 +74,26 @@ def wrapped_under_its_key(s: Subject) -> None:
     s.exercised()
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """The two sides of a record: read by its id, and in its list."""
+
+    s: Subject
+    reading: Call
+    listing: Call
+    field: str
+
+    def read(self) -> tuple[Exchange, dict[str, Any] | None]:
+        exchange = self.s.session.read_again(self.reading, self.s.session.admin)
+        record = record_of(self.s.operation, exchange) if exchange.ok else None
+        return exchange, record if isinstance(record, dict) else None
+
+    def listed(self) -> dict[str, Any] | None:
+        rows = rows_of(self.listing.operation, self.s.session.read_again(self.listing, self.s.session.admin)) or []
+        wanted = self.reading.path[self.s.operation.path_parameters[-1].name]
+        return next((r for r in rows if isinstance(r, dict) and str(r.get(self.field)) == wanted), None)
+
+
 @check("SHAPE-03")
 def listed_and_read_agree(s: Subject) -> None:
     s.control()
@@ -77,46 +104,74 @@ def listed_and_read_agree(s: Subject) -> None:
     assert listing is not None
     call: Call = s.call()
     parameter = s.operation.path_parameters[-1]
+    finder = s.bench.arrangement.finder
+    path = {p.name: call.path[p.name] for p in listing.path_parameters}
     try:
-        listed = s.bench.arrangement.finder.records(
-            listing, {p.name: call.path[p.name] for p in listing.path_parameters}
-        )
+        listed = finder.records(listing, path)
+        look = Call(listing, path, finder.required_query(listing))
     except Unavailable as error:
         raise NotExercised(str(error)) from None
+    if listing.collection and listing.collection.paging:
+        look = look.asking(("limit", REFERENCE_PAGE))
     wanted = call.path[parameter.name]
     twin = next((r for r in listed if isinstance(r, dict) and str(r.get(parameter.field)) == wanted), None)
     if twin is None:  # the list has grown since; any record of it will do
         twin = next((r for r in listed if isinstance(r, dict) and r.get(parameter.field) is not None), None)
         if twin is None:
             raise NotExercised(f"{listing.id} holds no record to compare with")
-        exchange = s.session.read(call.at(**{parameter.name: str(twin[parameter.field])}), s.session.admin)
+        call = call.at(**{parameter.name: str(twin[parameter.field])})
+        exchange = s.session.read(call, s.session.admin)
         record = (exchange.json or {}).get(s.operation.item_key) if s.operation.item_key else exchange.json
         if not isinstance(record, dict):
             vanished = Broken(f"a record of {listing.id} read by its id got {exchange.outcome()}", exchange)
-            look = Call(listing, {p.name: call.path[p.name] for p in listing.path_parameters})
             vanished.doubtful = exchange.status == 404 and s.bench.others_at_work(look)  # they may have deleted it
             raise vanished
     assert isinstance(record, dict)
-    _alike(s, listing.id, record, twin, exchange)
+    _alike(_Pair(s, call, look, parameter.field), record, twin)
     if s.quick:
         return
     more = [r for r in listed if isinstance(r, dict) and r is not twin and r.get(parameter.field) is not None]
     for other in sorted(more, key=_longest_text, reverse=True)[:_LONGEST]:
-        exchange = s.session.read(call.at(**{parameter.name: str(other[parameter.field])}), s.session.admin)
+        beside = call.at(**{parameter.name: str(other[parameter.field])})
+        exchange = s.session.read(beside, s.session.admin)
         record = record_of(s.operation, exchange)
         if exchange.ok and isinstance(record, dict):  # one that is gone meanwhile may be other people's doing
-            _alike(s, listing.id, record, other, exchange)
+            _alike(_Pair(s, beside, look, parameter.field), record, other)
 
 
-def _alike(s: Subject, listing: str, record: dict[str, Any], twin: dict[str, Any], exchange: Exchange) -> None:
-    """The fields that both the record and its twin in the list have are the same."""
-    for name in record.keys() & twin.keys():
-        require(
-            record[name] == twin[name],
-            f"{name} is {record[name]!r:.60} when read and {twin[name]!r:.60} in {listing}",
-            exchange,
-        )
+def _alike(pair: _Pair, record: dict[str, Any], twin: dict[str, Any]) -> None:
+    """The fields that both the record and its twin in the list have are the same. Where they are not both are looked
+    at again, the record before and after the list: either may be older than a change of somebody else's, and what
+    goes on changing tells nothing."""
+    s = pair.s
+    if _different(s, record, twin):
+        (_, before), listed, (exchange, after) = pair.read(), pair.listed(), pair.read()
+        if before is None or listed is None or after is None:
+            raise NotExercised("the record went away while it was looked at")
+        moving = _different(s, before, after)
+        for name in (n for n in _different(s, after, listed) if n not in moving):
+            sentence = (
+                f"{name} is {after[name]!r:.60} when read and {listed[name]!r:.60} in {pair.listing.operation.id}"
+            )
+            raise Broken(sentence, exchange)
+        if moving:
+            raise NotExercised(f"{moving[0]} changes by itself from one look to the next")
     s.exercised()
+
+
+def _different(s: Subject, one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """The fields that two looks at a record show differently."""
+    return [n for n in one if n in other and one[n] != other[n] and not _same_id(s, n, one[n], other[n])]
+
+
+def _same_id(s: Subject, name: str, one: Any, other: Any) -> bool:
+    """Whether two values are a number and the same written as a text, where answers are known to show the field as
+    both."""
+    if {type(one), type(other)} != {int, str} or str(one) != str(other):
+        return False
+    return {"integer", "string"} <= {
+        f.get("type") for f in fields(s.session.contract, s.operation.entity).get(name, ())
+    }
 
 
 def _longest_text(record: dict[str, Any]) -> int:

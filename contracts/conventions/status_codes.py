@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 
 from cdp.http import DROPPED, Exchange
+from contracts.belongings import foreign
 from contracts.calls import Call
-from contracts.checks import NotExercised, check
+from contracts.checks import NotExercised, Unconfirmed, check
 from contracts.conventions.disclosure import internals
-from contracts.conventions.harmless import unknown_id
+from contracts.conventions.front_end import by_the_host, needing_the_api
+from contracts.conventions.harmless import NO_SUCH, touching_call, unknown_id
 from contracts.conventions.life_model import MARK
+from contracts.conventions.numeric_ids import beyond_columns
+from contracts.conventions.raw_queries import raw_queries
+from contracts.conventions.repeated import same_again
 from contracts.exploration import heed, judge_method
 from contracts.finding import Unavailable
-from contracts.observing import record_of
 from contracts.subject import Subject, require
 
 # {id} is the id of the call's own record. Nothing here reaches another one on a server that takes an id apart.
@@ -31,11 +34,8 @@ _STUMBLING: Mapping[str, Any] = {"string": "\0", "integer": 0, "number": 0, "arr
 NOWHERE = "/cdp/no/such/path"
 STEP = "/cdp-no-such-path"
 _METHODS = ("PUT", "PATCH", "DELETE", "POST")
-
-
-def _touching_call(s: Subject) -> Call:
-    """The call that variations are made of: about a record of the run's own where it changes something."""
-    return s.call() if s.operation.safety == "read" else s.bench.untouched_call(s.operation)
+NO_METHOD = "PROPFIND"  # registered, and of no use to an API of JSON
+_OUT_OF_PATHS = "/\\\0"  # servers in front take or refuse these for themselves, however they are encoded
 
 
 @check("CODE-01")
@@ -45,14 +45,16 @@ def never_a_server_error(s: Subject) -> None:
         _alive(exchange)
     s.bench.control(s.operation)
     if s.operation.collection is None or not s.quick:
-        call = _touching_call(s)
+        call = touching_call(s)
         examples = max(_FEWEST, s.session.profile.examples)
         s.for_all(_strange_calls(s, call), lambda strange: _alive(s.session.send(strange, s.session.admin)), examples)
     if s.operation.method == "PATCH" and s.operation.body_media_type == JSON:
         # A change of nothing: no draw meets it, and it leaves everything as it is.
-        _alive(s.session.send(_touching_call(s).sending({}), s.session.admin))
+        _alive(s.session.send(touching_call(s).sending({}), s.session.admin))
     if s.operation.action in ("create", "update") and not s.quick:
         _odd_values(s)
+    if not s.quick:
+        raw_queries(s)
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
         s.exercised()
@@ -64,7 +66,7 @@ def _odd_values(s: Subject) -> None:
     contract = s.session.contract
     if s.operation.body_media_type != JSON or contract.by_action(s.operation.entity, "create") is None:
         return
-    call = _touching_call(s)
+    call = touching_call(s)
     properties = contract.resolved(s.operation.body_schema or {}).get("properties", {})
     fields = {name: contract.resolved(raw) for name, raw in properties.items()}
     creates = s.operation.action == "create"
@@ -95,7 +97,13 @@ def _strange_calls(s: Subject, call: Call) -> st.SearchStrategy[Call]:
     if s.operation.path_parameters:
         name = s.operation.path_parameters[-1].name
         reading = s.operation.safety == "read"
-        ids = odd.filter(lambda v: v not in ("", ".", "..") and (reading or not _may_be_an_id(v)))
+        ids = odd.filter(
+            lambda v: (
+                v not in ("", ".", "..")
+                and not any(c in v for c in _OUT_OF_PATHS)
+                and (reading or not _may_be_an_id(v))
+            )
+        )
         options.append(ids.map(lambda value: call.at(**{name: value})))
     if s.operation.query_parameters and s.operation.safety == "read":
         names = st.sampled_from([p.name for p in s.operation.query_parameters])
@@ -123,27 +131,80 @@ def _encoded(body: Any) -> bytes:
 
 @check("CODE-02")
 def documented_success(s: Subject) -> None:
-    exchange = s.bench.control(s.operation)[1]
+    call, exchange = s.bench.control(s.operation)
     if exchange.status == 403:
         raise NotExercised(
             "the role of the run's own token may not call it; a token with its features would make it checkable"
         )
+    needing_the_api(s, exchange)
     wanted = sorted(status for status in s.operation.responses if 200 <= status < 300)
+    if exchange.status not in wanted:
+        _open_what_it_is(s, call, exchange, wanted)
     require(
         exchange.status in wanted,
         f"a valid request got {exchange.outcome()} instead of {' or '.join(map(str, wanted))}",
         exchange,
     )
     s.exercised()
+    same_again(s)
     heed(s)
+
+
+def _open_what_it_is(s: Subject, call: Call, exchange: Exchange, wanted: list[int]) -> None:
+    """Raise Unconfirmed or NotExercised where no page says that a valid call gets another status than it got."""
+    operation = s.operation
+    statuses = " or ".join(map(str, wanted))
+    assumed = [operation.responses[status].get("x-provenance", operation.provenance) for status in wanted]
+    if exchange.ok and set(assumed) == {"assumed"}:
+        raise Unconfirmed(f"that it answers {statuses} is assumed; the target answers {exchange.status}")
+    if exchange.status in (400, 422) and operation.provenance == "assumed" and _shadowing(s):
+        raise Unconfirmed(f"assumed operation; {_shadowing(s)} seems to take its path, and answers {exchange.status}")
+    if exchange.status in (400, 404) and any(_told_elsewhere(s, name) for name, _ in call.query):
+        raise NotExercised(
+            f"the call answers {exchange.outcome()}: its values are another operation's, and whether this one takes "
+            "them is set for each instance"
+        )
+    if exchange.status in (400, 422) and operation.ingestion is not None and _taken_as_text(s, call):
+        raise NotExercised(
+            f"the call answers {exchange.outcome()}, and is taken with the {operation.ingestion.payload} as a text of "
+            "JSON: which of the two is right no page says, and an overlay that says so would make it checkable"
+        )
+
+
+def _shadowing(s: Subject) -> str:
+    """The operation whose route takes the path of this one, with the last part of it for an id; empty if none does."""
+    mine = s.operation
+    for other in s.session.contract.operations.values():
+        if other.id != mine.id and other.method == mine.method and _same_route(other.path, mine.path):
+            return other.id
+    return ""
+
+
+def _told_elsewhere(s: Subject, name: str) -> bool:
+    """Whether a query parameter's value is one that another operation tells."""
+    raw = s.session.contract.document["paths"][s.operation.path][s.operation.method.lower()].get("parameters", ())
+    return any(p["name"] == name and "x-value-from" in p for p in raw)
+
+
+def _taken_as_text(s: Subject, call: Call) -> bool:
+    """Whether events are taken whose payload is a text of JSON, not an object."""
+    ingestion = s.operation.ingestion
+    rows = call.sent.get(ingestion.key) if ingestion and isinstance(call.sent, dict) else None
+    if ingestion is None or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        return False
+    name = ingestion.payload
+    texts = [{**row, name: json.dumps(row[name])} if isinstance(row.get(name), dict) else row for row in rows]
+    return texts != rows and s.bench.execute(call.sending({**call.sent, ingestion.key: texts}), judged=False).ok
 
 
 @check("CODE-03")
 def unknown_ids(s: Subject) -> None:
-    s.control()
-    call = _touching_call(s)
-    exchange = s.session.send(unknown_id(s, call), s.session.admin)
-    require(exchange.status == 404, f"an unknown id got {exchange.outcome()} instead of 404", exchange)
+    needing_the_api(s, s.control())
+    call = touching_call(s)
+    wrong = unknown_id(s, call)
+    exchange = s.session.send(wrong, s.session.admin)
+    by_its_form = exchange.status == 400 and _of_another_form(s, call, wrong)
+    require(exchange.status == 404 or by_its_form, f"an unknown id got {exchange.outcome()} instead of 404", exchange)
     s.exercised()
     if s.operation.action in ("read", "update", "delete"):
         _below_another(s, call)
@@ -165,7 +226,18 @@ def unknown_ids(s: Subject) -> None:
                 value,
             )
             s.exercised()
+    if not s.quick:
+        beyond_columns(s, call)
     heed(s)
+
+
+def _of_another_form(s: Subject, call: Call, wrong: Call) -> bool:
+    """Whether an unknown id may have a form that ids do not have there: a word, where a known one is none and no page
+    says what they look like."""
+    parameter = s.operation.path_parameters[-1]
+    described = s.session.contract.resolved(parameter.schema).keys() & {"pattern", "format", "enum"}
+    word = call.path[parameter.name].replace("_", "").replace("-", "").isalpha()
+    return wrong.path[parameter.name] == NO_SUCH and not word and not described
 
 
 def _below_another(s: Subject, call: Call) -> None:
@@ -213,25 +285,45 @@ def _long_id(s: Subject, call: Call, value: str) -> None:
 
 @check("CODE-04")
 def unknown_routes(s: Subject) -> None:
-    s.control()
-    call = _touching_call(s)
+    needing_the_api(s, s.control())
+    call = touching_call(s)
     beyond = replace(call.operation, path=call.operation.path.rstrip("/") + NOWHERE)
     exchange = s.session.send(
         replace(call, operation=beyond, body=None, media_type=None, query=()), s.session.admin, method="GET"
     )
-    _json_refusal(exchange, 404, "an unknown path")
-    s.exercised()
+    if not by_the_host(s, exchange):
+        _json_refusal(exchange, 404, "an unknown path")
+        s.exercised()
     if not s.quick:
         _one_step_further(s, call)
     if s.operation.safety == "read" and not s.session.target.allows("write"):
         return
     supported = {o.method for o in s.session.contract.operations.values() if _same_route(o.path, s.operation.path)}
     method = next(m for m in (*_METHODS, "OPTIONS") if m not in supported)
-    exchange = s.session.send(replace(call, body=None, media_type=None), s.session.admin, method=method)
+    exchange = _by_method(s, call, method)
+    if exchange.status != 405 and not _read_in_full(s) and _by_method(s, call, NO_METHOD).status == 405:
+        raise NotExercised(
+            f"{method} gets {exchange.outcome()}, other methods 405: the section's page is not known to its end, and "
+            f"may go on with this one"
+        )
     _json_refusal(exchange, 405, f"the unsupported method {method}")
     s.exercised()
     if s.session.profile.drawn:
         judge_method(s, exchange)
+
+
+def _by_method(s: Subject, call: Call, method: str) -> Exchange:
+    """The answer to a method that the contract does not know there. It may be known to the target all the same: then it
+    must not meet a record that is not the run's."""
+    own = s.operation.safety != "read" and not foreign(s.session.contract, s.operation)
+    asked = call if own else unknown_id(s, call)
+    return s.session.send(replace(asked, body=None, media_type=None), s.session.admin, method=method)
+
+
+def _read_in_full(s: Subject) -> bool:
+    """Whether all operations of the section's page are known."""
+    section = s.session.contract.section(s.operation.section)
+    return section is not None and section.documentation == "full"
 
 
 def _one_step_further(s: Subject, call: Call) -> None:
@@ -240,8 +332,10 @@ def _one_step_further(s: Subject, call: Call) -> None:
     if any(_same_route(o.path, further) for o in s.session.contract.operations.values()):
         return
     asked = replace(call, operation=replace(call.operation, path=further), body=None, media_type=None, query=())
-    _json_refusal(s.session.send(asked, s.session.admin, method="GET"), 404, "a path one step further")
-    s.exercised()
+    exchange = s.session.send(asked, s.session.admin, method="GET")
+    if not by_the_host(s, exchange):
+        _json_refusal(exchange, 404, "a path one step further")
+        s.exercised()
 
 
 def _same_route(one: str, other: str) -> bool:
@@ -262,101 +356,12 @@ def _json_refusal(exchange: Exchange, status: int, what: str) -> None:
     )
 
 
-def invalid_bodies(s: Subject, call: Call) -> Iterator[tuple[str, str, Any]]:
-    """Bodies that are wrong in one way each: the kind of fault, the words that describe it, the body."""
-    contract = s.session.contract
-    assert s.operation.body_schema is not None
-    schema = contract.resolved(s.operation.body_schema)
-    valid: dict[str, Any] = call.sent if isinstance(call.sent, dict) else {}
-    for name in schema.get("required", ()):
-        yield "missing", f"without {name}", {k: v for k, v in valid.items() if k != name}
-    for name, value in valid.items():
-        field = contract.resolved(schema["properties"].get(name, {}))
-        wrong = _wrong_value(contract.resolved(field), value)
-        if wrong is not None:
-            yield "type", f"{name} of the wrong type", {**copy.deepcopy(valid), name: wrong[0]}
-        if field.get("type") == "string" and isinstance(value, str):
-            yield "number", f"{name} as a number", {**copy.deepcopy(valid), name: 7}
-    if not s.quick:
-        yield from _optional_of_another_type(s, schema, valid)
-    for name, raw in schema.get("properties", {}).items():
-        field = contract.resolved(raw)
-        if "enum" in field:
-            yield (
-                "value",
-                f"{name} outside its values",
-                {**valid, name: 7 if field.get("type") == "integer" else "cdp no such value"},
-            )
-    if schema.get("additionalProperties") is False:
-        yield "extra", "with a field that does not exist", {**valid, "cdp_no_such_field": 1}
-        for name, value in _kept_by_the_server(s):
-            if name not in schema.get("properties", {}):
-                yield "kept by the server", f"with {name}, which nobody can set", {**valid, name: value}
-    yield "array", "an array instead of an object", []
-
-
-def _optional_of_another_type(
-    s: Subject, schema: Mapping[str, Any], valid: Mapping[str, Any]
-) -> Iterator[tuple[str, str, Any]]:
-    """Wrong values of fields that a valid body does without, where a text can be none of theirs."""
-    for name, raw in schema.get("properties", {}).items():
-        field = s.session.contract.resolved(raw)
-        if name not in valid and "enum" not in field and field.get("type") in ("integer", "number", "boolean"):
-            yield "optional", f"{name} of the wrong type", {**valid, name: "cdp not a number"}
-
-
-def _kept_by_the_server(s: Subject) -> Iterator[tuple[str, Any]]:
-    """Fields of the records that tell who made them and when, with values that a caller might like to set (CWE-915)."""
-    record = record_of(s.operation, s.bench.control(s.operation)[1])
-    for name, value in (("created", "2001-02-03 04:05:06"), ("user_id", 1), ("modified", "2001-02-03 04:05:06")):
-        if isinstance(record, dict) and name in record:
-            yield name, value
-
-
-def _one_of_each(s: Subject, found: list[tuple[str, str, Any]]) -> list[tuple[str, str, Any]]:
-    """For a short profile: one body of every kind, another one on other operations."""
-    kinds: dict[str, list[tuple[str, str, Any]]] = {}
-    for body in found:
-        kinds.setdefault(body[0], []).append(body)
-    return [bodies[s.operation.order % len(bodies)] for bodies in kinds.values()]
-
-
-def _wrong_value(field: Mapping[str, Any], value: Any) -> tuple[Any] | None:
-    """A value of another type than the field takes; None where any type is taken."""
-    if isinstance(value, str) and field.get("type") == "string":
-        return ({"cdp": 1},)
-    if isinstance(value, bool | int | float) and field.get("type") in ("integer", "number", "boolean"):
-        return ("cdp not a number",)
-    if isinstance(value, list) and field.get("type") == "array":
-        return ("cdp not a list",)
-    if isinstance(value, dict) and field.get("type") == "object":
-        return ("cdp not an object",)
-    return None
-
-
-@check("CODE-05")
-def invalid_body(s: Subject) -> None:
-    s.control()
-    call = _touching_call(s)
-    found = list(invalid_bodies(s, call))
-    for _, what, body in found if s.session.profile.list_forms > 1 else _one_of_each(s, found):
-        exchange = s.bench.execute(replace(call.sending(body), sent=body if isinstance(body, dict) else None))
-        require(
-            exchange.status in (400, 422),
-            f"a body {what} got {exchange.outcome()} instead of 400 or 422",
-            exchange,
-            what,
-        )
-        s.exercised()
-    heed(s)
-
-
 @check("CODE-06")
 def errors_have_one_form(s: Subject) -> None:
-    s.bench.control(s.operation)
+    needing_the_api(s, s.bench.control(s.operation)[1])
     heed(s, counted=False)
     for exchange in s.session.seen(s.operation):
-        if exchange.status >= 400:
+        if exchange.status >= 400 and not by_the_host(s, exchange):
             message = exchange.json.get("message") if isinstance(exchange.json, dict) else None
             require(
                 isinstance(message, str) and bool(message),

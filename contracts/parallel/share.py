@@ -3,7 +3,7 @@ own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from contracts.parallel.schedule import Schedule
 from contracts.plan import Plan
 from contracts.run import ContractRun
 from contracts.session import Identity, Obstacle
-from contracts.tidying import tidy
 
 
 @dataclass(frozen=True)
@@ -122,6 +121,7 @@ class Share(ContractRun):
         unit = self._claim(cell)
         result = super().judge(cell, number, seed)
         if cell == self._last[unit]:
+            self._tidy()
             self.let_go()
         return result
 
@@ -138,10 +138,12 @@ class Share(ContractRun):
         return unit
 
     def _make_room(self, cell: Cell) -> None:
-        """Only what the coming unit may touch is removed: nothing else disturbs nobody."""
-        unit = self._claim(cell)
-        self.bench.forget_own_records()
-        tidy(self.session, self.schedule.footprints[unit].touched)
+        self._claim(cell)
+        super()._make_room(cell)
+
+    def _tidy(self, kinds: Collection[str] | None = None) -> None:
+        """Only what the unit may touch that is claimed is removed: nothing else disturbs nobody."""
+        super()._tidy(self.schedule.footprints[self._unit].touched if self._unit else ())
 
     def _records(self) -> int:
         return self._made + self._sharers * super()._records()

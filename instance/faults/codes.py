@@ -110,18 +110,19 @@ broken(
 broken(
     "wrong-success",
     "a success has another status than the documented one",
-    "create_tag create_report delete_report get_tag list_tags",
+    "create_tag create_segment_note delete_email_template list_tags",
     "CODE-02",
     instead(success, lambda a: Answer(206 if a.status == 200 else 200, a.headers, a.body)),
+    fits=fitting.of_a_known_status,
 )
 broken(
     "accepted-instead",
     "a success is 202 without a body",
-    "create_report update_feed",
+    "create_segment_note update_email_template",
     "CODE-02",
     instead(success, lambda a: Answer(202)),
     "MEDIA-06 SHAPE-02",
-    fits=fitting.enveloped,
+    fits=fitting.every(fitting.enveloped, fitting.of_a_known_status),
 )
 broken(
     "valid-is-refused",
@@ -207,6 +208,7 @@ broken(
     instead(nowhere, lambda a: html(404)),
     "CODE-06",
     beyond=True,
+    fits=fitting.below_the_api,
 )
 broken(
     "no-path-is-app",
@@ -215,6 +217,7 @@ broken(
     "CODE-04 MEDIA-01",
     instead(nowhere, lambda a: html(200)),
     beyond=True,
+    fits=fitting.below_the_api,
 )
 broken(
     "no-path-is-500",

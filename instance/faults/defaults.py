@@ -118,3 +118,26 @@ async def full_in_camel_case(request: Request, world: World) -> Answer:
     if not answer.ok or not full(request):
         return answer
     return with_records(request, answer, [in_camel_case(record) for record in records_of(request, answer)])
+
+
+PARTS = ("show_my", "show_shared_with_me", "show_foreign")
+broken(
+    "foreign-always-shown",
+    "show_foreign=0 counts for nothing",
+    "list_segments",
+    "PAGE-10",
+    misreading(lambda r: r.asking(show_foreign=None)),
+    LISTING,
+    fits=fitting.every(fitting.paged, fitting.asks("show_my")),
+    profile="release",
+)
+broken(
+    "parts-never-hidden",
+    "show_my, show_shared_with_me and show_foreign count for nothing",
+    "list_segments",
+    "PAGE-10",
+    misreading(lambda r: r.asking(**dict.fromkeys(PARTS))),
+    LISTING,
+    fits=fitting.every(fitting.paged, fitting.asks("show_my")),
+    profile="release",
+)

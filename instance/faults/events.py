@@ -226,21 +226,6 @@ async def refused_half_stored(request: Request, world: World) -> Answer:
     return answer
 
 
-@breaks(
-    "unknown-kind-taken",
-    "events of a type that is not defined are taken in",
-    BATCH,
-    "EVENT-03",
-    also="CODE-05",
-    fits=fitting.only(BATCH),
-)
-async def unknown_kind_taken(request: Request, world: World) -> Answer:
-    answer = await world.forward(request)
-    if answer.status == 422 and ".type" in str(answer.json):
-        return json_answer(201, {"count": len(rows(request)), "customer_events": []})
-    return answer
-
-
 # --- EVENT-04, EVENT-05 ---------------------------------------------------------------------------------------------
 
 

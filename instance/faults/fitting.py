@@ -27,6 +27,16 @@ def acting(*actions: str) -> Fitting:
     return lambda o, c: o.action in actions
 
 
+def of_a_known_status(o: Operation, c: Contract) -> bool:
+    """What a valid call gets is not just assumed."""
+    return "assumed" not in (o.raw["x-provenance"], o.raw["responses"][str(o.status)].get("x-provenance"))
+
+
+def below_the_api(o: Operation, c: Contract) -> bool:
+    """It is not off the host itself, where other things may answer, too."""
+    return o.base == "api"
+
+
 def lists(o: Operation, c: Contract) -> bool:
     return o.collection is not None
 

@@ -77,6 +77,25 @@ broken(
 )
 
 
+def all_are_the_first(found: Records, request: Request) -> Records:
+    keys = keys_of(request)
+    return [
+        {n: [v[0]] * len(v) if n in keys and isinstance(v, list) and v else v for n, v in record.items()}
+        for record in found
+    ]
+
+
+broken(
+    "embedded-all-the-first",
+    "of several embedded records each is the first: a variable of the loop is bound once",
+    "list_segments list_attributes",
+    "STRUCT-04",
+    embedding_by(all_are_the_first),
+    "SHAPE-03",
+    fits=fitting.every(STRUCTURED, embeds_lists),
+)
+
+
 # --- records below others, and what a change leaves -----------------------------------------------------------------
 
 

@@ -20,15 +20,16 @@ def taking(near: Callable[[str, str], bool]) -> Alteration:
         email, password = sent.get("email"), sent.get("password")
         if answer.ok and request.method == "POST":
             known[email] = password
-        elif email in known and isinstance(password, str) and near(password, known[email]):
+        elif isinstance(email, str) and email in known and isinstance(password, str) and near(password, known[email]):
             return await world.forward(request.with_body({"email": email, "password": known[email]}))
         return answer
 
     return alter
 
 
-def comparing(name: str, what: str, near: Callable[[str, str], bool]) -> None:
-    broken(name, what, LOGIN, "AUTH-10", taking(near), "CODE-05 CODE-01", fits=fitting.only(LOGIN))
+def comparing(name: str, what: str, near: Callable[[str, str], bool], profile: str = "quick") -> None:
+    also = "CODE-05 CODE-01"
+    broken(name, what, LOGIN, "AUTH-10", taking(near), also, fits=fitting.only(LOGIN), profile=profile)
 
 
 comparing("any-password-logs-in", "the password is not compared", lambda given, right: True)

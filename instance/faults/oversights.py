@@ -144,45 +144,43 @@ async def slash_needs_no_token(request: Request, world: World) -> Answer:
     return await world.forward(replace(world.as_admin(request), path=request.path.rstrip("/")))
 
 
-def too_early(name: str, what: str, on: str, status: int, *more: Any, profile: str = "release") -> None:
-    """A refusal of another kind comes before that of a role which is too small."""
-
-    async def alter(request: Request, world: World) -> Answer:
-        answer = await world.forward(request)
-        if answer.status != 403:
-            return answer
-        telling = status == 400 or not (request.header(b"content-type") or b"").startswith(b"application/json")
-        told = await world.forward(world.as_admin(request)) if telling and odd(request) else answer
-        return told if told.status == status else answer
-
-    def odd(request: Request) -> bool:
-        return not valid(request) if request.method == "GET" else bool(request.body)
-
-    broken(
-        name,
-        what,
-        on,
-        "ROLE-04",
-        alter,
-        "ROLE-01 ROLE-05",
-        fits=fitting.every(fitting.featured, *more),
-        profile=profile,
-    )
+async def paging_too_early(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if answer.status != 403 or valid(request):
+        return answer
+    told = await world.forward(world.as_admin(request))
+    return told if told.status == 400 else answer
 
 
-too_early(
+broken(
     "bad-paging-before-role",
     "a limit that is none is refused before the role is looked at",
     "list_reports list_events",
-    400,
-    fitting.paged,
+    "ROLE-04",
+    paging_too_early,
+    "ROLE-01 ROLE-05",
+    fits=fitting.every(fitting.featured, fitting.paged),
+    profile="release",
 )
-too_early(
-    "media-type-before-role",
-    "a body of another media type is refused before the role is looked at",
+
+
+async def by_type(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    kind = request.header(b"content-type") or b""
+    if answer.status != 403 or not request.body or kind.startswith(b"application/json"):
+        return answer
+    return await world.forward(world.as_admin(request).with_header(b"content-type", b"application/json"))
+
+
+broken(
+    "other-type-needs-no-role",
+    "a body of another media type is taken without a look at the role",
     "create_custom_email_block update_email_template",
-    415,
-    fitting.writes,
+    "ROLE-04",
+    by_type,
+    "ROLE-01 ROLE-05",
+    fits=fitting.every(fitting.featured, fitting.writes),
+    profile="release",
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.codes import instead, success
 from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, records_of, with_records
@@ -56,6 +57,15 @@ broken(
     recording(lambda r: {**r, "id": str(r["id"])}),
     fits=fitting.records_with("id", fitting.of_kind("integer")),
 )
+
+
+def always_named(o: Operation, c: Contract) -> bool:
+    """Its records cannot be created without a name."""
+    bodies = [x.body_schema for x in c.of_entity(o.entity or "") if x.action == "create" and x.body_schema is not None]
+    named = [c.book.resolve(body) for body in bodies if "name" in c.book.properties(body)]
+    return all("name" in body.get("required", ()) for body in named)
+
+
 broken(
     "name-null",
     "the name is null",
@@ -63,7 +73,7 @@ broken(
     "SHAPE-01",
     recording(lambda r: {**r, "name": None}),
     "MEDIA-06 SHAPE-03 LIFE-01",
-    fits=fitting.records_with("name", fitting.of_kind("string")),
+    fits=fitting.every(fitting.records_with("name", fitting.of_kind("string")), always_named),
 )
 broken(
     "timestamp-as-number",

@@ -137,6 +137,35 @@ broken(
     profile="release",
 )
 broken(
+    "limit-over-200-is-the-default",
+    "a limit that the validator finds too large counts as none was sent",
+    "list_tags list_feeds",
+    "PAGE-02",
+    misreading(lambda r: r.asking(limit=None) if limit(r) > 200 else r),
+    "PAGE-01 PAGE-03 PAGE-04",
+    fits=fitting.paged,
+    least=25,
+    profile="release",
+)
+
+
+def by_creation(o: Operation, c: Contract) -> bool:
+    """It can be sorted by the time of creation."""
+    return "created" in (c.book.enum(o.query_parameters["order_by"].schema) or ())
+
+
+broken(
+    "order-by-created-ignored",
+    "order_by=created is the default order, whatever direction is asked for",
+    "list_users list_segments",
+    "ORDER-04",
+    misreading(lambda r: r.asking(order_by=None, order_dir=None) if r.get("order_by") == "created" else r),
+    "ORDER-03 ORDER-06",
+    fits=fitting.every(fitting.ordered, by_creation),
+    least=3,
+    profile="release",
+)
+broken(
     "offset-alone-brings-ten",
     "with an offset and no limit a page holds ten records",
     LISTS,

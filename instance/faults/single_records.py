@@ -93,3 +93,12 @@ broken(
     "CODE-01",
     fits=SEEN,
 )
+broken(
+    "full-write-embeds-another",
+    "the full answer to a write embeds the user with the next id",
+    "create_tag update_tag create_segment_note",
+    "STRUCT-02",
+    shown_in_full(lambda r: with_user(r, id=(r["user"] or {}).get("id", 0) + 1) if r.get("user") else r),
+    fits=fitting.every(SINGLE, fitting.acting("create", "update"), fitting.embeds("user")),
+    source="CWE-193 Off-by-one Error",
+)

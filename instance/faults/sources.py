@@ -19,6 +19,7 @@ SOURCES = {
     "AUTH-08": "RFC 9110 section 15.5.2",
     "AUTH-09": "RFC 9110 section 15.5.2",
     "AUTH-10": "CWE-287 Improper Authentication; CWE-204 Observable Response Discrepancy; API2:2023",
+    "AUTH-11": "CWE-287 Improper Authentication; CWE-613 Insufficient Session Expiration; API2:2023",
     "ROLE-01": "CWE-862 Missing Authorization; API5:2023 Broken Function Level Authorization",
     "ROLE-02": "CWE-863 Incorrect Authorization",
     "ROLE-03": "CWE-863 Incorrect Authorization; CWE-187 Partial String Comparison",

@@ -203,11 +203,11 @@ broken(
     odd_token(lambda t: len(t) > 4096, refusal(500)),
 )
 broken(
-    "long-token-is-431",
-    "a token of 8,000 characters is 431 in HTML",
+    "long-token-is-redirected",
+    "a token of 8,000 characters is sent to a page to log in",
     "create_tag list_tags",
-    "AUTH-03 MEDIA-01 CODE-06",
-    odd_token(lambda t: len(t) > 4096, html(431)),
+    "AUTH-03",
+    odd_token(lambda t: len(t) > 4096, Answer(302, (("location", "/login"),))),
 )
 broken(
     "odd-token-is-500",

@@ -1,0 +1,96 @@
+"""What answers show of an entity's records, as the contract describes it, and what of it may be null.
+
+Pages show one example of a record. A text in it tells that the field can be a text; whether it is null in a record
+that was created without it, no page says. So where answers are judged null is allowed there. Where the contract says of
+the field itself that it is documented it is not, and neither are lists and switches: they have a value for nothing.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from cdp.contract import Contract, Operation
+
+Node = dict[str, Any]
+DELETED = "deleted"  # the field in which records say that they were deleted
+_SWITCH = ([0, 1], [1, 0])
+
+
+@lru_cache(maxsize=4)
+def with_nulls(contract: Contract) -> Contract:
+    """The contract as answers are held to it: what a record can be created without may be null in it."""
+    relaxed = Contract(copy.deepcopy(contract.document), contract.overlay)
+    done: set[int] = set()
+    for create in relaxed.operations.values():
+        body = relaxed.resolved(create.body_schema or {})
+        optional = body.get("properties", {}).keys() - set(body.get("required", ()))
+        for record in record_schemas(relaxed, create.entity) if create.action == "create" and optional else ():
+            properties = record.get("properties", {})
+            for name in optional & properties.keys():
+                if id(record) not in done and _may_be_null(relaxed, properties[name]):
+                    properties[name] = _or_null(relaxed.resolved(properties[name]))
+            done.add(id(record))
+    return relaxed
+
+
+def _or_null(schema: Mapping[str, Any]) -> Node:
+    """The schema with null beside what it takes."""
+    kind = schema.get("type")
+    if not isinstance(kind, str):
+        return {"anyOf": [schema, {"type": "null"}]}
+    choices = {"enum": [*schema["enum"], None]} if "enum" in schema else {}
+    return {**schema, "type": [kind, "null"], **choices}
+
+
+def _may_be_null(contract: Contract, schema: Mapping[str, Any]) -> bool:
+    found = contract.resolved(schema)
+    kind = found.get("type")
+    strict = kind in ("array", "boolean") or found.get("enum") in _SWITCH or "null" in (kind or ())
+    return not strict and schema.get("x-provenance") != "documented"
+
+
+def record_schemas(contract: Contract, entity: str | None) -> Iterator[Node]:
+    """The schemas of an entity's records in the answers of all its operations; one that several share comes more than
+    once."""
+    for operation in contract.operations.values() if entity else ():
+        if operation.entity == entity:
+            answer = operation.response_schema(operation.success_status)
+            record = _record(contract, operation, answer) if answer is not None else None
+            if record and "properties" in record:
+                yield record
+
+
+def fields(contract: Contract, entity: str | None) -> dict[str, list[Mapping[str, Any]]]:
+    """The fields of an entity's records, by name, with every schema that an answer has for them."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for record in record_schemas(contract, entity):
+        for name, schema in record["properties"].items():
+            found.setdefault(name, []).append(contract.resolved(schema))
+    return found
+
+
+def _record(contract: Contract, operation: Operation, answer: Any) -> Node | None:
+    collection = operation.collection
+    key = collection.key if collection is not None else operation.item_key
+    found: Any = _node(contract, answer)
+    if key is not None:
+        found = _node(contract, found.get("properties", {}).get(key, {}))
+    return _node(contract, found.get("items", {})) if collection is not None else found
+
+
+def _node(contract: Contract, schema: Any) -> Any:
+    """Where a schema is written: its references followed, and nothing copied."""
+    while "$ref" in schema:
+        target: Any = contract.document
+        for part in schema["$ref"].lstrip("#/").split("/"):
+            target = target[part]
+        schema = target
+    return schema
+
+
+def marked(record: Mapping[str, Any]) -> bool:
+    """Whether a record says of itself that it was deleted."""
+    return str(record.get(DELETED) or "").casefold() not in ("", "0", "false", "none", "null")

@@ -1,0 +1,79 @@
+"""SHAPE: what lies below a record is that record's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cdp.http import Exchange
+from contracts.checks import NotExercised, check
+from contracts.conventions.listing import as_page
+from contracts.finding import Unavailable
+from contracts.observing import canonical
+from contracts.subject import Subject, require
+
+_OTHERS, _FEW = 5, 2  # records of the same kind below which is looked until something is found; in a short run
+
+
+@dataclass(frozen=True)
+class Below:
+    """What stands in the list below one record."""
+
+    asked: str
+    rows: Sequence[Mapping[str, Any]]
+    exchange: Exchange
+
+    @property
+    def ids(self) -> set[str]:
+        return {canonical(row["id"]) for row in self.rows if row.get("id") is not None}
+
+
+@check("SHAPE-04")
+def of_one_record_alone(s: Subject) -> None:
+    s.control()
+    own = _below(s, s.call().path[s.operation.path_parameters[-1].name])
+    _tells(s, own)
+    other = None if s.quick and s.evidence else _below_another(s, own.asked)
+    if other is not None:
+        _tells(s, other)
+        shared = own.ids & other.ids
+        twice = f"the record {min(shared, default='')} stands below {own.asked} and below {other.asked}"
+        require(not shared, twice, other.exchange)
+        s.exercised(1 if own.ids and other.ids else 0)
+    if not s.evidence:
+        raise NotExercised("nothing lies below a second record, and no record of the list tells what it lies below")
+
+
+def _tells(s: Subject, found: Below) -> None:
+    """Where a record names what it lies below, it is what was asked for."""
+    name = s.operation.path_parameters[-1].name
+    for row in [r for r in found.rows if isinstance(r.get(name), int | str)]:
+        strange = f"below {found.asked} stands a record whose {name} is {row[name]!r:.60}"
+        require(str(row[name]) == found.asked, strange, found.exchange)
+        s.exercised()
+
+
+def _below(s: Subject, asked: str) -> Below:
+    """The list below a record, as it was read when a record was sought that has anything below it."""
+    collection = s.operation.collection
+    assert collection is not None
+    call = s.call().at(**{s.operation.path_parameters[-1].name: asked})
+    exchange = s.session.read(call.asking(("limit", 100)) if collection.paging else call, s.session.admin)
+    rows = as_page(s, exchange, "").records if exchange.ok else []
+    return Below(asked, [r for r in rows if isinstance(r, dict)], exchange)
+
+
+def _below_another(s: Subject, asked: str) -> Below | None:
+    """What lies below another record of the same kind; None where no other is found that has anything there."""
+    finder, parameter = s.bench.arrangement.finder, s.operation.path_parameters[-1]
+    listing = s.session.contract.by_action(parameter.entity, "list")
+    above = {name: value for name, value in s.call().path.items() if name != parameter.name}
+    try:
+        records = finder.records(listing, finder.shared(listing, above)) if listing is not None else []
+    except Unavailable:
+        return None
+    ids = [str(r[parameter.field]) for r in records if isinstance(r, dict) and r.get(parameter.field) is not None]
+    most = _FEW if s.quick else _OTHERS
+    others = (_below(s, other) for other in [i for i in dict.fromkeys(ids) if i != asked][:most])
+    return next((found for found in others if found.rows), None)

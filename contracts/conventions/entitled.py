@@ -1,0 +1,98 @@
+"""What a role is given that may call an operation, and what one is not given that may not, where a harmless call does
+not tell: what it reads, and writes that are really done (ROLE-02, ROLE-03, ROLE-05)."""
+
+from __future__ import annotations
+
+from cdp.contract import Operation
+from cdp.http import Exchange
+from contracts.applicability import body_fields
+from contracts.calls import Call
+from contracts.cells import NO_FEATURES
+from contracts.checks import Broken, Moved, NotExercised
+from contracts.conventions.harmless import harmless
+from contracts.observing import rows_of
+from contracts.session import Identity
+from contracts.subject import Subject, require
+
+_OWNED = ("segment_acl", "funnel_group_acl")  # what the record's owner may do, and whom it was shared with
+
+
+def _assumed(s: Subject) -> bool:
+    return s.operation.features_provenance == "assumed"
+
+
+def reads_what_there_is(s: Subject, call: Call, caller: Identity, exchange: Exchange, who: str) -> None:
+    """A role that opens a read is not told that there is nothing. What each caller sees of his own is left out:
+    what needs no feature, and settings that are for few.
+
+    Where it looks as if it were, both are asked again, so that no record came or went between."""
+    operation = s.operation
+    if operation.safety != "read" or not operation.features.needed or operation.extra_access == "settings_global":
+        return
+    known = s.bench.control(operation)[1]
+    if not _kept_back(operation, exchange, known):
+        return
+    known = s.session.read_again(call, s.session.admin)
+    again = s.session.send(call, caller)
+    what = _kept_back(operation, exchange, known) and _kept_back(operation, again, known)
+    if not what:
+        raise Moved(f"what {operation.id} shows")
+    listed = rows_of(operation, again) is not None
+    softly = _assumed(s) or listed or operation.extra_access in _OWNED
+    raise Broken(f"{who} got {what}", again, operation.features.text(), softly=softly)
+
+
+def _kept_back(operation: Operation, exchange: Exchange, known: Exchange) -> str:
+    """What was answered in place of what the run's own role gets by the same call; empty where it is no less."""
+    if not known.ok:
+        return ""
+    if 300 <= exchange.status < 500 and not exchange.refused_access:
+        return f"{exchange.outcome()}, and the run's own role {known.outcome()}"
+    found, there = rows_of(operation, exchange), rows_of(operation, known)
+    if found == [] and there:
+        return f"an empty list, and the run's own role {len(there)} records"
+    return ""
+
+
+def really_writes(s: Subject, caller: Identity, features: tuple[str, ...]) -> None:
+    """A role with just what it needs can create a record, not only send the calls that fail for another reason. Only
+    what belongs to nobody is created so: what stands below a record, or refers to one, may be a matter of its owner."""
+    operation = s.operation
+    sets = operation.features.minimal_sets()
+    if s.quick or operation.action != "create" or operation.safety != "write" or features != sets[0]:
+        return
+    if operation.extra_access:
+        return
+    try:
+        call = s.bench.valid_call(operation, "a role's own")
+    except NotExercised:
+        return
+    exchange = s.session.send(call, caller)
+    require(
+        not exchange.refused_access,
+        f"a role with just {' and '.join(features)} gets past the check, and a valid call of it got {exchange.status}",
+        exchange,
+        operation.features.text(),
+        softly=_assumed(s) or bool(operation.path_parameters) or _refers(s, operation),
+    )
+    s.exercised()
+
+
+def _refers(s: Subject, operation: Operation) -> bool:
+    """Whether what is created names other records."""
+    return any("x-entity" in field for field in body_fields(s.session.contract, operation).values())
+
+
+def kept_out(s: Subject, caller: Identity, exchange: Exchange) -> Exchange:
+    """The answer to a valid write of a role that holds other features. It must not have been done. Where harmless calls
+    show that such a role is let in, ROLE-03 says so."""
+    if exchange.ok and not _seen_by_harmless_calls(s, caller):
+        sentence = f"a role with all features but those required got {exchange.outcome()} for a valid write"
+        raise Broken(sentence, exchange, s.operation.features.text(), softly=_assumed(s))
+    return exchange
+
+
+def _seen_by_harmless_calls(s: Subject, caller: Identity) -> bool:
+    call, nobody = harmless(s), s.bench.identities.holding(frozenset(), NO_FEATURES)
+    refused = s.bench.once(f"refused/{s.operation.id}", lambda: s.session.send(call, nobody))
+    return refused.status == 403 and s.session.send(call, caller).status != 403

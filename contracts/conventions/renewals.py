@@ -1,0 +1,68 @@
+"""Renewing tokens: what may be renewed (AUTH-11), and that a renewed token is as good as another (AUTH-06)."""
+
+from __future__ import annotations
+
+from cdp.http import Exchange
+from contracts.applicability import credential_fields
+from contracts.calls import Call
+from contracts.checks import NotExercised, check
+from contracts.session import ANONYMOUS, Identity
+from contracts.subject import Subject, require
+
+MADE_UP = "cdp-no-such-token-fedcba9876543210"
+
+
+def as_good_as_another(s: Subject, call: Call, renewed: Identity, exchange: Exchange) -> None:
+    """A renewed token opens what another token of the same features opens; one is only made where it seems not so."""
+    if not _useless(s, exchange) or s.operation.extra_access == "settings_global":
+        return
+    features = frozenset(s.session.contract.feature_names)
+    another = s.bench.identities.holding(features, "renewed-token")
+    other, again = s.session.send(call, another), s.session.send(call, renewed)
+    if not _useless(s, other):
+        require(
+            not _useless(s, again),
+            f"a renewed token got {again.outcome()}, another one of a role with the same features {other.outcome()}",
+            again,
+        )
+
+
+def _useless(s: Subject, exchange: Exchange) -> bool:
+    """Whether a token opened nothing: a read has to succeed, a harmless write must not be forbidden."""
+    if s.operation.safety == "read":
+        return exchange.client_error
+    return exchange.status == 403
+
+
+@check("AUTH-11")
+def renewed_by_right_alone(s: Subject) -> None:
+    """Only tokens of the run's own users are tried. What becomes of an ended token that is renewed is not documented
+    in words, so those are never more than a WARN."""
+    s.control()
+    call, field = s.call(), credential_fields(s.session.contract, s.operation)["token"]
+    valid = str((call.sent or {})[field])
+    other = "A" if valid[0] != "A" else "B"
+    forms = [
+        ("a made-up token", MADE_UP, False),
+        ("a valid token with its first character changed", other + valid[1:], False),
+        ("a valid token without its last character", valid[:-1], False),
+        *((what, token, True) for what, token in _ended(s)),
+    ]
+    for what, token, softly in forms:
+        exchange = s.session.send(call.sending({**(call.sent or {}), field: s.session.secrets.add(token)}), ANONYMOUS)
+        body = exchange.json if isinstance(exchange.json, dict) else {}
+        if isinstance(body.get("token"), str):
+            s.session.secrets.add(body["token"])
+        require(not body.get("token"), f"{what} was renewed", exchange, what, softly)
+        require(exchange.client_error, f"{what} got {exchange.outcome()} instead of a refusal", exchange, what, softly)
+        s.exercised()
+
+
+def _ended(s: Subject) -> list[tuple[str, str]]:
+    """Tokens that count no more, each with what ended it; none where no caller can be made."""
+    identities = s.bench.identities
+    try:
+        logged_out = ("a token that was ended by logout", identities.logged_out().token)
+        return [logged_out, *((f"the token of a {what} user", user.token) for what, user in identities.ended())]
+    except NotExercised:
+        return []

@@ -1,0 +1,110 @@
+"""CODE-05: bodies that are wrong in one way each (overview page, Error States; RFC 9110 section 15.5)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from contracts.belongings import foreign
+from contracts.calls import Call
+from contracts.checks import check
+from contracts.conventions.harmless import touching_call
+from contracts.exploration import heed
+from contracts.observing import record_of
+from contracts.subject import Subject, require
+
+
+def invalid_bodies(s: Subject, call: Call) -> Iterator[tuple[str, str, Any]]:
+    """Bodies that are wrong in one way each: the kind of fault, the words that describe it, the body."""
+    contract = s.session.contract
+    assert s.operation.body_schema is not None
+    schema = contract.resolved(s.operation.body_schema)
+    valid: dict[str, Any] = call.sent if isinstance(call.sent, dict) else {}
+    for name in schema.get("required", ()):
+        # Who takes a message for nobody in particular may send it to everybody.
+        if s.operation.safety != "sends" or s.session.target.disposable:
+            yield "missing", f"without {name}", {k: v for k, v in valid.items() if k != name}
+    for name, value in valid.items():
+        field = contract.resolved(schema["properties"].get(name, {}))
+        wrong = _wrong_value(contract.resolved(field), value)
+        if wrong is not None:
+            yield "type", f"{name} of the wrong type", {**copy.deepcopy(valid), name: wrong[0]}
+        if field.get("type") == "string" and isinstance(value, str):
+            yield "number", f"{name} as a number", {**copy.deepcopy(valid), name: 7}
+    if not s.quick:
+        yield from _optional_of_another_type(s, schema, valid)
+    for name, raw in schema.get("properties", {}).items():
+        field = contract.resolved(raw)
+        if "enum" in field:
+            yield (
+                "value",
+                f"{name} outside its values",
+                {**valid, name: 7 if field.get("type") == "integer" else "cdp no such value"},
+            )
+    if schema.get("additionalProperties") is False:
+        yield "extra", "with a field that does not exist", {**valid, "cdp_no_such_field": 1}
+        for name, value in _kept_by_the_server(s):
+            if name not in schema.get("properties", {}):
+                yield "kept by the server", f"with {name}, which nobody can set", {**valid, name: value}
+    yield "array", "an array instead of an object", []
+
+
+def _optional_of_another_type(
+    s: Subject, schema: Mapping[str, Any], valid: Mapping[str, Any]
+) -> Iterator[tuple[str, str, Any]]:
+    """Wrong values of fields that a valid body does without, where a text can be none of theirs."""
+    for name, raw in schema.get("properties", {}).items():
+        field = s.session.contract.resolved(raw)
+        if name not in valid and "enum" not in field and field.get("type") in ("integer", "number", "boolean"):
+            yield "optional", f"{name} of the wrong type", {**valid, name: "cdp not a number"}
+
+
+def _kept_by_the_server(s: Subject) -> Iterator[tuple[str, Any]]:
+    """Fields of the records that tell who made them and when, with values that a caller might like to set (CWE-915)."""
+    record = record_of(s.operation, s.bench.control(s.operation)[1])
+    for name, value in (("created", "2001-02-03 04:05:06"), ("user_id", 1), ("modified", "2001-02-03 04:05:06")):
+        if isinstance(record, dict) and name in record:
+            yield name, value
+
+
+def _one_of_each(s: Subject, found: list[tuple[str, str, Any]]) -> list[tuple[str, str, Any]]:
+    """For a short profile: one body of every kind, another one on other operations."""
+    kinds: dict[str, list[tuple[str, str, Any]]] = {}
+    for body in found:
+        kinds.setdefault(body[0], []).append(body)
+    return [bodies[s.operation.order % len(bodies)] for bodies in kinds.values()]
+
+
+def _wrong_value(field: Mapping[str, Any], value: Any) -> tuple[Any] | None:
+    """A value of another type than the field takes; None where any type is taken."""
+    if isinstance(value, str) and field.get("type") == "string":
+        return ({"cdp": 1},)
+    if isinstance(value, bool | int | float) and field.get("type") in ("integer", "number", "boolean"):
+        return ("cdp not a number",)
+    if isinstance(value, list) and field.get("type") == "array":
+        return ("cdp not a list",)
+    if isinstance(value, dict) and field.get("type") == "object":
+        return ("cdp not an object",)
+    return None
+
+
+@check("CODE-05")
+def invalid_body(s: Subject) -> None:
+    s.control()
+    call = touching_call(s)
+    found = list(invalid_bodies(s, call))
+    if foreign(s.session.contract, s.operation) and not s.session.target.disposable:
+        # Whoever takes a wrong value keeps it: what was there before the run is asked with what has no value at all.
+        found = [body for body in found if body[0] == "array"]
+    for _, what, body in found if s.session.profile.list_forms > 1 else _one_of_each(s, found):
+        exchange = s.bench.execute(replace(call.sending(body), sent=body if isinstance(body, dict) else None))
+        require(
+            exchange.status in (400, 422),
+            f"a body {what} got {exchange.outcome()} instead of 400 or 422",
+            exchange,
+            what,
+        )
+        s.exercised()
+    heed(s)
