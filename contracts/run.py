@@ -82,6 +82,7 @@ class ContractRun:
         self._kept_back_s = CLOSING_S
         self._ready_s = self.budget.spent_s if self.budget else 0.0
         self._verdicts: dict[Cell, Verdict] = {}
+        self._beside: dict[int, int] = {}
         if self.budget is not None:
             self.session.time_is_up = self._time_is_up
 
@@ -181,8 +182,10 @@ class ContractRun:
             self.session.cassette.check()
         return result
 
-    def take(self, operation: str, asked: Mapping[str, int]) -> None:
-        """Note how often another process of the run has asked an operation, by role."""
+    def take(self, operation: str, asked: Mapping[str, int], share: int, beside: int) -> None:
+        """Note how often another process of the run has asked an operation, by role, and how many requests it has sent
+        that no cell has counted."""
+        self._beside[share] = max(beside, self._beside.get(share, 0))
         for role, number in asked.items():
             known = self.session.requests_by_cell
             known[operation, role] = max(number, known.get((operation, role), 0))
@@ -231,14 +234,19 @@ class ContractRun:
     def _make_room(self, cell: Cell) -> None:
         """Let go of what is known of the records that were made before a cell, and remove them."""
         self.bench.forget_own_records()
-        self._tidy()
+        tidy(self.session, self._removable)
 
-    def _tidy(self, kinds: Collection[str] | None = None) -> None:
-        """Remove what the operations so far have made and nobody needs any more, of all kinds or of some: what stays
-        until the end of a run is all left on the target if that end does not come."""
+    def _tidy(self) -> None:
+        """Remove what the operations so far have made and nobody needs any more: what stays until the end of a run is
+        all left on the target if that end does not come."""
         if self.session.ledger.passing:
             self.bench.forget_own_records()
-            tidy(self.session, kinds)
+            tidy(self.session, self._removable)
+
+    @property
+    def _removable(self) -> Collection[str] | None:
+        """Kinds of records that may be removed while the run goes on; None: all of them."""
+        return None
 
     def budget_left_s(self) -> float | None:
         """Seconds that are left for judging; None without a budget."""
@@ -298,7 +306,8 @@ class ContractRun:
             return self.counts, self.session.client.sent
         results = read_results(self.directory / RESULTS_FILE).results
         counts = Counter(result.verdict.name for result in results)
-        return counts, self.session.client.sent + sum(result.requests for result in results)
+        of_cells = sum(result.requests for result in results)
+        return counts, self.session.client.sent + of_cells + sum(self._beside.values())
 
     def _out_of_time(self, interrupted: bool, judged: int) -> bool:
         """Whether it is the budget that left cells without a verdict."""

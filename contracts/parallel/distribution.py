@@ -101,7 +101,7 @@ class Distribution:
         record = getattr(report, TOLD, None)
         if record is not None and self.run is not None:
             told = Told.of_record(record)
-            self.run.take(told.cell.operation, told.asked)
+            self.run.take(told.cell.operation, told.asked, told.share, told.beside)
 
     def pytest_testnodedown(self, node: WorkerController, error: object | None) -> None:
         self._places.pop(node.gateway.id, None)

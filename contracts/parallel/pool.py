@@ -157,7 +157,7 @@ class Pool:
         if isinstance(message, Doing):
             watcher.doing(message.operation)
         elif isinstance(message, Told):
-            self.run.take(message.cell.operation, message.asked)
+            self.run.take(message.cell.operation, message.asked, message.share, message.beside)
             if message.number > 1:
                 watcher.again(message.cell, message.verdict, message.number)
             else:

@@ -47,12 +47,15 @@ class Kit:
 @dataclass(frozen=True)
 class Told:
     """What the process that keeps the run together is told of a judged cell. `number`: how often it has been judged;
-    `asked`: requests with the operation so far, by role."""
+    `asked`: requests with the operation so far, by role; `share` and `beside`: who tells, and how many requests so far
+    no cell of his has counted, because they cleaned up."""
 
     cell: Cell
     verdict: Verdict
     number: int
     asked: Mapping[str, int]
+    share: int = 0
+    beside: int = 0
 
     @property
     def operation(self) -> str:
@@ -60,11 +63,12 @@ class Told:
 
     def as_record(self) -> dict[str, Any]:
         told = {"cell": self.cell.address, "verdict": self.verdict.name, "number": self.number}
-        return {**told, "asked": dict(self.asked)}
+        return {**told, "asked": dict(self.asked), "share": self.share, "beside": self.beside}
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any]) -> Told:
-        return cls(Cell.parse(record["cell"]), Verdict[record["verdict"]], record["number"], record["asked"])
+        cell, verdict = Cell.parse(record["cell"]), Verdict[record["verdict"]]
+        return cls(cell, verdict, record["number"], record["asked"], record["share"], record["beside"])
 
 
 def kit(run: ContractRun, place: int, share: int) -> Kit:
@@ -114,12 +118,14 @@ class Share(ContractRun):
         self._last = {self.schedule.unit_of(cell): cell for cell in given.plan.cells}
         self._unit = ""
         self._sharers, self._made = given.processes, given.made
+        self._counted = 0  # requests of the cells
 
     def judge(self, cell: Cell, number: int = 1, seed: int | None = None) -> Result:
         """Judge one cell while nobody disturbs it. Raises as `ContractRun.judge` does, and KeyboardInterrupt when the
         run is to stop."""
         unit = self._claim(cell)
         result = super().judge(cell, number, seed)
+        self._counted += result.requests
         if cell == self._last[unit]:
             self._tidy()
             self.let_go()
@@ -141,9 +147,10 @@ class Share(ContractRun):
         self._claim(cell)
         super()._make_room(cell)
 
-    def _tidy(self, kinds: Collection[str] | None = None) -> None:
-        """Only what the unit may touch that is claimed is removed: nothing else disturbs nobody."""
-        super()._tidy(self.schedule.footprints[self._unit].touched if self._unit else ())
+    @property
+    def _removable(self) -> Collection[str]:
+        """What the unit may touch that is claimed: removing anything else could disturb somebody."""
+        return self.schedule.footprints[self._unit].touched if self._unit else ()
 
     def _records(self) -> int:
         return self._made + self._sharers * super()._records()
@@ -163,7 +170,8 @@ class Share(ContractRun):
             for (operation, role), number in self.session.requests_by_cell.items()
             if operation == result.cell.operation
         }
-        return Told(result.cell, result.verdict, result.round, asked)
+        beside = self.session.client.sent - self._counted
+        return Told(result.cell, result.verdict, result.round, asked, self.share, beside)
 
     def close(self) -> None:
         """Let go of claims and files; nothing is removed."""
