@@ -26,6 +26,7 @@ from cdp.pacing import Limiter, Time, pause_before_next
 from cdp.secrets import Secrets
 from cdp.targets import Target
 
+JSON = "application/json"
 TOKEN_HEADER = "X-Access-Token"
 MAX_BODY_BYTES = 32 * 1024 * 1024
 REFUSED, HUNG, DROPPED, TOO_LARGE, UNREADABLE = "refused", "hung", "dropped", "too large", "unreadable"

@@ -72,6 +72,19 @@ def fields(contract: Contract, entity: str | None) -> dict[str, list[Mapping[str
     return found
 
 
+def names_within(contract: Contract, schema: Mapping[str, Any], above: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Names of the fields that stand anywhere within a schema. `above`: references that were followed to it."""
+    reference = str(schema.get("$ref", ""))
+    if reference in above:
+        return frozenset()
+    above |= {reference} if reference else set()
+    schema = contract.resolved(schema)
+    parts = [*schema.get("properties", {}).values(), *(schema.get(k) for k in ("items", "additionalProperties"))]
+    parts += [part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key, ())]
+    inner = (names_within(contract, part, above) for part in parts if isinstance(part, Mapping))
+    return frozenset(schema.get("properties", {})).union(*inner)
+
+
 def _record(contract: Contract, operation: Operation, answer: Any) -> Node | None:
     collection = operation.collection
     key = collection.key if collection is not None else operation.item_key

@@ -84,16 +84,18 @@ class Finder:
                 pairs += query_pairs(parameter.name, self.parameter_value(parameter, operation, {}))
         return tuple(pairs)
 
+    def listing(self, operation: Operation, path: Mapping[str, str], query: tuple[tuple[str, str], ...] = ()) -> Call:
+        """The call by which records of a list are known. Raises Unavailable when a value that it needs is not told."""
+        call = Call(operation, path, self.required_query(operation) + query)
+        return call.asking(("limit", 100)) if operation.collection and operation.collection.paging else call
+
     def records(
         self, operation: Operation, path: Mapping[str, str], query: tuple[tuple[str, str], ...] = ()
     ) -> list[Any]:
         """Records of a list, up to 100, newest first. Raises Unavailable when the list does not answer."""
         collection = operation.collection
         assert collection is not None
-        call = Call(operation, path, self.required_query(operation) + query)
-        if collection.paging:
-            call = call.asking(("limit", 100))
-        exchange = self.session.read(call, self.session.admin)
+        exchange = self.session.read(self.listing(operation, path, query), self.session.admin)
         found = (
             exchange.json
             if collection.key is None
@@ -133,7 +135,7 @@ class Finder:
     def parameter_value(
         self, parameter: Parameter, operation: Operation, path: Mapping[str, str], children: Operation | None = None
     ) -> str:
-        raw = self._raw_parameter(operation, parameter.name)
+        raw = self.raw_parameter(operation, parameter.name)
         if "x-value-from" in raw:
             return str(self.value_from(raw["x-value-from"], path))
         if parameter.samples:
@@ -143,11 +145,7 @@ class Finder:
         listing = self.contract.by_action(parameter.entity, "list")
         if listing is None:
             return self.make(parameter.entity).path[parameter.name]
-        records = self.records(listing, self.shared(listing, path))
-        values = [
-            str(r[parameter.field]) for r in records if isinstance(r, dict) and r.get(parameter.field) is not None
-        ]
-        values = list(dict.fromkeys(values))
+        values = self.known_values(listing, parameter, path)
         if not values:
             if self.contract.by_action(parameter.entity, "create") and operation.safety != "read":
                 return self.make(parameter.entity).path[parameter.name]
@@ -157,6 +155,12 @@ class Finder:
         if children is None or children.collection is None:
             return values[0]
         return self._richest(values, parameter, children, path, once=operation.safety == "read")
+
+    def known_values(self, listing: Operation, parameter: Parameter, path: Mapping[str, str]) -> list[str]:
+        """What a path parameter may be by the list of its records, the newest first. Raises Unavailable."""
+        records = self.records(listing, self.shared(listing, path))
+        found = (r[parameter.field] for r in records if isinstance(r, dict) and r.get(parameter.field) is not None)
+        return list(dict.fromkeys(map(str, found)))
 
     def _richest(
         self, values: list[str], parameter: Parameter, children: Operation, path: Mapping[str, str], *, once: bool
@@ -206,7 +210,8 @@ class Finder:
                 return sample
         return parameter.samples[0]
 
-    def _raw_parameter(self, operation: Operation, name: str) -> Mapping[str, Any]:
+    def raw_parameter(self, operation: Operation, name: str) -> Mapping[str, Any]:
+        """What the contract's file says of a parameter; nothing where the operation has none of that name."""
         raw = self.contract.document["paths"][operation.path][operation.method.lower()]
         return next((p for p in raw.get("parameters", ()) if p["name"] == name), {})
 

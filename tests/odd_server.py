@@ -20,9 +20,9 @@ from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.plan import make_plan
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun
 from instance.app import Application, Receive, Scope, Send
 from tests.awkward_server import Served
+from tests.throwaway_runs import results_of
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,4 @@ def judged(
     """What a run says, by requirement and operation; the data are thrown away."""
     selection = Selection(operations=tuple(operations), requirements=tuple(requirements))
     plan = make_plan(contract, load_catalogue(), selection, PROFILES[profile], seed=1)
-    run = ContractRun(plan, served.target, directory)
-    try:
-        run.start()
-        found = list(run.judge_all())
-    finally:
-        run.finish(obstacle="the data are thrown away")
-    return {f"{r.cell.requirement} {r.cell.operation}": r for r in found}
+    return {f"{r.cell.requirement} {r.cell.operation}": r for r in results_of(plan, served.target, directory)}

@@ -16,9 +16,9 @@ from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.plan import make_plan
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun
 from instance.faults.model import Alteration, Fault
 from tests.broken_server import BrokenServer
+from tests.throwaway_runs import results_of
 
 CONTRACT, CATALOGUE = load_contract(), load_catalogue()
 
@@ -43,16 +43,11 @@ def results_on(target: Target, directory: Path, *cells: str, profile: str = "qui
     )
     plan = make_plan(CONTRACT, CATALOGUE, selection, PROFILES[profile], seed=1)
     plan = plan.only([cell for cell in plan.cells if (cell.requirement, cell.operation) in wanted])
-    run = ContractRun(plan, target, directory)
     found: dict[str, Result] = {}
-    try:
-        run.start()
-        for result in run.judge_all():
-            name = f"{result.cell.requirement}/{result.cell.operation}"
-            if name not in found or found[name].verdict < result.verdict:
-                found[name] = result
-    finally:
-        run.finish(obstacle="the data are thrown away")
+    for result in results_of(plan, target, directory):
+        name = f"{result.cell.requirement}/{result.cell.operation}"
+        if name not in found or found[name].verdict < result.verdict:
+            found[name] = result
     return found
 
 

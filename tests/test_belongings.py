@@ -21,9 +21,9 @@ from contracts.cells import Selection
 from contracts.finding import Unavailable
 from contracts.plan import make_plan
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun
 from instance.faults.model import Alteration, Answer, Fault, Request, World, json_answer
 from tests.broken_server import BrokenServer
+from tests.throwaway_runs import results_of
 
 CONTRACT = load_contract()
 SOMEBODYS = Target("somebody's", "https://staging.example.com/api", Credentials(), frozenset(PERMISSIONS))
@@ -85,12 +85,8 @@ class Theirs:
         directory = self.directory / str(self.count)
         directory.mkdir()
         with self.server.breaking(Fault("noted", "noted", selection.operations, (), noted, beyond=True)) as target:
-            run = ContractRun(plan, replace(target, disposable=False), directory)
-            try:
-                run.start()
-                return {f"{r.cell.requirement}/{r.cell.operation}": r for r in run.judge_all()}
-            finally:
-                run.finish(obstacle="the data are thrown away")
+            found = results_of(plan, replace(target, disposable=False), directory)
+        return {f"{r.cell.requirement}/{r.cell.operation}": r for r in found}
 
     def sent(self, operation: str) -> list[Any]:
         """The bodies that an operation got, each once."""

@@ -19,7 +19,7 @@ from contracts.response_checks import load_table
 from instance.faults.drawn import DRAWN
 from instance.faults.model import Fault
 from tests.broken_server import BrokenServer
-from tests.test_faults import cells_of, reported, results_of, shown
+from tests.test_faults import cells_of, reported, results_with, shown
 
 CATALOGUE = load_catalogue()
 TABLE = load_table()
@@ -51,7 +51,7 @@ def judge(
     """The cells of all requirements that drawn requests speak for, on the operations of a fault."""
     selection = Selection(operations=fault.examples, requirements=tuple(sorted(TABLE.requirements)))
     plan = make_plan(contract, CATALOGUE, selection, PROFILES[profile], seed=seed)
-    return results_of(server, plan, directory, fault)
+    return results_with(server, plan, directory, fault)
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -17,10 +17,10 @@ from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.plan import make_plan
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun
 from instance import records
 from instance.app import Application, Receive, Scope, Send
 from tests.awkward_server import AwkwardServers, Served
+from tests.throwaway_runs import results_of
 
 CATALOGUE = load_catalogue()
 Body = Any
@@ -48,12 +48,8 @@ def judged(
 ) -> dict[str, Result]:
     """What a run over some operations says of each cell; the data are thrown away."""
     selection = Selection(operations=tuple(operations), requirements=tuple(requirements))
-    run = ContractRun(make_plan(contract, CATALOGUE, selection, PROFILES[profile], seed=1), served.target, directory)
-    try:
-        run.start()
-        return {r.cell.address: r for r in run.judge_all()}
-    finally:
-        run.finish(obstacle="the data are thrown away")
+    plan = make_plan(contract, CATALOGUE, selection, PROFILES[profile], seed=1)
+    return {r.cell.address: r for r in results_of(plan, served.target, directory)}
 
 
 def shown(results: dict[str, Result]) -> str:

@@ -19,12 +19,12 @@ from contracts.cells import Selection
 from contracts.conventions.forged import unsigned
 from contracts.plan import make_plan
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun
 from instance import records
 from instance.faults.callers import known_token
 from instance.faults.model import TOKEN, Alteration, Answer, Fault, Request, World, json_answer, refusal
 from instance.users import ADMINISTRATOR_ID
 from tests.broken_server import BrokenServer
+from tests.throwaway_runs import results_of
 
 CONTRACT, CATALOGUE = load_contract(), load_catalogue()
 
@@ -50,12 +50,7 @@ def results_on(
     selection = Selection(operations=(operation,), requirements=(requirement,))
     plan = make_plan(CONTRACT, CATALOGUE, selection, PROFILES[profile], seed=1)
     with server.breaking(Fault("odd", "odd", (operation,), (), alter, beyond=everywhere)) as target:
-        run = ContractRun(plan, target, directory)
-        try:
-            run.start()
-            return list(run.judge_all())
-        finally:
-            run.finish(obstacle="the data are thrown away")
+        return results_of(plan, target, directory)
 
 
 def worst(results: list[Result]) -> Result:

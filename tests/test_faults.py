@@ -16,9 +16,9 @@ from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.plan import Plan, make_plan
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun
 from instance.faults import FAULTS, Fault
 from tests.broken_server import BrokenServer
+from tests.throwaway_runs import results_of
 
 PROFILE = PROFILES["quick"]
 CATALOGUE = load_catalogue()
@@ -41,18 +41,13 @@ def judge(
 ) -> list[Result]:
     """A whole contract run over some operations, the clean-up left out: the data are thrown away."""
     plan = make_plan(contract, CATALOGUE, Selection(operations=tuple(operations)), PROFILE, seed=1)
-    return results_of(server, plan, directory, fault)
+    return results_with(server, plan, directory, fault)
 
 
-def results_of(server: BrokenServer, plan: Plan, directory: Path, fault: Fault | None) -> list[Result]:
+def results_with(server: BrokenServer, plan: Plan, directory: Path, fault: Fault | None) -> list[Result]:
     """What a run of this plan says while the fault is on."""
     with server.breaking(fault) as target:
-        run = ContractRun(plan, target, directory)
-        try:
-            run.start()
-            return list(run.judge_all())
-        finally:
-            run.finish(obstacle="the data are thrown away")
+        return results_of(plan, target, directory)
 
 
 def reported(results: list[Result]) -> dict[str, Result]:

@@ -22,12 +22,12 @@ from contracts.cells import Selection
 from contracts.checks import CHECKS, Broken
 from contracts.plan import make_plan
 from contracts.profiles import PROFILES
-from contracts.run import ContractRun
 from contracts.session import Identity, Obstacle, Session
 from contracts.subject import Subject
 from instance.faults.model import Alteration, Answer, Fault, Request, World, refusal
 from tests.broken_server import BrokenServer
 from tests.loopback import Asked, Reply, serving
+from tests.throwaway_runs import results_of
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +49,8 @@ def run_on(
     plan = make_plan(load_contract(), load_catalogue(), selection, PROFILES["quick"], seed=1)
     fault = Fault("odd", "odd", selection.operations, (), alter, beyond=everywhere) if alter else None
     with server.breaking(fault) as target:
-        run = ContractRun(plan, replace(target, timeout_s=timeout_s), directory)
-        try:
-            run.start()
-            return {result.cell.address: result for result in run.judge_all()}
-        finally:
-            run.finish(obstacle="the data are thrown away")
+        found = results_of(plan, replace(target, timeout_s=timeout_s), directory)
+    return {result.cell.address: result for result in found}
 
 
 TAGS = Selection(operations=("list_tags",), requirements=("PAGE-01",))

@@ -22,6 +22,7 @@ from contracts.run import ContractRun
 from contracts.subject import Subject
 from instance.app import Application, Receive, Scope, Send
 from tests.awkward_server import AwkwardServers, Served
+from tests.throwaway_runs import results_of
 
 OWN = own_marks("cdp-own")
 
@@ -129,12 +130,7 @@ def judged(
     """A quick run over some operations; the data are thrown away."""
     selection = Selection(operations=tuple(operations), requirements=tuple(requirements))
     plan = make_plan(contract, CATALOGUE, selection, PROFILES["quick"], seed=1)
-    run = ContractRun(plan, served.target, directory)
-    try:
-        run.start()
-        return list(run.judge_all())
-    finally:
-        run.finish(obstacle="the data are thrown away")
+    return results_of(plan, served.target, directory)
 
 
 def shown(results: Iterable[Result]) -> str:

@@ -26,13 +26,13 @@ from contracts.plan import make_plan
 from contracts.profiles import PROFILES
 from contracts.query_parameters import QueryParameters
 from contracts.response_checks import Request, ResponseChecks, load_table
-from contracts.run import ContractRun
 from contracts.samples import Sampler
 from contracts.session import Obstacle
 from contracts.unknown_inputs import Drawn, UnknownInputs
 from instance.faults.model import Answer, Fault, World, refusal
 from instance.faults.model import Request as Asked
 from tests.broken_server import BrokenServer
+from tests.throwaway_runs import results_of
 
 PREFIX = "cdp-0badcafe"
 ACCEPTING = ["create_report", "update_report", "list_reports", "get_report", "delete_report"]
@@ -90,12 +90,7 @@ def run_on(
     selection = Selection(operations=tuple(operations), requirements=requirements)
     plan = make_plan(contract, load_catalogue(), selection, PROFILES["release"], seed=1)
     with server.breaking(fault) as target:
-        run = ContractRun(plan, target if allow is None else replace(target, allow=allow), directory)
-        try:
-            run.start()
-            return list(run.judge_all())
-        finally:
-            run.finish(obstacle="the data are thrown away")
+        return results_of(plan, target if allow is None else replace(target, allow=allow), directory)
 
 
 # --- what may be drawn ---------------------------------------------------------------------------------------------

@@ -56,10 +56,8 @@ def _tells(s: Subject, found: Below) -> None:
 
 def _below(s: Subject, asked: str) -> Below:
     """The list below a record, as it was read when a record was sought that has anything below it."""
-    collection = s.operation.collection
-    assert collection is not None
-    call = s.call().at(**{s.operation.path_parameters[-1].name: asked})
-    exchange = s.session.read(call.asking(("limit", 100)) if collection.paging else call, s.session.admin)
+    path = {**s.call().path, s.operation.path_parameters[-1].name: asked}
+    exchange = s.session.read(s.bench.arrangement.finder.listing(s.operation, path), s.session.admin)
     rows = as_page(s, exchange, "").records if exchange.ok else []
     return Below(asked, [r for r in rows if isinstance(r, dict)], exchange)
 
@@ -70,10 +68,9 @@ def _below_another(s: Subject, asked: str) -> Below | None:
     listing = s.session.contract.by_action(parameter.entity, "list")
     above = {name: value for name, value in s.call().path.items() if name != parameter.name}
     try:
-        records = finder.records(listing, finder.shared(listing, above)) if listing is not None else []
+        known = finder.known_values(listing, parameter, above) if listing is not None else []
     except Unavailable:
         return None
-    ids = [str(r[parameter.field]) for r in records if isinstance(r, dict) and r.get(parameter.field) is not None]
     most = _FEW if s.quick else _OTHERS
-    others = (_below(s, other) for other in [i for i in dict.fromkeys(ids) if i != asked][:most])
+    others = (_below(s, other) for other in [each for each in known if each != asked][:most])
     return next((found for found in others if found.rows), None)

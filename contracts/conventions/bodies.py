@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cdp.contract import Contract
 from cdp.http import Exchange
 from cdp.texts import timestamp
+from contracts.answers import names_within
 from contracts.observing import record_of, rows_of
 from contracts.subject import Subject, require
 
@@ -58,21 +58,6 @@ def _described(s: Subject) -> frozenset[str]:
     """Names of all fields that the contract tells of in the operation's answers."""
     known: dict[str, frozenset[str]] = s.bench.memory.setdefault("described fields", {})
     if s.operation.id not in known:
-        found: set[str] = set()
-        for status in s.operation.responses:
-            _collect(s.session.contract, s.operation.response_schema(status) or {}, frozenset(), found)
-        known[s.operation.id] = frozenset(found)
+        schemas = [s.operation.response_schema(status) or {} for status in s.operation.responses]
+        known[s.operation.id] = frozenset().union(*(names_within(s.session.contract, schema) for schema in schemas))
     return known[s.operation.id]
-
-
-def _collect(contract: Contract, schema: Mapping[str, Any], above: frozenset[str], found: set[str]) -> None:
-    reference = str(schema.get("$ref", ""))
-    if reference in above:
-        return
-    above |= {reference} if reference else set()
-    schema = contract.resolved(schema)
-    found |= set(schema.get("properties", {}))
-    parts = [*schema.get("properties", {}).values(), *(schema.get(k) for k in ("items", "additionalProperties"))]
-    for part in (*parts, *(part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key, ()))):
-        if isinstance(part, Mapping):
-            _collect(contract, part, above, found)

@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 
 from cdp.contract import Contract, Operation
 from cdp.http import Exchange
+from contracts.answers import names_within
 from contracts.conventions.backends import BACKENDS, told_in_a_header
 
 INTERNALS = {
@@ -37,10 +38,15 @@ INTERNALS = {
 _LOOKED_THROUGH = 200_000  # bytes of an error: more than any message, and no work for hours
 
 
+def what_was_sent(exchange: Exchange) -> str:
+    """Address and body of a request, which its answer may repeat."""
+    return unquote_plus(exchange.url) + " " + (exchange.request_body or b"").decode("utf-8", "replace")
+
+
 def internals(exchange: Exchange) -> str:
     """Which kind of internals an answer shows; empty when none. What the request itself held is no disclosure."""
     text = exchange.body[:_LOOKED_THROUGH].decode("utf-8", "replace")
-    sent = unquote_plus(exchange.url) + " " + (exchange.request_body or b"").decode("utf-8", "replace")
+    sent = what_was_sent(exchange)
     if told := told_in_a_header(exchange):
         return told
     for kind, pattern in (*INTERNALS.items(), *BACKENDS):
@@ -62,7 +68,7 @@ def record_within(contract: Contract, operation: Operation, body: Mapping[str, A
     """The key of an error's body under which a record stands, or a list with one; None where there is none. A record
     has an id, and stands under a word for data, or has another field that the operation's records have (any, where the
     contract does not show those)."""
-    fields = _fields(contract, operation.response_schema(operation.success_status) or {}, frozenset()) - _OF_ERRORS
+    fields = names_within(contract, operation.response_schema(operation.success_status) or {}) - _OF_ERRORS
     data = _OF_DATA | {operation.entity, f"{operation.entity}s"}
     for name, value in body.items():
         for each in value if isinstance(value, list) else [value]:
@@ -71,19 +77,3 @@ def record_within(contract: Contract, operation: Operation, body: Mapping[str, A
             if name in data or (set(each) & fields if fields else set(each) - _OF_ERRORS):
                 return name
     return None
-
-
-def _fields(contract: Contract, schema: Mapping[str, Any], above: frozenset[str]) -> set[str]:
-    """Names of the fields that stand anywhere within a schema."""
-    if (reference := schema.get("$ref", "")) in above:
-        return set()
-    above |= {reference} if reference else set()
-    schema = contract.resolved(schema)
-    found: set[str] = set(schema.get("properties", {}))
-    parts = list(schema.get("properties", {}).values())
-    if isinstance(schema.get("items"), Mapping):
-        parts.append(schema["items"])
-    parts += [part for key in ("allOf", "anyOf", "oneOf") for part in schema.get(key, ())]
-    for part in parts:
-        found |= _fields(contract, part, above)
-    return found

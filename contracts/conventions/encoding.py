@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cdp.http import Exchange
+from cdp.http import JSON, Exchange
 from contracts.checks import Broken
 from contracts.subject import Subject
 
@@ -27,7 +27,7 @@ def names_its_encoding(s: Subject) -> None:
     goes by the header reads it rightly, and others wrongly."""
     softly: Broken | None = None
     for exchange in s.session.seen(s.operation):
-        name = another_encoding(exchange) if exchange.body and exchange.media_type == "application/json" else ""
+        name = another_encoding(exchange) if exchange.body and exchange.media_type == JSON else ""
         if name:
             error = Broken(
                 f"the body with status {exchange.status} is JSON, which is in UTF-8, and its header says {name:.40}",

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cdp.http import Exchange
+from cdp.http import JSON, Exchange
 from contracts.calls import Call
 from contracts.checks import Unconfirmed
 from contracts.session import ANONYMOUS
 from contracts.subject import Subject
 
-JSON = "application/json"
 NO_PAGE = "/cdp-no-such-page"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from contracts.checks import NotExercised, TargetLost, Unconfirmed
-from contracts.conventions.life_model import LIST, READ, Entity, same
+from contracts.conventions.life_model import LIST, READ, Entity, decoded, same
 from contracts.observing import canonical, record_of, rows_of
 from contracts.subject import Workbench
 
@@ -47,9 +47,9 @@ def inner_values(
     records = _others(bench, entity)
     found: dict[str, Any] = {}
     for name, schema in wanted.items():
-        decoded = [_decoded(record.get(name)) for record in records]
+        shown = [decoded(record.get(name)) for record in records]
         told = [example for example in schema.get("examples", ()) if isinstance(example, dict)]
-        values = [v for v in (*decoded, *told) if isinstance(v, dict) and v and _stays_inside(v)]
+        values = [v for v in (*shown, *told) if isinstance(v, dict) and v and _stays_inside(v)]
         values.sort(key=lambda v: len(canonical(v)), reverse=True)
         if now is not None:
             values += [] if "required" in schema else [{}]
@@ -73,13 +73,6 @@ def _others(bench: Workbench, entity: Entity) -> list[Mapping[str, Any]]:
         if exchange.ok:
             found += (rows_of(operation, exchange) or []) if action == LIST else [record_of(operation, exchange)]
     return [record for record in found if isinstance(record, dict)]
-
-
-def _decoded(value: Any) -> Any:
-    try:
-        return orjson.loads(value) if isinstance(value, str) else value
-    except orjson.JSONDecodeError:
-        return None
 
 
 def _stays_inside(value: Mapping[str, Any]) -> bool:

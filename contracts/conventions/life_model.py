@@ -158,8 +158,8 @@ def same(sent: Any, got: Any) -> bool:
         return all(name in got and same(value, got[name]) for name, value in sent.items())
     if isinstance(sent, str) != isinstance(got, str):
         text, other = (sent, got) if isinstance(sent, str) else (got, sent)
-        decoded = _decoded(text)
-        return decoded != text and (same(decoded, other) if text is sent else same(other, decoded))
+        told = decoded(text)
+        return told != text and (same(told, other) if text is sent else same(other, told))
     if isinstance(sent, list) and isinstance(got, list):
         in_turn = len(sent) == len(got) and all(map(same, sent, got))
         return in_turn or sorted(map(_text, sent)) == sorted(map(_text, got))
@@ -168,11 +168,11 @@ def same(sent: Any, got: Any) -> bool:
 
 def keys_of(value: Any) -> frozenset[str]:
     """The keys of an object, as it is or as a text."""
-    decoded = _decoded(value)
-    return frozenset(decoded) if isinstance(decoded, dict) else frozenset()
+    told = decoded(value)
+    return frozenset(told) if isinstance(told, dict) else frozenset()
 
 
-def _decoded(value: Any) -> Any:
+def decoded(value: Any) -> Any:
     """What a text of JSON says; any other value as it is."""
     try:
         return orjson.loads(value) if isinstance(value, str) else value

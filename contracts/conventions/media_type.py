@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from cdp.http import Exchange
+from cdp.http import JSON, Exchange
 from cdp.strict_json import strictness
 from contracts.applicability import text_fields
 from contracts.belongings import foreign
@@ -31,7 +31,6 @@ from contracts.finding import Unavailable
 from contracts.observing import record_of
 from contracts.subject import Subject, require
 
-JSON = "application/json"
 MALFORMED = (
     b"{",
     b'{"name":}',

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cdp.http import Exchange
+from cdp.http import JSON, Exchange
 from contracts.subject import Subject, require
 
-_JSON = "application/json"
 # A header that is None is not sent at all.
 ORDINARY: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Accept: */*, Accept-Encoding: gzip, deflate", {"Accept": "*/*", "Accept-Encoding": "gzip, deflate"}),
@@ -32,6 +31,6 @@ def _readable(exchange: Exchange, what: str) -> None:
     require(exchange.status != 406, f"{how}, although JSON is fine for it", exchange, what)
     if exchange.ok and exchange.body:
         shown = exchange.headers.get("Content-Type") or "no media type"
-        require(exchange.media_type == _JSON, f"{how} with {shown}", exchange, what)
+        require(exchange.media_type == JSON, f"{how} with {shown}", exchange, what)
         fine = exchange.overfull or exchange.json is not None or exchange.body.strip() == b"null"
         require(fine, f"{how} with a body that is no JSON", exchange, what)

@@ -10,7 +10,6 @@ from contracts.answers import fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.bodies import has_its_body, keeps_secrets
-from contracts.conventions.listing import REFERENCE_PAGE
 from contracts.conventions.status_codes import NOWHERE, STEP
 from contracts.exploration import heed
 from contracts.finding import Unavailable
@@ -108,11 +107,9 @@ def listed_and_read_agree(s: Subject) -> None:
     path = {p.name: call.path[p.name] for p in listing.path_parameters}
     try:
         listed = finder.records(listing, path)
-        look = Call(listing, path, finder.required_query(listing))
+        look = finder.listing(listing, path)
     except Unavailable as error:
         raise NotExercised(str(error)) from None
-    if listing.collection and listing.collection.paging:
-        look = look.asking(("limit", REFERENCE_PAGE))
     wanted = call.path[parameter.name]
     twin = next((r for r in listed if isinstance(r, dict) and str(r.get(parameter.field)) == wanted), None)
     if twin is None:  # the list has grown since; any record of it will do

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote
 
 from cdp.http import Exchange
+from contracts.conventions.disclosure import what_was_sent
 from contracts.observing import canonical, own_marks, record_of, rows_of
 from contracts.subject import Subject
 
@@ -42,7 +42,7 @@ def shown_inside(s: Subject, exchange: Exchange) -> str:
     for inner in _objects(exchange.json):
         if "id" in inner and len(fields & inner.keys()) >= _FEW:
             return "brings a record deeper inside"
-    said, sent, is_own = canonical(exchange.json), _sent(exchange), own_marks(s.session.prefix)
+    said, sent, is_own = canonical(exchange.json), what_was_sent(exchange), own_marks(s.session.prefix)
     for record in records:
         for name in TELLING:
             text = record.get(name)
@@ -65,11 +65,6 @@ def _records(s: Subject) -> list[dict[str, Any]]:
 def _telling(text: str) -> bool:
     """Whether a text would hardly be in a refusal by chance: it is long, and more than one word or with a number."""
     return len(text) >= LEAST and any(character in " @-_" or character.isdigit() for character in text.strip())
-
-
-def _sent(exchange: Exchange) -> str:
-    """What was asked, which an answer may repeat."""
-    return unquote(exchange.url.replace("+", " ")) + (exchange.request_body or b"").decode("utf-8", "replace")
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from cdp.http import DROPPED, Exchange
+from cdp.http import DROPPED, JSON, Exchange
 from contracts.belongings import foreign
 from contracts.calls import Call
 from contracts.checks import NotExercised, Unconfirmed, check
@@ -29,7 +29,6 @@ MALFORMED_IDS = ("not-an-id", "{id}.5", "-{id}", "%", "{id} OR 1=0")
 NEARLY_IDS = (" {id}", "+{id}")  # what parsers of numbers read as the id all the same
 # With fewer examples Hypothesis hardly gets beyond the simplest one.
 _FEWEST = 4
-JSON = "application/json"
 _STUMBLING: Mapping[str, Any] = {"string": "\0", "integer": 0, "number": 0, "array": [], "object": {}}
 NOWHERE = "/cdp/no/such/path"
 STEP = "/cdp-no-such-path"
@@ -182,8 +181,7 @@ def _shadowing(s: Subject) -> str:
 
 def _told_elsewhere(s: Subject, name: str) -> bool:
     """Whether a query parameter's value is one that another operation tells."""
-    raw = s.session.contract.document["paths"][s.operation.path][s.operation.method.lower()].get("parameters", ())
-    return any(p["name"] == name and "x-value-from" in p for p in raw)
+    return "x-value-from" in s.bench.arrangement.finder.raw_parameter(s.operation, name)
 
 
 def _taken_as_text(s: Subject, call: Call) -> bool:

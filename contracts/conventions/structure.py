@@ -62,11 +62,9 @@ def _full(s: Subject) -> list[dict[str, Any]]:
 
 
 def _settled(s: Subject, before: list[Any], error: Broken, *query: tuple[str, Any]) -> Exception:
-    """The verdict on a difference between two answers: other people's doing, if the first comes no more."""
-    if s.operation.collection is not None:
-        return settled(s, before, error, *query)
-    again = s.session.read_again(s.call().asking(*query), s.caller())
-    return Moved(_RECORD) if [record_of(s.operation, again)] != before else error
+    """The verdict on a difference between two answers. Of a list it may be other people's doing; a single record is asked
+    for again by whoever raises it."""
+    return settled(s, before, error, *query) if s.operation.collection is not None else error
 
 
 def _steadily(rule: Callable[[Subject], None]) -> Callable[[Subject], None]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from instance.contract import Contract, Operation
 from instance.faults import fitting
+from instance.faults.cutting import beside, merged
 from instance.faults.model import Answer, Request, World, breaks, records_of, with_records
 from instance.faults.ordering import by_default
 
@@ -62,9 +63,5 @@ async def below_anything(request: Request, world: World) -> Answer:
     found: list[Any] = list(await world.whole(request))
     for (parent,) in parents:
         if str(parent) != request.ids[-1]:
-            path = request.path.replace(f"/{request.ids[-1]}/", f"/{parent}/", 1)
-            found += await world.whole(replace(request, path=path, ids=(*request.ids[:-1], str(parent))))
-    time = operation.collection.timestamp or "id"
-    found.sort(key=lambda record: (record[time], record["id"]), reverse=True)
-    start = request.number("offset", 0)
-    return with_records(request, answer, found[start : start + request.number("limit", 20)])
+            found += await world.whole(beside(request, str(parent)))
+    return with_records(request, answer, merged(request, found))

@@ -17,7 +17,6 @@ from instance.faults.relations import row_of
 from instance.faults.side_ways import LISTING, STRUCTURED
 
 Records = list[Any]
-OTHERS = 3  # lists of neighbours that are looked into
 
 
 # --- PAGE -----------------------------------------------------------------------------------------------------------

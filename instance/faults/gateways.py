@@ -88,23 +88,3 @@ def guessed(body: bytes) -> bytes:
 
 
 lax_parser("utf-16-taken", "a body in UTF-16 or UTF-32 is read as JSON", guessed)
-broken(
-    "trace-in-header",
-    "refusals tell in a header for developers which line of which file they come from",
-    "get_tag create_report",
-    "CODE-07",
-    instead(
-        lambda r, a: a.status in (400, 404, 422),
-        lambda a: replace(
-            a,
-            headers=(
-                *a.headers,
-                ("x-debug-exception", "App%5CException%5CNotFound"),
-                ("x-debug-exception-file", "/srv/app/src/Controller/RecordController.php:41"),
-            ),
-        ),
-    ),
-    fits=fitting.refusing_something,
-    profile="release",
-    source="CWE-209 Generation of Error Message Containing Sensitive Information; Symfony, X-Debug-Exception-File",
-)

@@ -3,23 +3,20 @@ in roles, rights that are kept for a moment, and what is looked at or done befor
 
 from __future__ import annotations
 
-import hashlib
 import time
 from base64 import urlsafe_b64decode
 from fnmatch import fnmatchcase
 from typing import Any
 
-from instance import access, records
+from instance import records
 from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.callers import known_token
 from instance.faults.life import acting
-from instance.faults.model import TOKEN, Answer, Request, World, breaks, broken, json_answer, refusal
+from instance.faults.model import TOKEN, Answer, Request, World, breaks, broken, refusal
 from instance.faults.relations import above, forget_children, with_children
 from instance.faults.roles import FEATURED, role
 from instance.faults.tokens import OPERATIONS, lenient
-
-RENEWAL = "refresh_token"
 
 # --- tokens ---------------------------------------------------------------------------------------------------------
 
@@ -43,27 +40,6 @@ broken(
     profile="release",
     source="RFC 4648 section 3.5 (pad bits); CWE-187 Partial String Comparison",
 )
-
-
-@breaks(
-    "logged-out-can-be-renewed",
-    "a token that was ended by logout can still be renewed",
-    RENEWAL,
-    "AUTH-06",
-    also="CODE-05 AUTH-10 CODE-02",
-    fits=fitting.only(RENEWAL),
-    profile="release",
-    source="RFC 7009 section 2.1; CWE-613 Insufficient Session Expiration",
-)
-async def logged_out_can_be_renewed(request: Request, world: World) -> Answer:
-    answer = await world.forward(request)
-    token = request.json.get("token") if isinstance(request.json, dict) else None
-    if answer.status != 401 or not isinstance(token, str):
-        return answer
-    digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-    row = world.store.connection.execute("SELECT user_id FROM token WHERE hash=? AND ended=1", (digest,)).fetchone()
-    alive = row is not None and access.load_caller(world.store, row[0]) is not None
-    return json_answer(200, {"token": access.issue_token(world.store, row[0])}) if alive else answer
 
 
 @breaks(
