@@ -62,8 +62,8 @@ def _full(s: Subject) -> list[dict[str, Any]]:
 
 
 def _settled(s: Subject, before: list[Any], error: Broken, *query: tuple[str, Any]) -> Exception:
-    """The verdict on a difference between two answers. Of a list it may be other people's doing; a single record is asked
-    for again by whoever raises it."""
+    """The verdict on a difference between two answers. Of a list it may be other people's doing; a single record is
+    asked for again by whoever raises it."""
     return settled(s, before, error, *query) if s.operation.collection is not None else error
 
 
