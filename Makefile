@@ -17,7 +17,7 @@ SOURCES := $(wildcard benchmarks cdp contracts instance load reports tests)
 .PHONY: pictures k6 bench bench-audit bench-awkward bench-capacity bench-changes bench-contract bench-history bench-instance bench-peers prove prove-audit
 
 help:
-	@echo "make run             the release gate on the embedded instance: contract, load, comparison (five minutes), with reports"
+	@echo "make run             the release gate on the embedded instance: contract, load, comparison (four minutes), with reports"
 	@echo "make test            check the suite itself: ruff, mypy, pytest"
 	@echo "make test-all        the same with the tests that take long"
 	@echo "make test-browser    the pages in a real browser; screenshots in build/screenshots (make browser gets what it needs)"

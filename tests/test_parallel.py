@@ -38,8 +38,8 @@ CATALOGUE = load_catalogue()
 CONTRACT = load_contract()
 # What has most to do with each other: parents and children, lists that show what others write, callers and roles.
 SECTIONS = (
-    *("user-roles", "users", "segments", "segment-s-notes", "segments-tags"),
-    *("customers-search", "create-customer-events", "trash"),
+    *("user-roles", "segments", "segment-s-notes"),
+    *("create-customer-events", "trash"),
 )
 FEW = ("tags", "feeds", "images", "reports")
 _MINUTES = 240
@@ -200,7 +200,7 @@ def test_the_same_verdicts_as_one_process(front: Front, alone: dict[str, str], t
     assert process.returncode == 0, process.stdout + process.stderr
     run = results(tmp_path)
     assert verdicts(run) == alone
-    assert len(alone) > 900 and run.complete and run.planned == len(alone)
+    assert len(alone) > 500 and run.complete and run.planned == len(alone)
     assert run.footer is not None and run.footer["leftovers"] == []
     assert 5 < run.footer["most_requests_per_list_and_role"] <= 15 and run.footer["busiest_list"]
 

@@ -28,6 +28,7 @@ from instance.seeding.customer_definitions import (
     moments,
     source_records,
 )
+from instance.seeding.words import PROVIDERS
 from instance.store import Store
 
 ANCHOR = datetime(2025, 7, 1, tzinfo=UTC)
@@ -98,7 +99,7 @@ class Pools:
         self.companies: list[str] = []
         self.jobs: list[str] = []
         for locale in _LOCALES:
-            fake = Faker(locale)
+            fake = Faker(locale, providers=PROVIDERS)
             fake.seed_instance(rng.getrandbits(32))
             names += [(fake.first_name(), fake.last_name()) for _ in range(120)]
             self.cities += [fake.city() for _ in range(25)]
@@ -108,7 +109,7 @@ class Pools:
         self.names = [first for first, _ in names]
         self.surnames = [last for _, last in names]
         self.mailboxes = {name: mailbox(name) for name in (*self.names, *self.surnames)}
-        english = Faker("en_GB")
+        english = Faker("en_GB", providers=PROVIDERS)
         english.seed_instance(rng.getrandbits(32))
         self.products = sorted({f"{english.color_name()} {english.word()}".lower() for _ in range(160)})
         self.pages = sorted({f"/{english.word()}/{english.word()}" for _ in range(160)})
@@ -159,9 +160,10 @@ def _seed_people(store: Store, rng: random.Random, count: int) -> list[str]:
         for customer in range(first + 1, min(first + _SLICE, count) + 1):
             heavy = customer > count - HEAVY
             following = next(times, ANCHOR - _EVENTS_SINCE)
-            texts = _stamps(created, following)
-            people.append((customer, str(UUID(int=rng.getrandbits(128), version=4)), texts[0], texts[0]))
+            uuid = str(UUID(int=rng.getrandbits(128), version=4))
             person = _values(rng, pools, customer, identifiers[customer - 1], heavy)
+            texts = _stamps(created, following, -(-len(person) // 3))
+            people.append((customer, uuid, texts[0], texts[0]))
             by_id = {id: value for id, value, *_ in person}
             identities += _identities(by_id, customer)
             for place, (id, text, number, time, document) in enumerate(person):
@@ -177,10 +179,10 @@ def _seed_people(store: Store, rng: random.Random, count: int) -> list[str]:
     return identifiers
 
 
-def _stamps(created: datetime, following: datetime) -> list[str]:
-    """`created` for the values of one customer: seconds apart, but not after the next customer."""
+def _stamps(created: datetime, following: datetime, wanted: int) -> list[str]:
+    """`created` for the values of one customer, as many as wanted: seconds apart, but not after the next customer."""
     gap = max(0, min(40, int((following - created).total_seconds())))
-    return [micro(created + timedelta(seconds=second, microseconds=0)) for second in range(gap + 1)]
+    return [micro(created + timedelta(seconds=second)) for second in range(min(gap + 1, wanted))]
 
 
 def _write(store: Store, people: Any, values: list[ValueRow], fields: Any, identities: Any, participation: Any) -> None:
@@ -322,7 +324,7 @@ def _seed_events(store: Store, rng: random.Random, identifiers: list[str], count
             # Some customers are much more active than others.
             customer, kind = 1 + int(customers * rng.random() ** 2), int(len(kinds) * rng.random() ** 1.5)
         created = micro(when)
-        happened = (when - timedelta(seconds=rng.randrange(0, 3600))).strftime("%Y-%m-%d %H:%M:%S")
+        happened = micro(when - timedelta(seconds=rng.randrange(0, 3600)))[:19]
         newest[customer] = created
         rows.append((customer, *kinds[kind], identifiers[customer - 1], happened, rng.choice(payloads[kind]), created))
         if len(rows) == _SLICE * 5:
