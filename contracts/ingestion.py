@@ -194,9 +194,10 @@ class Events:
         if exchange.ok and _look(lambda: shows(identifier), self.longest_s):
             self._slowest_s = max(self._slowest_s, time.monotonic() - started)
 
-    def stored(self, identifier: str, enough: int = 1) -> tuple[list[Row], Exchange]:
-        """The events of an identifier, once there are enough or the time is up, and the exchange that shows them."""
-        way = self.ways()[0]
+    def stored(self, identifier: str, enough: int = 1, way: Operation | None = None) -> tuple[list[Row], Exchange]:
+        """The events of an identifier, once there are enough or the time is up, and the exchange that shows them: by a
+        list, the first that shows any without one."""
+        way = way or self.ways()[0]
         found: list[tuple[list[Row], Exchange]] = []
 
         def seen() -> bool:

@@ -16,7 +16,7 @@ from contracts import ingestion
 from instance.faults import FAULTS
 from instance.faults.events import BATCH, UPLOAD, rows, storing
 from instance.faults.events import told as stated
-from instance.faults.model import Alteration, Answer, Request, World, records_of, with_records
+from instance.faults.model import Alteration, Answer, Request, World, records_of, refusal, with_records
 from instance.faults.search import SEARCH, text
 from tests.broken_server import BrokenServer
 from tests.odd_targets import behind, results_on, told
@@ -67,6 +67,25 @@ def test_events_that_come_in_bursts_are_waited_for_and_lost_ones_are_found(
     result = found[f"EVENT-02/{BATCH}"]
     assert result.verdict is (Verdict.WARN if lossy else Verdict.PASS), told(found)
     assert not lossy or ("events are missing" in result.sentence and "intermittent" not in result.sentence)
+
+
+async def choosy(request: Request, world: World) -> Answer:
+    """Takes no more than a thousand events at once, and none from before 1970 or from the far future; the debugger
+    shows the last event alone."""
+    sent = rows(request) if asks(request, BATCH) else []
+    far = any(isinstance(row, dict) and not "1970" <= str(row.get("event_time", "2024")) < "2030" for row in sent)
+    if len(sent) > 1000 or far:
+        return refusal(413 if len(sent) > 1000 else 422, "not here")
+    answer = await world.forward(request)
+    if answer.ok and asks(request, "list_debugger_events"):
+        return with_records(request, answer, records_of(request, answer)[:1])
+    return answer
+
+
+def test_what_no_page_promises_to_take_may_be_refused(server: BrokenServer, tmp_path: Path) -> None:
+    with behind(server, choosy) as target:
+        found = results_on(target, tmp_path, f"EVENT-02/{BATCH}", profile="release")
+    assert found[f"EVENT-02/{BATCH}"].verdict is Verdict.PASS, told(found)
 
 
 def test_patience_never_becomes_less(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from cdp.http import Exchange
 from cdp.texts import timestamp
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.two_kinds import two_kinds
+from contracts.conventions.wrong_events import broken_uploads, wrong_events
 from contracts.ingestion import Events, Row, events_of
 from contracts.observing import canonical
 from contracts.subject import Subject, require
@@ -22,9 +23,14 @@ _EXACT = 2**53  # JSON numbers are kept exactly up to here
 _FEWEST = 3
 BATCHES = (3, 1, 12, 50)
 LARGE_BATCH = 120
+BEYOND = 1001
+# Letters of two bytes, some of which lie across the borders of any portion; 200 kB in so many events.
+WIDE_TEXT = "Žluťoučký kůň " * 12
 # A day that most years lack. No hour that clocks leave out in spring: whose clock a time without a zone is of is not
 # documented.
 ODD_MOMENTS = ("2024-02-29 23:59:59",)
+# Before and after what a signed number of 32 bits holds of seconds since 1970.
+FAR_MOMENTS = ("1969-12-31 23:59:58", "2038-01-19 03:14:09")
 # Behind another customer's identifier: stores that cut names, or compare them by their start or without case, take the
 # two for one, or the longer one for somebody else.
 LONGER = ".Other-Customer-with+a_Name-longer-than-Hashes-are-by-far"
@@ -138,14 +144,19 @@ def answer_counts_and_lists(s: Subject) -> None:
         s.exercised()
 
 
-def _taken_in(s: Subject, rows: list[Row], example: str) -> Exchange:
-    """Send events and see them acknowledged: by the answer, or by the end of the upload."""
+def _taken_in(s: Subject, rows: list[Row], example: str, *, may_be_refused: bool = False) -> Exchange | None:
+    """Send events and see them acknowledged: by the answer, or by the end of the upload. None where they were refused,
+    and may be."""
     events = _of(s)
     exchange = events.send(rows)
+    if may_be_refused and exchange.client_error:
+        return None
     require(exchange.ok, f"valid events got {exchange.outcome()}", exchange, example)
     if events.ingestion.state is not None:
         record, ended = events.ended(exchange)
         state = record.get(events.state.field)
+        if may_be_refused and state not in events.state.done:
+            return None
         if reason := _not_told(s, state):
             raise NotExercised(reason)
         told = record.get(events.state.message)
@@ -162,30 +173,74 @@ def read_back_once_and_unchanged(s: Subject) -> None:
     def rule(payloads: list[dict[str, Any]]) -> None:
         identifier = events.identifier("kept")
         rows = [events.row(identifier, payload) for payload in payloads]
-        example = ascii(orjson.dumps(payloads).decode())[1:-1]
-        answer = _taken_in(s, rows, example)
-        stored, exchange = events.stored(identifier, len(rows))
-        require(
-            len(stored) >= len(rows), f"{len(rows) - len(stored)} of {len(rows)} events are missing", exchange, example
-        )
-        require(len(stored) == len(rows), f"{len(rows)} events are stored {len(stored)} times", exchange, example)
-        _unchanged(events, rows, stored, exchange, example)
-        ids = [row["id"] for row in _listed(s, answer) if "id" in row]
-        if ids and all("id" in row for row in stored):
-            kept = Counter(str(row["id"]) for row in stored)
-            once = all(kept[str(number)] == 1 for number in ids)
-            require(once, "an id of the answer is not the id of exactly one stored event", exchange, example)
-        s.exercised(len(rows))
+        _kept_once(s, rows, ascii(orjson.dumps(payloads).decode())[1:-1])
 
     rule(list(PAYLOADS))
+    _seen_elsewhere(s)
     _side_by_side(s)
+    _far_away(s)
     mixed = two_kinds(s, events)
     if mixed is not None:
         _unchanged(events, *mixed, "events of two kinds in one batch")
         s.exercised(len(mixed[0]))
     if not s.quick:
         rule([{"number": number} for number in range(LARGE_BATCH)])
+        _beyond_a_thousand(s)
         s.for_all(st.lists(_payloads(), min_size=1, max_size=3), rule, max(_FEWEST, s.session.profile.examples))
+
+
+def _kept_once(s: Subject, rows: list[Row], example: str, *, may_be_refused: bool = False) -> None:
+    """All events of one identifier, sent at once, are stored as they were; not if they may be refused, and are."""
+    events = _of(s)
+    answer = _taken_in(s, rows, example, may_be_refused=may_be_refused)
+    if answer is None:
+        return
+    stored, exchange = events.stored(rows[0][events.ingestion.identifier], len(rows))
+    require(len(stored) >= len(rows), f"{len(rows) - len(stored)} of {len(rows)} events are missing", exchange, example)
+    require(len(stored) == len(rows), f"{len(rows)} events are stored {len(stored)} times", exchange, example)
+    _unchanged(events, rows, stored, exchange, example)
+    ids = [row["id"] for row in _listed(s, answer) if "id" in row]
+    if ids and all("id" in row for row in stored):
+        kept = Counter(str(row["id"]) for row in stored)
+        once = all(kept[str(number)] == 1 for number in ids)
+        require(once, "an id of the answer is not the id of exactly one stored event", exchange, example)
+    s.exercised(len(rows))
+
+
+def _seen_elsewhere(s: Subject) -> None:
+    """What the other lists show of some events is what was sent, and none of them twice. They may show fewer: nothing
+    says how far back they go."""
+    events = _of(s)
+    time = events.ingestion.time
+    identifier = events.identifier("elsewhere")
+    rows = [events.row(identifier, payload) for payload in PAYLOADS[:2]]
+    others = events.ways()[1:]
+    if not others or _taken_in(s, rows, "two events", may_be_refused=True) is None:
+        return
+    for way in others:
+        shown, exchange = events.stored(identifier, len(rows), way)
+        for sent in rows:
+            found = [row for row in shown if timestamp(row.get(time)) == timestamp(sent[time])]
+            require(len(found) < 2, f"{way.id} shows an event {len(found)} times", exchange, "two events")
+            name = _matches(events, sent, found[0]) if found else ""
+            require(not name, f"{way.id} shows another {name} than was sent", exchange, "two events")
+            s.exercised(len(found))
+
+
+def _far_away(s: Subject) -> None:
+    """Moments that clocks count badly. No page says that they are taken; what is taken in is kept."""
+    events = _of(s)
+    for moment in FAR_MOMENTS:
+        row = events.row(events.identifier("far"), {"moment": moment}, **{events.ingestion.time: moment})
+        _kept_once(s, [row], f"an event of {moment}", may_be_refused=True)
+
+
+def _beyond_a_thousand(s: Subject) -> None:
+    """More events than usual portions hold. How many may come at once is not documented."""
+    events = _of(s)
+    identifier = events.identifier("many")
+    rows = [events.row(identifier, {"number": number, "text": WIDE_TEXT}) for number in range(BEYOND)]
+    _kept_once(s, rows, f"{BEYOND} events at once", may_be_refused=True)
 
 
 def _side_by_side(s: Subject) -> None:
@@ -234,21 +289,6 @@ def _unchanged(events: Events, rows: list[Row], stored: list[Row], exchange: Exc
         )
 
 
-def _invalid(s: Subject, good: Row) -> list[tuple[str, Any]]:
-    """Events that are wrong in one way each."""
-    ingestion = _of(s).ingestion
-    forms: list[tuple[str, Any]] = [
-        (f"no {name}", {n: v for n, v in good.items() if n != name})
-        for name in (ingestion.identifier, ingestion.payload, ingestion.time)
-    ]
-    forms.append((f"a number as {ingestion.identifier}", {**good, ingestion.identifier: 7}))
-    forms.append((f"an empty {ingestion.identifier}", {**good, ingestion.identifier: ""}))
-    forms.append((f"no moment as {ingestion.time}", {**good, ingestion.time: "2024-02-30 25:61:00"}))
-    forms.append((f"a list as {ingestion.payload}", {**good, ingestion.payload: [1]}))
-    # What is done about a source, type or version that is not defined is not documented: it may be taken in, or made.
-    return [*forms, ("a text in place of an event", "event")]
-
-
 @check("EVENT-03")
 def invalid_event_refuses_its_batch(s: Subject) -> None:
     s.control()
@@ -256,7 +296,7 @@ def invalid_event_refuses_its_batch(s: Subject) -> None:
     events.ways()
     identifier = events.identifier("refused")
     sent: list[tuple[str, Exchange]] = []
-    for number, (what, wrong) in enumerate(_invalid(s, events.row(identifier))):
+    for number, (what, wrong) in enumerate(wrong_events(events, events.row(identifier))):
         batch: list[Any] = [events.row(identifier), events.row(identifier)]
         batch.insert(1 + number % 2, wrong)  # in the middle or at the end, so that valid ones have gone before
         exchange = events.send(batch)
@@ -328,27 +368,6 @@ def _written_otherwise(s: Subject) -> None:
         s.exercised()
 
 
-def _broken_uploads(events: Events) -> list[tuple[str, bytes]]:
-    """Uploads that cannot be taken in, each with the words that describe it."""
-    identifier = events.identifier("broken")
-    good = [events.row(identifier) for _ in range(40)]
-    table = events.table(good)
-    lines = table.split(b"\r\n")
-    packed = gzip.compress(table, mtime=0)
-    bad = events.table([good[0], {**good[1], events.ingestion.time: "yesterday"}])
-    return [
-        ("plain CSV instead of gzip", table),
-        ("an empty body", b""),
-        ("a gzip of nothing", gzip.compress(b"", mtime=0)),
-        ("a row of five columns", gzip.compress(lines[0] + b"\r\n" + lines[1].partition(b",")[2] + b"\r\n", mtime=0)),
-        ("a row of seven columns", gzip.compress(lines[0] + b"\r\n" + lines[1] + b",more\r\n", mtime=0)),
-        (f"a row without a moment in {events.ingestion.time}", gzip.compress(bad, mtime=0)),
-        ("a gzip that was cut off", packed[: len(packed) // 2]),
-        ("a gzip with a damaged checksum", packed[:-8] + b"\x00" * 8),
-        ("bytes that are no text", gzip.compress(b"\xff\xfe\x00,\x80\r\n", mtime=0)),
-    ]
-
-
 @check("EVENT-05")
 def broken_upload_ends_in_an_error(s: Subject) -> None:
     s.control()
@@ -356,7 +375,7 @@ def broken_upload_ends_in_an_error(s: Subject) -> None:
     valid = events.send([events.row(events.identifier("valid"))])
     if not valid.ok or events.ended(valid)[0].get(events.state.field) not in events.state.done:
         raise NotExercised("a valid upload does not end well either")
-    sent = [(what, events.send_raw(body)) for what, body in _broken_uploads(events)]
+    sent = [(what, events.send_raw(body)) for what, body in broken_uploads(events)]
     reason = ""
     for what, exchange in sent:
         if exchange.client_error:
@@ -373,5 +392,7 @@ def broken_upload_ends_in_an_error(s: Subject) -> None:
         require(state in events.state.failed, f"{what} ends in {state!r} instead of an error", ended, what)
         require(bool(record.get(events.state.message)), f"{what} ends in {state} without a message", ended, what)
         s.exercised()
+    state = events.ended(valid)[0].get(events.state.field)
+    require(state in events.state.done, f"a valid upload is told as {state} after others were broken", valid, "valid")
     if not s.evidence:
         raise NotExercised(reason)

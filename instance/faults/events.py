@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -112,6 +113,35 @@ broken(
 )
 
 
+def beyond_a_thousand(found: Rows) -> Rows:
+    return found[:1000]
+
+
+event("events-beyond-thousand-lost", "events of a batch behind the thousandth are lost", beyond_a_thousand, "release")
+
+
+def in_times(change: Callable[[int], int]) -> Callable[[Rows], Rows]:
+    """A change to the seconds since 1970 of every event."""
+
+    def moved(row: Any) -> Any:
+        try:
+            moment = datetime.fromisoformat(row["event_time"]).replace(tzinfo=UTC)
+        except (KeyError, TypeError, ValueError):
+            return row
+        changed = datetime.fromtimestamp(change(int(moment.timestamp())), UTC)
+        return {**row, "event_time": f"{changed:%Y-%m-%d %H:%M:%S}"}
+
+    return lambda found: [moved(row) for row in found]
+
+
+event("early-times-are-zero", "moments before 1970 become its first second", in_times(lambda second: max(0, second)))
+event(
+    "late-times-wrap",
+    "moments after January 2038 wrap around to 1901",
+    in_times(lambda second: second - 2**32 if second >= 2**31 else second),
+)
+
+
 def in_payload(change: Callable[[Any], Any]) -> Callable[[Rows], Rows]:
     """A change to every value in the payloads."""
 
@@ -176,6 +206,16 @@ broken(
     "EVENT-02 EVENT-04",
     rewriting(lambda table: table[:-1] if len(table) >= 5 else table),
     fits=fitting.only(UPLOAD),
+)
+broken(
+    "rows-beyond-thousand-lost",
+    "rows of an upload behind the thousandth are lost",
+    UPLOAD,
+    "EVENT-02",
+    rewriting(beyond_a_thousand),
+    also="EVENT-04",
+    fits=fitting.only(UPLOAD),
+    profile="release",
 )
 broken(
     "quotes-in-rows-lost",

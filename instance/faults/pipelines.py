@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import re
 import time
 from dataclasses import replace
@@ -13,13 +14,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from instance.faults import fitting
-from instance.faults.events import STATE, UPLOAD, event
+from instance.faults.events import BATCH, STATE, UPLOAD, event, rows
 from instance.faults.habits import payloads
 from instance.faults.model import Answer, Request, World, breaks, broken, records_of, with_records
 from instance.faults.search import SEARCH, searching
 from instance.faults.side_ways import NOBODY
 
 READ = "list_customer_events"
+DEBUGGER = "list_debugger_events"
 
 # --- SEARCH ---------------------------------------------------------------------------------------------------------
 
@@ -145,3 +147,92 @@ async def finished_before_stored(request: Request, world: World) -> Answer:
 async def plain_csv_taken(request: Request, world: World) -> Answer:
     packed = request.operation is None or not request.body or request.body[:2] == b"\x1f\x8b"
     return await world.forward(request if packed else replace(request, body=gzip.compress(request.body, mtime=0)))
+
+
+@breaks(
+    "state-of-the-latest-upload",
+    "whichever upload is asked for, the state of the latest one is told",
+    UPLOAD,
+    "EVENT-05",
+    also="EVENT-04",
+    through=STATE,
+    fits=fitting.only(UPLOAD),
+)
+async def state_of_the_latest(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if not answer.ok or request.operation is None:
+        return answer
+    if request.operation.id == UPLOAD:
+        world.memory["latest"] = answer.json["id"]
+        return answer
+    asked, latest = answer.json["id"], world.memory.get("latest", answer.json["id"])
+    other = (
+        answer if latest == asked else await world.forward(replace(request, path=request.path.replace(asked, latest)))
+    )
+    return answer.showing({**other.json, "id": asked}) if other.ok else answer
+
+
+# --- EVENT: what is seen of events elsewhere ------------------------------------------------------------------------
+
+
+@breaks(
+    "debugger-cuts-payloads",
+    "the debugger shows of a payload what comes first",
+    BATCH,
+    "EVENT-02",
+    also="SHAPE-01 SHAPE-03",
+    through=DEBUGGER,
+    fits=fitting.only(BATCH),
+)
+async def debugger_cuts_payloads(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if not answer.ok or request.operation is None or request.operation.id != DEBUGGER:
+        return answer
+    return with_records(
+        request, answer, [{**x, "payload": first_of(x["payload"])} for x in records_of(request, answer)]
+    )
+
+
+def first_of(payload: str) -> str:
+    return json.dumps(dict(list(json.loads(payload).items())[:1]), ensure_ascii=False)
+
+
+@breaks(
+    "debugger-shows-twice",
+    "the debugger shows events that have just come twice: from the queue, and from the store",
+    BATCH,
+    "EVENT-02",
+    through=DEBUGGER,
+    fits=fitting.only(BATCH),
+)
+async def debugger_shows_twice(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if not answer.ok or request.operation is None:
+        return answer
+    if request.operation.id != DEBUGGER:
+        world.memory["queued"] = {x["id"] for x in answer.json["customer_events"][:5]}
+        return answer
+    queued = world.memory.get("queued", set())
+    return with_records(
+        request, answer, [x for r in records_of(request, answer) for x in [r] * (1 + (r["id"] in queued))]
+    )
+
+
+# --- EVENT: batches -------------------------------------------------------------------------------------------------
+
+
+@breaks(
+    "null-is-a-name",
+    "null as an identifier is the customer of that name",
+    BATCH,
+    "EVENT-03",
+    also="CODE-05",
+    fits=fitting.only(BATCH),
+)
+async def null_is_a_name(request: Request, world: World) -> Answer:
+    found = rows(request)
+    nobody = [isinstance(row, dict) and row.get("user_identifier", "") is None for row in found]
+    if not any(nobody):
+        return await world.forward(request)
+    named = [{**row, "user_identifier": "null"} if none else row for row, none in zip(found, nobody, strict=True)]
+    return await world.forward(request.with_body({**request.json, "customer_events": named}))
