@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdp.http import Exchange
-from contracts.answers import fields
+from contracts.answers import fields, in_plain_form
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.bodies import has_its_body, keeps_secrets
@@ -32,7 +32,8 @@ def conforms_to_schema(s: Subject) -> None:
         judged = about and exchange.ok and exchange.body and exchange.media_type in ("application/json", "")
         validator = s.bench.validator(s.operation, exchange.status) if judged else None
         if validator is not None:
-            error = next(iter(validator.iter_errors(exchange.json)), None)
+            plain = in_plain_form(s.session.contract, s.operation, exchange)
+            error = next(iter(validator.iter_errors(plain.json)), None)
             if error is not None:
                 where = "/".join(map(str, error.instance_path)) or "the body"
                 require(False, f"{where}: {_without_values(error.message)}", exchange)

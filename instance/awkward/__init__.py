@@ -33,6 +33,7 @@ from instance.awkward.few import Bare, Single
 from instance.awkward.fields import Fields
 from instance.awkward.fractions import Fractions
 from instance.awkward.gzip_answers import GzipAnswers
+from instance.awkward.in_place import InPlace
 from instance.awkward.jwt import Jwt
 from instance.awkward.key_order import KeyOrder
 from instance.awkward.kind import Kind, Settings, World
@@ -63,7 +64,7 @@ KINDS: dict[str, type[Kind]] = {
     for kind in (
         *(LargeIds, RandomIds, Bare, Single, Empty, Texts, Roles, Big, Skew, Ties),
         *(Latency, Cold, Busy, NotAcceptable, Browsers, Codes, LimitCap, Others, Edits, Tokens, Jwt),
-        *(Companions, Fields, Problems, ErrorTexts, Absent, Fractions, KeyOrder, Whitespace, Escapes),
+        *(Companions, Fields, Problems, ErrorTexts, Absent, Fractions, InPlace, KeyOrder, Whitespace, Escapes),
         *(Charset, ExtraHeaders, ManyHeaders, Deflate, GzipAnswers, Chunked, Close),
         *(HeaderCase, StatusLine, Interim, Fragments, Idle),
     )
