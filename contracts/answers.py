@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -24,6 +25,9 @@ from cdp.http import Exchange
 Node = dict[str, Any]
 DELETED = "deleted"  # the field in which records say that they were deleted
 _SWITCH = ([0, 1], [1, 0])
+_ADDRESS = re.compile(r"(^|_)(url|uri|link|href)s?($|_)", re.IGNORECASE)
+_SIGNED = re.compile(r"((?:https?:/)?/[^\s?#]*)\?\S+\Z")
+_MAY_BE_SIGNED = re.compile(rb"/[^\s\"]*\?")
 _EMBEDDED = "_embedded"  # HAL: draft-kelly-json-hal, section 4.1.2
 _OF_NOTHING = {"integer": 1, "string": "none"}  # in place of the id of what is gone, which a full record need not show
 
@@ -185,3 +189,31 @@ def _of_kind(id: Any, kinds: Any) -> Any:
     if isinstance(id, str) and id.isdecimal() and "string" not in kinds:
         return int(id)
     return str(id) if isinstance(id, int) and kinds == "string" else id
+
+
+# --- signed addresses ------------------------------------------------------------------------------------------------
+
+
+def without_signatures(contract: Contract, operation: Operation, exchange: Exchange) -> Exchange:
+    """The exchange as it is compared with others: addresses that the server makes, of images and of what can be
+    downloaded, without their query. It may hold a signature and its end, which are others each time."""
+    if not exchange.ok or not _MAY_BE_SIGNED.search(exchange.body):
+        return exchange
+    body, changed = exchange.json, False
+    collection = operation.collection
+    key = collection.key if collection is not None else operation.item_key
+    held = body.get(key) if key is not None and isinstance(body, dict) else body
+    written = _written(contract, operation.entity)
+    for record in _objects(held):
+        for name in [n for n in record if n not in written and _ADDRESS.search(n)]:
+            found = _SIGNED.match(record[name]) if isinstance(record[name], str) else None
+            if found is not None:
+                record[name], changed = found[1], True
+    return replace(exchange, _json=body) if changed else exchange
+
+
+@lru_cache(maxsize=512)
+def _written(contract: Contract, entity: str | None) -> frozenset[str]:
+    """The fields of an entity that clients write: they come back as they were sent."""
+    bodies = [o.body_schema for o in contract.operations.values() if entity and o.entity == entity and o.body_schema]
+    return frozenset().union(*(contract.resolved(body).get("properties", {}) for body in bodies))

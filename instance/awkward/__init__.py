@@ -47,6 +47,7 @@ from instance.awkward.others import Others
 from instance.awkward.problems import Problems
 from instance.awkward.random_ids import RandomIds
 from instance.awkward.roles import Roles
+from instance.awkward.signed import Signed
 from instance.awkward.skew import Skew
 from instance.awkward.texts import Texts
 from instance.awkward.ties import Ties
@@ -64,7 +65,7 @@ KINDS: dict[str, type[Kind]] = {
     for kind in (
         *(LargeIds, RandomIds, Bare, Single, Empty, Texts, Roles, Big, Skew, Ties),
         *(Latency, Cold, Busy, NotAcceptable, Browsers, Codes, LimitCap, Others, Edits, Tokens, Jwt),
-        *(Companions, Fields, Problems, ErrorTexts, Absent, Fractions, InPlace, KeyOrder, Whitespace, Escapes),
+        *(Companions, Fields, Problems, ErrorTexts, Absent, Fractions, InPlace, Signed, KeyOrder, Whitespace, Escapes),
         *(Charset, ExtraHeaders, ManyHeaders, Deflate, GzipAnswers, Chunked, Close),
         *(HeaderCase, StatusLine, Interim, Fragments, Idle),
     )
