@@ -43,6 +43,7 @@ from instance.awkward.limit_cap import LimitCap
 from instance.awkward.many_headers import ManyHeaders
 from instance.awkward.middleware import Middleware
 from instance.awkward.not_acceptable import NotAcceptable
+from instance.awkward.offsets import Offsets
 from instance.awkward.others import Others
 from instance.awkward.problems import Problems
 from instance.awkward.random_ids import RandomIds
@@ -65,7 +66,20 @@ KINDS: dict[str, type[Kind]] = {
     for kind in (
         *(LargeIds, RandomIds, Bare, Single, Empty, Texts, Roles, Big, Skew, Ties),
         *(Latency, Cold, Busy, NotAcceptable, Browsers, Codes, LimitCap, Others, Edits, Tokens, Jwt),
-        *(Companions, Fields, Problems, ErrorTexts, Absent, Fractions, InPlace, Signed, KeyOrder, Whitespace, Escapes),
+        *(
+            Companions,
+            Fields,
+            Problems,
+            ErrorTexts,
+            Absent,
+            Offsets,
+            Fractions,
+            InPlace,
+            Signed,
+            KeyOrder,
+            Whitespace,
+            Escapes,
+        ),
         *(Charset, ExtraHeaders, ManyHeaders, Deflate, GzipAnswers, Chunked, Close),
         *(HeaderCase, StatusLine, Interim, Fragments, Idle),
     )
