@@ -27,7 +27,7 @@ from contracts.drawing import Draw, look_for, try_again
 from contracts.examples import Examples
 from contracts.finding import Unavailable
 from contracts.identities import Identities
-from contracts.observing import Doing, State, by_others, came, canonical, identity, own_marks, rows_of, shown
+from contracts.observing import Doing, State, by_others, came, canonical, identity, own_marks, rows_of, sent_by, shown
 from contracts.response_checks import ResponseChecks
 from contracts.session import Identity, Obstacle, Session
 from contracts.unknown_inputs import UnknownInputs
@@ -225,7 +225,7 @@ class Workbench:
             call.sent,
             frozenset(schema.get("properties", {})),
             contract.by_action(operation.entity, "create") is not None,
-            own_marks(self.session.prefix),
+            sent_by(call, own_marks(self.session.prefix)),
         )
 
     def may_be_others(self, before: Any, after: Any) -> bool:
