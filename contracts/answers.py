@@ -3,20 +3,33 @@
 Pages show one example of a record. A text in it tells that the field can be a text; whether it is null in a record
 that was created without it, no page says. So where answers are judged null is allowed there. Where the contract says of
 the field itself that it is documented it is not, and neither are lists and switches: they have a value for nothing.
+
+Where a full record has the data of what it refers to, no page says either: under a key of their own, with the id beside
+it or without, in place of the id, or below `_embedded`.
 """
 
 from __future__ import annotations
 
 import copy
+import json
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-from cdp.contract import Contract, Operation
+from cdp.contract import Contract, Operation, SubEntity
+from cdp.http import Exchange
 
 Node = dict[str, Any]
 DELETED = "deleted"  # the field in which records say that they were deleted
 _SWITCH = ([0, 1], [1, 0])
+_ADDRESS = re.compile(r"(^|_)(url|uri|link|href)s?($|_)", re.IGNORECASE)
+_SIGNED = re.compile(r"((?:https?:/)?/[^\s?#]*)\?\S+\Z")
+_MAY_BE_SIGNED = re.compile(rb"/[^\s\"]*\?")
+_EMBEDDED = "_embedded"  # HAL: draft-kelly-json-hal, section 4.1.2
+_OF_NOTHING = {"integer": 1, "string": "none"}  # in place of the id of what is gone, which a full record need not show
 
 
 @lru_cache(maxsize=4)
@@ -107,3 +120,100 @@ def _node(contract: Contract, schema: Any) -> Any:
 def marked(record: Mapping[str, Any]) -> bool:
     """Whether a record says of itself that it was deleted."""
     return str(record.get(DELETED) or "").casefold() not in ("", "0", "false", "none", "null")
+
+
+# --- full records ----------------------------------------------------------------------------------------------------
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """Records that a full field holds."""
+    return [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, dict)]
+
+
+def data_of(record: Mapping[str, Any], sub: SubEntity) -> list[dict[str, Any]]:
+    """A sub-entity's data in a full record: under its own key, in place of the ids, or below `_embedded`."""
+    below = record.get(_EMBEDDED)
+    for place in (record, below if isinstance(below, dict) else {}):
+        found = _objects(place.get(sub.key)) or _objects(place.get(sub.field))
+        if found:
+            return found
+    return []
+
+
+def tells_of(record: Mapping[str, Any], sub: SubEntity) -> bool:
+    """Whether a record says anything of a sub-entity, be it that there is none."""
+    below = record.get(_EMBEDDED)
+    return any({sub.key, sub.field} & place.keys() for place in (record, below) if isinstance(place, Mapping))
+
+
+def in_plain_form(contract: Contract, operation: Operation, exchange: Exchange) -> Exchange:
+    """The exchange with ids where a full answer has data in place of them, which the contract's schema does not know.
+    What was not asked for in full stays as it is."""
+    asked = parse_qs(urlsplit(exchange.url).query).get("load_full_structure", ["0"])
+    if asked == ["0"] or not exchange.ok or not operation.sub_entities:
+        return exchange
+    body = copy.deepcopy(exchange.json)
+    collection = operation.collection
+    key = collection.key if collection is not None else operation.item_key
+    held = body.get(key) if key is not None and isinstance(body, dict) else body
+    answer = operation.response_schema(exchange.status)
+    schema = (_record(contract, operation, answer) if answer is not None else None) or {}
+    changed = False
+    for record in _objects(held):
+        for sub in operation.sub_entities:
+            if sub.in_place:
+                continue  # the contract's schema has both forms
+            changed |= _with_ids(contract, record, sub, schema.get("properties", {}).get(sub.field, {}))
+    return replace(exchange, body=json.dumps(body).encode(), _json=body) if changed else exchange
+
+
+def _with_ids(contract: Contract, record: dict[str, Any], sub: SubEntity, schema: Mapping[str, Any]) -> bool:
+    """Put ids in place of data, or of a field that is left out beside data. Whether there was anything to do."""
+    value = record.get(sub.field)
+    if not tells_of(record, sub) or (sub.field in record and not _objects(value)):
+        return False
+    kinds = contract.resolved(schema).get("type", ())
+    ids = [_of_kind(data.get("id"), kinds) for data in data_of(record, sub)]
+    if "array" in kinds:
+        beside = [v for v in value if not isinstance(v, dict)] if isinstance(value, list) else []
+        record[sub.field] = beside + ids
+        return True
+    if isinstance(value, list) or len(ids) > 1:
+        return False  # several in place of one
+    record[sub.field] = ids[0] if ids else None if "null" in kinds else _OF_NOTHING.get(str(kinds))
+    return True
+
+
+def _of_kind(id: Any, kinds: Any) -> Any:
+    """An id as a field takes it: embedded records may show as a text what is a number elsewhere."""
+    if isinstance(id, str) and id.isdecimal() and "string" not in kinds:
+        return int(id)
+    return str(id) if isinstance(id, int) and kinds == "string" else id
+
+
+# --- signed addresses ------------------------------------------------------------------------------------------------
+
+
+def without_signatures(contract: Contract, operation: Operation, exchange: Exchange) -> Exchange:
+    """The exchange as it is compared with others: addresses that the server makes, of images and of what can be
+    downloaded, without their query. It may hold a signature and its end, which are others each time."""
+    if not exchange.ok or not _MAY_BE_SIGNED.search(exchange.body):
+        return exchange
+    body, changed = exchange.json, False
+    collection = operation.collection
+    key = collection.key if collection is not None else operation.item_key
+    held = body.get(key) if key is not None and isinstance(body, dict) else body
+    written = _written(contract, operation.entity)
+    for record in _objects(held):
+        for name in [n for n in record if n not in written and _ADDRESS.search(n)]:
+            found = _SIGNED.match(record[name]) if isinstance(record[name], str) else None
+            if found is not None:
+                record[name], changed = found[1], True
+    return replace(exchange, _json=body) if changed else exchange
+
+
+@lru_cache(maxsize=512)
+def _written(contract: Contract, entity: str | None) -> frozenset[str]:
+    """The fields of an entity that clients write: they come back as they were sent."""
+    bodies = [o.body_schema for o in contract.operations.values() if entity and o.entity == entity and o.body_schema]
+    return frozenset().union(*(contract.resolved(body).get("properties", {}) for body in bodies))

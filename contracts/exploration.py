@@ -22,6 +22,7 @@ import contracts.steady_draws  # noqa: F401 - the seed alone decides what is dra
 from cdp.contract import Operation
 from cdp.http import DROPPED, Exchange
 from cdp.verdicts import Cell
+from contracts.answers import in_plain_form
 from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import Broken, NotExercised, TargetLost, Unconfirmed
@@ -210,7 +211,8 @@ class Exploration:
             what = "the connection was dropped" if exchange.failure == DROPPED else "the answer could not be read"
             self._note(Judged("", "CODE-01", f"{what}: {exchange.detail}"), drawn, exchange, found, counted)
             return
-        for judged in self.checks.judge(drawn.case, drawn.request, exchange):
+        plain = in_plain_form(self.s.session.contract, self.s.operation, exchange)
+        for judged in self.checks.judge(drawn.case, drawn.request, plain):
             self._note(judged, drawn, exchange, found, counted)
         if self._admitted and exchange.ok and self.s.operation.action == "create":
             self._live(drawn, exchange, found, counted)

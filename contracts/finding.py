@@ -17,6 +17,7 @@ from contracts.session import Session
 _PARENT_CANDIDATES = 4
 _OTHER_CANDIDATES = 8
 _ENOUGH = 21
+_BESIDE = 6  # other records of a list that are tried where one that it tells of cannot be read
 FORBIDDEN = 403
 
 
@@ -57,6 +58,27 @@ class Finder:
         """Seek another record for an operation: the one that was found is gone."""
         self._paths.pop(operation.id, None)
         self.steady = True
+
+    def settle(self, operation: Operation, path: Mapping[str, str]) -> None:
+        """Let an operation be about this record from now on."""
+        self._paths[operation.id] = dict(path)
+
+    def beside(self, operation: Operation, path: Mapping[str, str]) -> list[dict[str, str]]:
+        """Paths to some other records of the list that the last id of a path is in, below the same parents; none where
+        that list does not hold it."""
+        parameter = operation.path_parameters[-1] if operation.path_parameters else None
+        listing = self.contract.by_action(parameter.entity, "list") if parameter and parameter.entity else None
+        if parameter is None or listing is None or any(p.name not in path for p in listing.path_parameters):
+            return []
+        try:
+            values = self.known_values(listing, parameter, path)
+        except Unavailable:
+            return []
+        others = [value for value in values if value != path[parameter.name]]
+        if len(others) == len(values):
+            return []
+        spread = [*others[:: max(1, len(others) // (_BESIDE - 1))][: _BESIDE - 1], *others[-1:]]
+        return [{**path, parameter.name: value} for value in dict.fromkeys(spread)]
 
     @property
     def found(self) -> Mapping[str, Mapping[str, str]]:

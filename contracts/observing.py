@@ -9,6 +9,7 @@ two answers: a fault does it again.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +20,12 @@ from cdp.contract import Contract, Operation
 from cdp.http import Exchange
 from cdp.prefixes import letters_of
 from cdp.texts import timestamp
+from contracts.calls import Call
 
 Record = Any
 State = tuple[int, Any]
 _CREATED = "created"
+_GZIP = b"\x1f\x8b"
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
@@ -73,6 +76,30 @@ def own_marks(prefix: str) -> Callable[[Record], bool]:
     """Tells whether a record bears the prefix of a run."""
     marks = (prefix, letters_of(prefix))
     return lambda record: any(mark in canonical(record) for mark in marks)
+
+
+def sent_by(call: Call, is_own: Callable[[Record], bool]) -> Callable[[Record], bool]:
+    """Tells whether a record may be what a call brings in. Events of the run's own come late, too, from an upload that
+    was taken in before: those of the call are known by the identifiers that it sends."""
+    ingestion, body = call.operation.ingestion, _text(call.body)
+    if ingestion is None or not body:
+        return is_own
+
+    def bears(record: Record) -> bool:
+        identifier = record.get(ingestion.identifier) if isinstance(record, dict) else None
+        return str(identifier) in body if identifier else is_own(record)
+
+    return bears
+
+
+def _text(body: bytes | None) -> str:
+    """What is sent, unpacked as far as it goes."""
+    if body and body.startswith(_GZIP):
+        try:
+            body = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body)
+        except zlib.error:
+            return ""
+    return (body or b"").decode("utf-8", "replace")
 
 
 def record_of(operation: Operation, exchange: Exchange) -> Any:

@@ -192,6 +192,12 @@ class Prober:
             call = call.asking(("limit", 100))  # as the search for ids asks, so that one answer serves both
         self.check_limits()
         finding = self._conclude(operation, self._counted(self.session.read(call, self.session.admin)), real)
+        for other in self.finder.beside(operation, path) if real and finding.presence is Presence.MISSING else ():
+            self.check_limits()  # a list may tell of a record that is none of its own
+            exchange = self._counted(self.session.read(Call(operation, other, query), self.session.admin))
+            if exchange.ok:
+                finding = self._conclude(operation, exchange, real)
+                break
         if finding.presence is Presence.MISSING:
             self._gone.add(operation.path)
         return finding

@@ -16,6 +16,7 @@ from cdp.pacing import TOO_MANY, UNAVAILABLE
 from cdp.prefixes import new_prefix
 from cdp.secrets import Secrets
 from cdp.targets import Target
+from contracts.answers import without_signatures
 from contracts.books import Books
 from contracts.budget import OutOfTime
 from contracts.calls import Call
@@ -150,6 +151,7 @@ class Session:
         )
         if kept and self.cassette is not None:
             self.cassette.add(exchange)
+        exchange = without_signatures(self.contract, operation, exchange)
         if entry:
             self.books.answered(entry, call, exchange)
         if (operation.safety != "read" or method != "GET") and not exchange.client_error:

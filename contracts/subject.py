@@ -6,7 +6,7 @@ import random
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ from contracts.drawing import Draw, look_for, try_again
 from contracts.examples import Examples
 from contracts.finding import Unavailable
 from contracts.identities import Identities
-from contracts.observing import Doing, State, by_others, came, canonical, identity, own_marks, rows_of, shown
+from contracts.observing import Doing, State, by_others, came, canonical, identity, own_marks, rows_of, sent_by, shown
 from contracts.response_checks import ResponseChecks
 from contracts.session import Identity, Obstacle, Session
 from contracts.unknown_inputs import UnknownInputs
@@ -82,12 +82,27 @@ class Workbench:
             self._controls[operation.id] = call, exchange
             if exchange.status == 404 and self.vanished(operation):
                 return self.control(operation)
+            if exchange.status == 404 and operation.safety == "read":
+                self._take_another(operation, call)
         call, exchange = self._controls[operation.id]
         if operation.provenance == "assumed" and exchange.status in (404, 405, 501):
             raise Unconfirmed(
                 f"assumed operation; the target answers {exchange.status} to {operation.method} {operation.template}"
             )
         return call, exchange
+
+    def _take_another(self, operation: Operation, call: Call) -> None:
+        """Let a read be about another record of the list that tells of one which cannot be read, where another can: the
+        operation is there, and the list contradicts it. SHAPE-03 tells so of what is kept here."""
+        finder = self.arrangement.finder
+        for path in finder.beside(operation, call.path):
+            other = replace(call, path=path)
+            exchange = self.session.read(other, self.session.admin)
+            if exchange.ok:
+                self.memory.setdefault("listed but not read", {})[operation.id] = call
+                self._controls[operation.id] = other, exchange
+                finder.settle(operation, path)
+                return
 
     def forget(self, operation: Operation) -> None:
         """Let go of what was kept for an operation once all its cells are judged."""
@@ -210,7 +225,7 @@ class Workbench:
             call.sent,
             frozenset(schema.get("properties", {})),
             contract.by_action(operation.entity, "create") is not None,
-            own_marks(self.session.prefix),
+            sent_by(call, own_marks(self.session.prefix)),
         )
 
     def may_be_others(self, before: Any, after: Any) -> bool:

@@ -16,6 +16,7 @@ DATE_TIMES = {
     "DateTimeMicro": "%Y-%m-%d %H:%M:%S.%f",
     "DateTimeIsoMicro": "%Y-%m-%dT%H:%M:%S.%f",
     "DateTime": "%Y-%m-%d %H:%M:%S",
+    "DateTimeSent": "%Y-%m-%d %H:%M:%S",
     "Date": "%Y-%m-%d",
 }
 NIL_UUID = "00000000-0000-4000-8000-000000000000"

@@ -8,7 +8,7 @@ from typing import Any
 
 from cdp.http import Exchange
 from cdp.texts import timestamp
-from contracts.answers import names_within
+from contracts.answers import data_of, names_within
 from contracts.observing import record_of, rows_of
 from contracts.subject import Subject, require
 
@@ -49,9 +49,7 @@ def _records(s: Subject, exchange: Exchange) -> Iterator[Mapping[str, Any]]:
         if isinstance(record, dict):
             yield record
             for sub in s.operation.sub_entities:
-                embedded = record.get(sub.key)
-                parts = embedded if isinstance(embedded, list) else [embedded]
-                yield from (part for part in parts if isinstance(part, dict))
+                yield from data_of(record, sub)
 
 
 def _described(s: Subject) -> frozenset[str]:

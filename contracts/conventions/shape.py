@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdp.http import Exchange
-from contracts.answers import fields
+from contracts.answers import fields, in_plain_form, marked
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.bodies import has_its_body, keeps_secrets
@@ -17,6 +17,7 @@ from contracts.observing import record_of, rows_of
 from contracts.subject import Subject, require
 
 _LONGEST = 3  # records with long texts that are compared, beside any one
+_TIMES = 2  # so often a record has to be in the list and not to be read
 
 
 @check("SHAPE-01")
@@ -32,7 +33,8 @@ def conforms_to_schema(s: Subject) -> None:
         judged = about and exchange.ok and exchange.body and exchange.media_type in ("application/json", "")
         validator = s.bench.validator(s.operation, exchange.status) if judged else None
         if validator is not None:
-            error = next(iter(validator.iter_errors(exchange.json)), None)
+            plain = in_plain_form(s.session.contract, s.operation, exchange)
+            error = next(iter(validator.iter_errors(plain.json)), None)
             if error is not None:
                 where = "/".join(map(str, error.instance_path)) or "the body"
                 require(False, f"{where}: {_without_values(error.message)}", exchange)
@@ -125,6 +127,9 @@ def listed_and_read_agree(s: Subject) -> None:
             raise vanished
     assert isinstance(record, dict)
     _alike(_Pair(s, call, look, parameter.field), record, twin)
+    kept: Call | None = s.bench.memory.get("listed but not read", {}).get(s.operation.id)
+    if kept is not None and kept.path != call.path:
+        _can_be_read(_Pair(s, kept, look, parameter.field))
     if s.quick:
         return
     more = [r for r in listed if isinstance(r, dict) and r is not twin and r.get(parameter.field) is not None]
@@ -132,8 +137,22 @@ def listed_and_read_agree(s: Subject) -> None:
         beside = call.at(**{parameter.name: str(other[parameter.field])})
         exchange = s.session.read(beside, s.session.admin)
         record = record_of(s.operation, exchange)
-        if exchange.ok and isinstance(record, dict):  # one that is gone meanwhile may be other people's doing
-            _alike(_Pair(s, beside, look, parameter.field), record, other)
+        pair = _Pair(s, beside, look, parameter.field)
+        if exchange.ok and isinstance(record, dict):
+            _alike(pair, record, other)
+        elif exchange.status == 404:
+            _can_be_read(pair)
+
+
+def _can_be_read(pair: _Pair) -> None:
+    """A record that is in the list still, after its read got 404, is no record that others have deleted meanwhile. One
+    that the list itself shows as deleted need not be readable."""
+    for _ in range(_TIMES):
+        (exchange, _record), listed = pair.read(), pair.listed()
+        if exchange.status != 404 or listed is None or marked(listed):
+            return
+    wanted = pair.reading.path[pair.s.operation.path_parameters[-1].name]
+    raise Broken(f"{pair.listing.operation.id} holds {wanted}, and reading it by its id gets 404", exchange)
 
 
 def _alike(pair: _Pair, record: dict[str, Any], twin: dict[str, Any]) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 
 from cdp.contract import Operation, SubEntity
 from cdp.http import Exchange
+from contracts.answers import data_of, tells_of
 from contracts.applicability import FILTERS
 from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import Broken, Moved, NotExercised, check
 from contracts.conventions.filtering import filter_value
 from contracts.conventions.listing import REFERENCE_PAGE, Page, describe, list_call, page, settled, walk
-from contracts.observing import identity, record_of, rows_of, shown
+from contracts.observing import canonical, identity, record_of, rows_of, shown
 from contracts.subject import Subject, require
 
 _RECORD = "what it shows"
@@ -28,9 +29,9 @@ def _ids(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list) else [value]
 
 
-def _objects(value: Any) -> list[dict[str, Any]]:
-    """Records that a full field holds."""
-    return [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, dict)]
+def _holds_data(value: Any) -> bool:
+    """Whether a field holds a record, or several."""
+    return any(isinstance(v, dict) for v in (value if isinstance(value, list) else [value]))
 
 
 def _shown(s: Subject, *query: tuple[str, Any]) -> Page:
@@ -90,11 +91,6 @@ def _come_again(s: Subject, error: Broken) -> Exception:
     return error
 
 
-def _embedded(record: dict[str, Any], sub: SubEntity) -> list[dict[str, Any]]:
-    """A sub-entity's data in a full record: under its own key, or in place of the ids."""
-    return _objects(record.get(sub.key)) or _objects(record.get(sub.field))
-
-
 def _needing_ids(s: Subject, records: list[dict[str, Any]]) -> list[SubEntity]:
     """Sub-entities that the records really refer to."""
     found = [sub for sub in s.operation.sub_entities if any(_ids(r.get(sub.field)) for r in records)]
@@ -111,12 +107,12 @@ def plain_by_default(s: Subject) -> None:
     for sub in _needing_ids(s, records):
         for record in records:
             require(
-                not _objects(record.get(sub.field)),
+                not _holds_data(record.get(sub.field)),
                 f"by default {sub.field} of {identity(record)!r:.60} holds data instead of ids",
                 exchange,
             )
             require(
-                sub.in_place or not _objects(record.get(sub.key)),
+                not data_of(record, sub),
                 f"by default {identity(record)!r:.60} brings the data of {sub.key}",
                 exchange,
             )
@@ -132,28 +128,45 @@ def full_on_demand(s: Subject) -> None:
     full = _shown(s, ("load_full_structure", 1))
     records = [r for r in full.records if isinstance(r, dict)]
     for sub in subs:
-        referring = [r for r in records if _ids(r.get(sub.field))]
-        if s.operation.safety != "read" and not referring:
-            continue  # it is about another record than the plain answer
-        # Where data take the place of ids, a full record does not tell what it refers to any more.
-        ids = [id for r in plain for id in _ids(r.get(sub.field)) if not isinstance(id, dict)]
-        wanted = dict.fromkeys(map(str, ids))
-        if not any(_embedded(r, sub) for r in referring) and _all_gone(s, sub, list(wanted)):
+        ids = _with_their_ids(s, sub, plain, records)
+        referring = [r for r, known in ids if known or data_of(r, sub)]
+        if s.operation.safety != "read" and not referring and all(tells_of(r, sub) for r in records):
+            continue  # it is about another record than the plain answer, and says that it refers to nothing
+        wanted = dict.fromkeys(str(id) for r in plain for id in _ids(r.get(sub.field)) if not isinstance(id, dict))
+        if not any(data_of(r, sub) for r in referring) and _all_gone(s, sub, list(wanted)):
             continue
         require(
-            any(_embedded(r, sub) for r in referring),
+            any(data_of(r, sub) for r in referring),
             f"load_full_structure=1 brings no data of {sub.key}",
             full.exchange,
             "load_full_structure=1",
         )
         _more_than_ids(s, referring, sub, full.exchange)
-        _none_left_out(s, referring, sub, full.exchange)
+        _none_left_out(s, ids, sub, full.exchange)
         if s.operation.safety != "read" and not sub.in_place:  # what reads is held to its plain answer by STRUCT-04
-            for record in referring:
+            for record in (r for r in referring if _ids(r.get(sub.field)) and not _holds_data(r.get(sub.field))):
                 _agree_on_ids(s, record, record, sub, full.exchange)
         s.exercised()
     if not s.evidence:
         raise NotExercised("every entity that the records refer to is gone")
+
+
+def _with_their_ids(
+    s: Subject, sub: SubEntity, plain: list[dict[str, Any]], full: list[dict[str, Any]]
+) -> list[tuple[dict[str, Any], list[Any]]]:
+    """Full records, each with the ids that it refers to. Where data take their place it does not tell them any more:
+    the plain record does, where it is the same one."""
+    twins: dict[Any, dict[str, Any]] = {}
+    named: list[Any] = [None] * len(full)
+    if s.operation.safety == "read":
+        known = all("id" in r for r in plain)
+        twins = {canonical(identity(r)) if known else number: r for number, r in enumerate(plain)}
+        named = [canonical(identity(r)) if known else number for number, r in enumerate(full)]
+    found = []
+    for name, record in zip(named, full, strict=True):
+        own = [id for id in _ids(record.get(sub.field)) if not isinstance(id, dict)]
+        found.append((record, own or _ids(twins.get(name, {}).get(sub.field))))
+    return found
 
 
 def _all_gone(s: Subject, sub: SubEntity, ids: list[str]) -> bool:
@@ -176,7 +189,7 @@ def _read(s: Subject, read: Operation, id: str) -> Exchange:
 
 def _more_than_ids(s: Subject, referring: list[dict[str, Any]], sub: SubEntity, exchange: Exchange) -> None:
     """Data are more than the id that was known before, unless an entity has nothing else."""
-    found = [data for record in referring for data in _embedded(record, sub)]
+    found = [data for record in referring for data in data_of(record, sub)]
     if not found or any(data.keys() - {"id"} for data in found):
         return
     read = _reader(s, sub)
@@ -189,12 +202,13 @@ def _more_than_ids(s: Subject, referring: list[dict[str, Any]], sub: SubEntity, 
     raise Broken(sentence, exchange, "load_full_structure=1")
 
 
-def _none_left_out(s: Subject, referring: list[dict[str, Any]], sub: SubEntity, exchange: Exchange) -> None:
-    """A record without its sub-entity's data is only right when that entity is gone: it is read, for a few of them."""
+def _none_left_out(s: Subject, ids: list[tuple[dict[str, Any], list[Any]]], sub: SubEntity, exchange: Exchange) -> None:
+    """A record without its sub-entity's data is only right when that entity is gone: it is read, for a few of them.
+    `ids`: records, each with what it refers to."""
     read = _reader(s, sub)
     if read is None or s.cell.role not in ("", ADMIN):  # the administrator may see more of it than another role
         return
-    empty = {str(_ids(r.get(sub.field))[0]): r for r in referring if not _embedded(r, sub)}
+    empty = {str(known[0]): r for r, known in ids if known and not data_of(r, sub)}
     for wanted, record in list(empty.items())[:_READ_BACK]:
         if _read(s, read, wanted).ok:
             raise Broken(
@@ -287,7 +301,7 @@ def _agree_beside(s: Subject, *query: tuple[str, Any]) -> None:
 
 
 def _agree_on_ids(s: Subject, plain: dict[str, Any], full: dict[str, Any], sub: SubEntity, exchange: Any) -> None:
-    embedded = _embedded(full, sub)
+    embedded = data_of(full, sub)
     wanted = [str(i) for i in _ids(plain.get(sub.field))]
     strangers = [e for e in embedded if str(e.get("id")) not in wanted]
     if strangers:
@@ -319,7 +333,7 @@ def _alike(one: Any, other: Any) -> bool:
 def _agree_with_entity(s: Subject, records: list[dict[str, Any]], sub: SubEntity) -> None:
     """The embedded data is the same wherever the entity is embedded, and what reading it gives, for some of them."""
     embedded: dict[str, dict[str, Any]] = {}
-    for data in (e for r in records for e in _embedded(r, sub) if "id" in e):
+    for data in (e for r in records for e in data_of(r, sub) if "id" in e):
         other = embedded.setdefault(str(data["id"]), data)
         name = next((n for n in data.keys() & other.keys() if data[n] != other[n]), None)
         if name is not None:
@@ -349,7 +363,7 @@ def _agree_with_entity(s: Subject, records: list[dict[str, Any]], sub: SubEntity
         alone = exchange.json.get(read.item_key) if read.item_key else exchange.json
         if isinstance(alone, dict):
             for name in data.keys() & alone.keys():
-                if name in deeper and _objects(data[name]):
+                if name in deeper and _holds_data(data[name]):
                     continue  # full data, as deep as it goes
                 if not _alike(data[name], alone[name]):
                     raise Broken(

@@ -33,6 +33,7 @@ from instance.awkward.few import Bare, Single
 from instance.awkward.fields import Fields
 from instance.awkward.fractions import Fractions
 from instance.awkward.gzip_answers import GzipAnswers
+from instance.awkward.in_place import InPlace
 from instance.awkward.jwt import Jwt
 from instance.awkward.key_order import KeyOrder
 from instance.awkward.kind import Kind, Settings, World
@@ -42,10 +43,12 @@ from instance.awkward.limit_cap import LimitCap
 from instance.awkward.many_headers import ManyHeaders
 from instance.awkward.middleware import Middleware
 from instance.awkward.not_acceptable import NotAcceptable
+from instance.awkward.offsets import Offsets
 from instance.awkward.others import Others
 from instance.awkward.problems import Problems
 from instance.awkward.random_ids import RandomIds
 from instance.awkward.roles import Roles
+from instance.awkward.signed import Signed
 from instance.awkward.skew import Skew
 from instance.awkward.texts import Texts
 from instance.awkward.ties import Ties
@@ -63,7 +66,20 @@ KINDS: dict[str, type[Kind]] = {
     for kind in (
         *(LargeIds, RandomIds, Bare, Single, Empty, Texts, Roles, Big, Skew, Ties),
         *(Latency, Cold, Busy, NotAcceptable, Browsers, Codes, LimitCap, Others, Edits, Tokens, Jwt),
-        *(Companions, Fields, Problems, ErrorTexts, Absent, Fractions, KeyOrder, Whitespace, Escapes),
+        *(
+            Companions,
+            Fields,
+            Problems,
+            ErrorTexts,
+            Absent,
+            Offsets,
+            Fractions,
+            InPlace,
+            Signed,
+            KeyOrder,
+            Whitespace,
+            Escapes,
+        ),
         *(Charset, ExtraHeaders, ManyHeaders, Deflate, GzipAnswers, Chunked, Close),
         *(HeaderCase, StatusLine, Interim, Fragments, Idle),
     )

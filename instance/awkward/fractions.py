@@ -37,7 +37,11 @@ class Fractions(Kind):
         for name in names & record.keys():
             found = _MOMENT.match(record[name]) if isinstance(record[name], str) else None
             if found is not None:
-                record[name] = in_some_form(found[1], found[2])
+                record[name] = self.form(found[1], found[2])
+
+    def form(self, day: str, time: str) -> str:
+        """A moment as it is written."""
+        return in_some_form(day, time)
 
     def _names(self, entity: str) -> frozenset[str]:
         """The fields of an entity that may come in any form, in every operation, and that no client writes."""

@@ -1,0 +1,56 @@
+"""Events of an upload of the run's own that are taken in while a refused one is looked at: no change made by it."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cdp.contract import load_contract
+from cdp.verdicts import Verdict
+from contracts.calls import Call
+from contracts.observing import sent_by
+from tests.awkward_server import AwkwardServers
+from tests.odd_server import Answered, Asked, Forward, Mouth, judged
+
+CONTRACT = load_contract()
+UPLOAD, EVENTS = "upload_customer_events_async", "/debugger/events"
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwkwardServers]:
+    yield AwkwardServers(tmp_path_factory.mktemp("late"))
+
+
+def test_what_an_earlier_upload_brings_is_no_change_by_a_refused_one(servers: AwkwardServers, tmp_path: Path) -> None:
+    late = 0
+
+    async def speak(asked: Asked, forward: Forward) -> Answered:
+        nonlocal late
+        status, body = await forward()
+        if asked.method == "POST" and asked.path == "/customer_events/async":
+            late += status in (401, 403)  # what was taken in before comes to its end with each refused one
+        if asked.path == EVENTS and status == 200:
+            name = next(n for n, v in body.items() if isinstance(v, list))
+            rows = body[name]
+            own = [r for r in rows if "cdp" in str(r.get("user_identifier"))]
+            hidden = own[: max(0, len(own) - late)]
+            body[name] = [r for r in rows if r not in hidden]
+        return status, body
+
+    with servers.serving("extra_headers", wrap=lambda app: Mouth(app, speak)) as served:
+        results = judged(served, CONTRACT, tmp_path, [UPLOAD], ["AUTH-05", "ROLE-05"])
+    assert late and {r.verdict for r in results.values()} == {Verdict.PASS}, results
+
+
+def test_events_are_known_by_the_identifiers_that_a_call_sends() -> None:
+    table = gzip.compress(b'1,buy,1.0,cdp-1 user 7,2024-01-01 10:00:00,"{}"\n' * 50)
+    rows = [{"user_identifier": "cdp-1 user 7"}, {"user_identifier": "cdp-1 user 8"}, {"payload": "cdp-1"}]
+    upload = Call(CONTRACT.operations[UPLOAD])
+    for body in (table, table[:-4]):  # cut at its end, too
+        bears = sent_by(upload.sending_raw(body, "application/octet-stream"), lambda r: True)
+        assert [bears(row) for row in rows] == [True, False, True]
+    unreadable = sent_by(upload.sending_raw(b"", "application/octet-stream"), lambda r: True)
+    assert all(map(unreadable, rows))
