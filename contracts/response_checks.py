@@ -32,6 +32,7 @@ _TITLES = {  # its own say "accepted" of whatever is not among the expected stat
     "negative_data_rejection": "Schema-violating request not refused as such",
 }
 _REFUSALS = (400, 422)  # of what is invalid: one is as good as the other, whichever a section names
+_TOO_MUCH = (413, 416)  # what a limit or an offset may get that is too large
 _OF_DECISIONS = ("positive_data_acceptance", "negative_data_rejection", "status_code_conformance")
 
 
@@ -164,6 +165,8 @@ class ResponseChecks:
     def _asked(self, check: str, request: Request, exchange: Exchange) -> bool:
         if exchange.status >= 500 and check in _OF_DECISIONS:
             return False  # a crash is no decision about the request
+        if check == "status_code_conformance" and exchange.status in _TOO_MUCH and request.valid and not request.sure:
+            return False  # so may be what is too much in some way
         if check == "status_code_conformance" and exchange.status in _REFUSALS:
             # What nobody can call valid for sure may be refused, too.
             return request.valid and request.sure and request.interoperable
