@@ -132,8 +132,8 @@ class Unique(Kind):
             return False
         store, known = self.world.store, str(own.get("id"))
         for name, entity in store.entities.entities.items():
-            if entity.parent == operation.entity:
-                continue  # what lies below it goes with it
+            if entity.parent == operation.entity or not store.contract.of_entity(name, "delete"):
+                continue  # what lies below it goes with it, and what nobody can delete would keep it for ever
             for field in self._references(name, operation.entity or ""):
                 if store.connection.execute(
                     "SELECT 1 FROM record, json_each(CASE json_type(body, ?) WHEN 'array' THEN json_extract(body, ?) "
