@@ -107,11 +107,10 @@ class _Texts:
 
     def rule(self, text: str) -> None:
         """A text in the first field."""
-        exchange = self._judged(text)
-        if not exchange.client_error or not text.isprintable():
-            return  # control characters may be refused for themselves; what is taken must come back
+        if not self._judged(text).client_error:
+            return
         self._refused |= not text.isascii()
-        # It may be too long: then its parts are not.
+        # It may be too long, or hold what is refused for itself, such as control characters: then its parts do not.
         pieces = [text[start : start + _PIECE].strip() for start in range(0, len(text), _PIECE)]
         for piece in filter(None, pieces if len(pieces) > 1 else ()):
             self._judged(piece)
