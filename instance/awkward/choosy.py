@@ -115,6 +115,8 @@ class Unique(Kind):
     def _taken(self, operation: Operation, request: Request, name: str) -> bool:
         """Whether another record has the name. Case and blanks at the ends make no other one."""
         own = own_record(self, request) or {}
+        if name in own.values():
+            return False  # it has the name already
         entity = self.world.store.entities[operation.entity or ""]
         parent = request.ids[0] if entity.parent is not None and request.ids else ""
         found = self.world.store.connection.execute(
