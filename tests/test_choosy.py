@@ -12,7 +12,12 @@ import requests
 
 from cdp.contract import Contract, load_contract
 from cdp.verdicts import Result, Verdict
+from contracts.catalogue import load_catalogue
+from contracts.cells import Selection
+from contracts.plan import make_plan
+from contracts.profiles import PROFILES
 from contracts.query_parameters import QueryParameters
+from contracts.run import ContractRun
 from contracts.samples import Sampler
 from tests.awkward_server import AwkwardServers, Served
 from tests.odd_server import Answered, Asked, Forward, Mouth, judged
@@ -200,3 +205,28 @@ def test_made_up_values_have_forms_that_strict_servers_take(contract: Contract) 
     assert body("create_custom_email_block")["thumbnail_url"].startswith("https://")
     assert body("create_segment")["settings"] == {"conditions_operation": {}}
     assert body("create_source")["id"].replace("_", "").isalnum() and body("create_source")["id"].islower()
+
+
+# --- clean-up ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_in_use_is_removed_after_what_used_it(
+    servers: AwkwardServers, contract: Contract, tmp_path: Path
+) -> None:
+    """The first attempts get 409: something else has to go first."""
+    told: list[int] = []
+
+    async def speak(asked: Asked, forward: Forward) -> Answered:
+        if asked.method == "DELETE" and len(told) < 4:
+            told.append(409)
+            return 409, {"message": "Other records refer to this one.", "detail": "in use"}
+        return await forward()
+
+    with servers.serving("unique", wrap=lambda app: Mouth(app, speak)) as served:
+        selection = Selection(requirements=("CODE-02",), operations=("create_destination", "create_attribute"))
+        plan = make_plan(contract, load_catalogue(), selection, PROFILES["quick"], seed=1)
+        run = ContractRun(plan, served.target, tmp_path)
+        run.start()
+        assert not alarms({r.cell.address: r for r in run.judge_all()})
+        run.finish()
+        assert len(told) == 4 and run.leftovers == []
