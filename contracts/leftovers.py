@@ -11,6 +11,7 @@ from typing import Any
 
 from cdp.contract import Contract, Operation
 from cdp.http import TOKEN_HEADER, Exchange
+from cdp.ledger import IN_THE_TRASH
 from contracts.books import own_prefix
 from contracts.calls import Call
 from contracts.session import Obstacle, Session
@@ -239,5 +240,5 @@ def in_trash(contract: Contract, removed: Collection[Record]) -> list[Kept]:
     for record in removed:
         trash = contract.by_action(record.delete.entity, "trash")
         if trash is not None:
-            found.append(Kept(trash.id, record.record_id, "kept in the trash"))
+            found.append(Kept(trash.id, record.record_id, IN_THE_TRASH))
     return found
