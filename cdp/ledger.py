@@ -27,6 +27,8 @@ except ImportError:  # a system without file locks: every ledger counts as left 
 
 LEDGER_FILE = "ledger.jsonl"
 
+IN_THE_TRASH = "kept in the trash"  # said of a record that was deleted, and that no operation takes out of there
+
 
 @dataclass(frozen=True)
 class Intent:

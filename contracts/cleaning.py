@@ -53,6 +53,7 @@ def clean_after_run(session: Session, ledger: Ledger) -> Outcome:
             lists.remove([r for r in found if r.url not in outcome.kept], outcome, deadline, note)
             if len(outcome.notes) > notes:
                 unread.add(entity)
+        lists.remove_what_was_in_use(outcome, deadline, note)
         for number, intent in ledger.pending.items():
             entity = contract.operations[intent.operation].entity
             if contract.by_action(entity, "delete") is None:

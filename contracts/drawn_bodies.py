@@ -40,6 +40,23 @@ class DrawnBodies:
         """Whether a body that fits the schema may still be refused with reason, for what the schema cannot say."""
         return self._doubtful(operation.body_schema or {}, body)
 
+    def plain(self, operation: Operation, sent: Any) -> dict[str, Any] | None:
+        """A body with those of the sent fields that the documents tell of, and with values that a careful client would
+        choose; None where it would hold nothing but what the valid call holds, too."""
+        schema = self.contract.resolved(operation.body_schema or {})
+        if not isinstance(sent, dict) or operation.provenance == "assumed":
+            return None
+        found, required = {}, set(schema.get("required", ()))
+        for name, raw in properties_of(self.contract, schema).items():
+            field = self.contract.resolved(raw)
+            if name not in required and (name not in sent or field.get("x-provenance") == "assumed"):
+                continue
+            refers = any(key in field for key in _REFERENCES)
+            if refers and name not in sent:
+                return None
+            found[name] = sent[name] if refers else self.sampler.value(raw, name)
+        return found if found.keys() - required else None
+
     def _owned(self, schema: Mapping[str, Any], drawn: Any, sent: Any) -> Any:
         """References are left out where the valid body has none; what cannot be taken for one may stay."""
         schema = self.contract.resolved(schema)

@@ -11,6 +11,7 @@ from typing import Any
 
 from cdp.contract import Contract, Operation
 from cdp.http import TOKEN_HEADER, Exchange
+from cdp.ledger import IN_THE_TRASH
 from contracts.books import own_prefix
 from contracts.calls import Call
 from contracts.session import Obstacle, Session
@@ -18,7 +19,8 @@ from contracts.session import Obstacle, Session
 ALL_PAGES = 500
 GONE = (404, 410)
 _PAGE = 100
-_ROUNDS = 3  # what others refer to can only be removed after them
+_ROUNDS = 9  # what others refer to can only be removed after them, as long as anything could be removed
+_IN_USE = 409
 _SILENCE = 3  # so many requests without an answer: the target is gone
 _FORBIDDEN = 403  # who may not read a list could not write to it either, unless a ledger says so
 _TOKEN_REFUSED = 401
@@ -73,6 +75,7 @@ class Lists:
         self.session = session
         self.contract = session.contract
         self._silent = 0
+        self._in_use: list[Record] = []  # what was not removed, because others refer to it
 
     def entities(self) -> list[str]:
         """Kinds of records that stand in a list of their own, those that refer to others first."""
@@ -175,6 +178,14 @@ class Lists:
             waiting = refused
         for record in waiting:
             self._keep(record, why[record.url], outcome)
+        self._in_use += [record for record in waiting if why[record.url] == f"answered {_IN_USE}"]
+
+    def remove_what_was_in_use(self, outcome: Outcome, deadline: float, done: Callable[[Record], None]) -> None:
+        """Try those again that something referred to: it may be gone by now."""
+        again, self._in_use = self._in_use, []
+        urls = {record.url for record in again}
+        outcome.left = [kept for kept in outcome.left if kept.url not in urls]
+        self.remove(again, outcome, deadline, done)
 
     def _gone(self, record: Record, exchange: Exchange) -> bool:
         """Whether "not found" is about the record, and not about an operation that the target does not have."""
@@ -229,5 +240,5 @@ def in_trash(contract: Contract, removed: Collection[Record]) -> list[Kept]:
     for record in removed:
         trash = contract.by_action(record.delete.entity, "trash")
         if trash is not None:
-            found.append(Kept(trash.id, record.record_id, "kept in the trash"))
+            found.append(Kept(trash.id, record.record_id, IN_THE_TRASH))
     return found

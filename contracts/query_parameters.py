@@ -12,6 +12,7 @@ from cdp.contract import Contract, Operation, Parameter
 
 _INTEGER = re.compile(r"-?[0-9]{1,100}\Z")
 _NUMBER = re.compile(r"-?[0-9]{1,100}(\.[0-9]{1,100})?([eE][-+]?[0-9]{1,3})?\Z")
+_SURE = {"limit": range(1, 501), "offset": range(10_000)}  # 500 is known to be asked for
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -33,6 +34,21 @@ class QueryParameters:
             for parameter in operation.query_parameters
             if not self._fine(operation, parameter, given.get(parameter.name, []))
         )
+
+    def doubtful(self, operation: Operation, query: Iterable[tuple[str, str]]) -> bool:
+        """Whether a query that fits the schemas may still be refused: no page names the largest limit and offset, says
+        that nothing can be asked for, or lists the columns that can be sorted by."""
+        for name, text in query:
+            parameter = operation.query(name)
+            if parameter is None:
+                continue
+            if name == "order_by":
+                schema = self.contract.resolved(parameter.schema)
+                if schema.get("x-provenance") == "assumed" and text not in schema.get("examples", ()):
+                    return True
+            elif name in _SURE and _INTEGER.match(text) and int(text) not in _SURE[name]:
+                return True
+        return False
 
     def _fine(self, operation: Operation, parameter: Parameter, texts: list[str]) -> bool:
         if not texts:

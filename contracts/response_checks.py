@@ -32,6 +32,7 @@ _TITLES = {  # its own say "accepted" of whatever is not among the expected stat
     "negative_data_rejection": "Schema-violating request not refused as such",
 }
 _REFUSALS = (400, 422)  # of what is invalid: one is as good as the other, whichever a section names
+_TOO_MUCH = (413, 416)  # what a limit or an offset may get that is too large
 _OF_DECISIONS = ("positive_data_acceptance", "negative_data_rejection", "status_code_conformance")
 
 
@@ -93,12 +94,14 @@ def load_table(path: Path = TABLE) -> Table:
 @dataclass(frozen=True)
 class Request:
     """What of a request breaks the contract: parts of it, and the query parameters that do. `sure`: whether that can be
-    said at all; where Schemathesis and the run's own validator disagree, it cannot."""
+    said at all; where Schemathesis and the run's own validator disagree, it cannot. `refusable`: no page promises that
+    it is taken, as with a limit that is very large."""
 
     broken: tuple[str, ...] = ()
     parameters: frozenset[str] = frozenset()
     sure: bool = True
     interoperable: bool = True
+    refusable: bool = False
 
     @property
     def valid(self) -> bool:
@@ -164,6 +167,8 @@ class ResponseChecks:
     def _asked(self, check: str, request: Request, exchange: Exchange) -> bool:
         if exchange.status >= 500 and check in _OF_DECISIONS:
             return False  # a crash is no decision about the request
+        if check in _OF_DECISIONS and request.refusable and exchange.status in _REFUSALS + _TOO_MUCH:
+            return False
         if check == "status_code_conformance" and exchange.status in _REFUSALS:
             # What nobody can call valid for sure may be refused, too.
             return request.valid and request.sure and request.interoperable

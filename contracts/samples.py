@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import itertools
 import random
 import string
@@ -21,8 +22,9 @@ _REFERENCES = ("x-entity", "x-value-from", "x-credential")
 class Sampler:
     """Builds values for schemas. `reference` resolves the contract's pointers to stored records and credentials.
 
-    Every text that becomes part of a record starts with `prefix`, so that whatever the run leaves behind can be told
-    apart. Processes with a part in one run number their texts each in a range of its own, by `share`.
+    Every text that names a record starts with `prefix`, ids of a narrow form with its letters, so that whatever the run
+    leaves behind can be told apart. Processes with a part in one run number their texts each in a range of its own, by
+    `share`.
     """
 
     def __init__(self, contract: Contract, prefix: str, reference: Reference, seed: int, share: int = 0) -> None:
@@ -33,6 +35,9 @@ class Sampler:
         self._random = random.Random(seed if not share else f"{seed}/{share}")
 
     def text(self, name: str = "text") -> str:
+        """A new text of the run's own. What is called a URL is one: it leads nowhere (RFC 2606)."""
+        if name == "url" or name.endswith("_url"):
+            return f"https://example.invalid/{self.prefix}/{name}/{next(self._number)}"
         return f"{self.prefix} {name} {next(self._number)}"
 
     def body(self, schema: Mapping[str, Any], *, optional: bool = False) -> dict[str, Any]:
@@ -72,6 +77,9 @@ class Sampler:
         kind = schema.get("type")
         kind = kind[0] if isinstance(kind, list) else kind
         if kind == "object" or "properties" in schema:
+            shown = next((each for each in schema.get("examples", ()) if isinstance(each, dict)), None)
+            if shown is not None and not schema.get("required"):
+                return copy.deepcopy(shown)  # an empty one may be refused
             return self.body(schema) if "properties" in schema else {name: self.text(name)} if name == "payload" else {}
         if kind == "array":
             count = max(schema.get("minItems", 0), 0)
@@ -98,7 +106,8 @@ class Sampler:
         if pattern.startswith("^[a-z]{"):
             return letters_of(self.prefix) + "".join(self._random.choices(string.ascii_lowercase, k=8))
         if pattern.startswith("^[A-Za-z0-9_.:-]"):
-            return f"{self.prefix}-{name}-{next(self._number)}"
+            # Which characters an id may hold is assumed: these stand in those of every kind.
+            return f"{letters_of(self.prefix)}_{name}_{next(self._number)}"
         if schema.get("examples"):
             return str(schema["examples"][0])
         if pattern == "^[0-9]+$":

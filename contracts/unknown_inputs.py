@@ -211,6 +211,7 @@ class UnknownInputs:
             and (QUERY in parts) is bool(wrong)
             and (not stray or PATH in parts)
             and (bool(parts) or not self.bodies.doubtful(operation, call.sent)),
+            refusable=not parts and self._parameters.doubtful(operation, call.query),
             interoperable=interoperable(call.sent) and all(interoperable(_read(value)) for _, value in call.query),
         )
         return Drawn(call, case, request, drawn)

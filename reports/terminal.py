@@ -13,6 +13,7 @@ from rich.text import Text
 
 from cdp.baseline import reckon
 from cdp.history import Since
+from cdp.ledger import IN_THE_TRASH
 from cdp.results import Run
 from cdp.verdicts import CANNOT_TELL, GO, NO_GO, Decision, Result, Verdict, decide
 from reports import summary
@@ -88,10 +89,15 @@ def render_remains(run: Run) -> Iterator[Text]:
         more = [f"and {rest} more"] if rest else []
         text = f"{plural(len(run.leftovers), 'record')} left on the target: {', '.join([*shown, *more])}"
         yield Text.assemble(("WARNING  ", STYLES[Verdict.WARN]), f"{text} (`cdp clean` removes them)")
-    if run.stays:
-        counts = Counter(each.partition(" ")[0] for each in run.stays)
+    trashed = [each for each in run.stays if each.endswith(IN_THE_TRASH)]
+    for what, kept in (
+        ("Stays on the target, because no operation removes it", [each for each in run.stays if each not in trashed]),
+        ("Deleted, and listed in a trash that no operation empties", trashed),
+    ):
+        counts = Counter(each.partition(" ")[0] for each in kept)
         kinds = ", ".join(f"{one_line(name)} {count}" for name, count in counts.items())
-        yield Text(f"Stays on the target, because no operation removes it: {kinds}", style="bright_black")
+        if kinds:
+            yield Text(f"{what}: {kinds}", style="bright_black")
 
 
 def render_decision(decision: Decision) -> RenderableType:

@@ -27,11 +27,12 @@ from tests.throwaway_runs import results_of
 
 @dataclass(frozen=True)
 class Asked:
-    """A request: its method, its path below the API, and its query."""
+    """A request: its method, its path below the API, its query, and its body where that is JSON."""
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
+    json: Any = None
 
     def get(self, name: str) -> str | None:
         return dict(self.query).get(name)
@@ -57,12 +58,12 @@ class Mouth:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         query = tuple(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
-        asked = Asked(scope["method"], scope["path"].removeprefix("/api"), query)
         body = b""
         more = True
         while more:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
+        asked = Asked(scope["method"], scope["path"].removeprefix("/api"), query, _decoded(body))
         media_types: list[bytes] = []
 
         async def forward(other: Asked = asked, value: Any = body) -> Answered:
@@ -99,6 +100,13 @@ class Mouth:
         headers.append((b"content-length", str(len(content)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content if asked.method != "HEAD" else b""})
+        return None
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
         return None
 
 

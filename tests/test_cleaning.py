@@ -385,7 +385,7 @@ def test_leftovers_are_a_warning_and_break_a_strict_run() -> None:
     result = Result(cell, "Tags", "PAGE", "MUST", Verdict.PASS, "kept in 1 case", 1, 1, 1, "Pages are pages")
     footer = {
         "leftovers": ["delete_tag 5: answered 409 <b>"],
-        "stays": ["run_segment_export 7", "run_segment_export 8"],
+        "stays": ["run_segment_export 7", "run_segment_export 8", "list_trashed_emails 9: kept in the trash"],
     }
     run = Run({"cells": 1, "target": "there"}, [result], footer)
     assert (exit_code(run), exit_code(run, strict=True)) == (0, 1)
@@ -393,6 +393,7 @@ def test_leftovers_are_a_warning_and_break_a_strict_run() -> None:
     print_run(run, console)
     shown = console.export_text()
     assert "WARNING  1 record left on the target: delete_tag 5: answered 409 <b>" in shown
-    assert "run_segment_export 2" in shown
+    assert "no operation removes it: run_segment_export 2\n" in shown
+    assert "Deleted, and listed in a trash that no operation empties: list_trashed_emails 1" in shown
     page = html(run)
     assert "delete_tag 5: answered 409 &lt;b&gt;" in page and "<strong>1 record left on the target</strong>" in page

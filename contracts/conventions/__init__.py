@@ -17,6 +17,7 @@ from contracts.conventions import (
     shape,
     status_codes,
     structure,
+    written_texts,
     wrong_bodies,
 )
 
@@ -37,5 +38,6 @@ __all__ = [
     "shape",
     "status_codes",
     "structure",
+    "written_texts",
     "wrong_bodies",
 ]

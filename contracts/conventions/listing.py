@@ -160,11 +160,12 @@ def walk(s: Subject, step: int = REFERENCE_PAGE, base: Call | None = None, *, co
     """
     window = s.session.profile.window
     offset = s.operation.query("offset") is not None
+    limited = s.operation.query("limit") is not None  # unknown parameters may be refused
     records: list[Any] = []
     short = None
     first = -1
     while True:
-        query: list[tuple[str, Any]] = [("limit", step)]
+        query: list[tuple[str, Any]] = [("limit", step)] if limited else []
         if records:
             query.append(("offset", len(records)))
         found = page(s, *query, base=base)
@@ -200,7 +201,7 @@ def still(s: Subject, reference: Walk, error: Broken, *beside: Exchange) -> Exce
     """The verdict on a difference between two reads: it only counts when the collection held still meanwhile.
     `beside`: answers that it rests on, beside the walk and the error's own."""
     before = reference.records[: reference.first]
-    again = s.session.send(list_call(s).asking(("limit", REFERENCE_PAGE)), s.caller())
+    again = s.session.send(_start(s), s.caller())
     now = as_page(s, again, "").records if again.ok else before
     if now != before:
         if s.bench.may_be_edits(before, now):
@@ -209,6 +210,11 @@ def still(s: Subject, reference: Walk, error: Broken, *beside: Exchange) -> Exce
     if _moved_behind(s, reference):
         return Moved()
     return _doubted(s, error, beside)
+
+
+def _start(s: Subject) -> Call:
+    """The call by which a walk begins."""
+    return list_call(s).asking(*((("limit", REFERENCE_PAGE),) if s.operation.query("limit") else ()))
 
 
 def _moved_behind(s: Subject, reference: Walk) -> bool:
@@ -263,7 +269,7 @@ def held_still(s: Subject, reference: Walk) -> None:
     """Raise Moved when others, who are known to be at work, changed the collection since: what came may make up for
     what is lost."""
     if s.bench.others_known:
-        again = s.session.send(list_call(s).asking(("limit", REFERENCE_PAGE)), s.caller())
+        again = s.session.send(_start(s), s.caller())
         if again.ok and as_page(s, again, "").records != reference.records[: reference.first]:
             raise Moved()
 

@@ -8,27 +8,19 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-from hypothesis import strategies as st
-
-from cdp.http import JSON, Exchange
+from cdp.http import JSON
 from cdp.strict_json import strictness
-from contracts.applicability import text_fields
 from contracts.belongings import foreign
-from contracts.books import recognise_path
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.encoding import names_its_encoding
 from contracts.conventions.front_end import by_the_host, needing_the_api
 from contracts.conventions.harmless import invalid_body
 from contracts.conventions.listing import ACCEPTS, ANY_BUT_JSON, asked_again
-from contracts.conventions.marked_up import marked_up
 from contracts.conventions.ordinary_clients import ordinary_clients
 from contracts.exploration import heed
-from contracts.finding import Unavailable
-from contracts.observing import record_of
 from contracts.subject import Subject, require
 
 MALFORMED = (
@@ -46,19 +38,6 @@ VALUELESS = (b"{", b'{"name":}', b"nul", b"\xff\xfe\x00", b"[1, 2")  # of those,
 OTHER_TYPES = ("text/plain", "application/xml", "application/x-www-form-urlencoded")
 JSON_BY_OTHER_NAMES = ("application/json; charset=utf-8", "Application/JSON")
 SELDOM_TYPES = ("application/octet-stream", "multipart/form-data; boundary=cdp")
-# Any three in a row hold quotes, markup, a decomposed letter, a character beyond 16 bits and one that is written to the
-# left: a short profile sends no more than three.
-# Dense, so that every operation is asked with all of them in every profile: what has a meaning somewhere, other scripts
-# and forms of Unicode with blanks at the end, and white space.
-TRICKY = (
-    "Robert'); DROP TABLE x;-- <b>\"q\"</b> & 'it''s' \\ back\\slash 100% _u_ *s* ?q=1&r=2#f {c} ${7*7} &amp; \\n",
-    "שלום \u202eعربي 👩‍👩‍👧 e\u0301 ≠ é, ﬃ, ẞ  ",
-    "<i>tab</i>\tline\nreturn\r\u2028end  of  it",
-)
-
-# What programs take for something else than a text when it is all that there is.
-WORDS = ("null", "007", "false")
-LONG = "0123456789" * 30  # 255 characters are the usual length of a short text in a database
 
 
 @check("MEDIA-01")
@@ -199,105 +178,3 @@ def accept_headers(s: Subject) -> None:
         require(fine, f"Accept: {accept} got {exchange.outcome()} with {shown}", exchange, f"Accept: {accept}")
         s.exercised()
     ordinary_clients(s)
-
-
-@check("MEDIA-06")
-def text_survives(s: Subject) -> None:
-    s.control()
-    fields = text_fields(s.session.contract, s.operation)
-    field = "name" if "name" in fields else fields[0]
-    try:
-        call = s.bench.arrangement.call(s.operation)
-    except Unavailable as error:
-        raise NotExercised(str(error)) from None
-    own = s.operation.action == "create" or s.session.contract.by_action(s.operation.entity, "create") is not None
-    if not own:
-        raise NotExercised(
-            "the API cannot create a record of this kind, and texts of other people's records stay as they are"
-        )
-
-    def written(values: dict[str, str]) -> Exchange:
-        return s.bench.execute(call.sending({**(call.sent or {}), **_unique(s, call), **values}))
-
-    def rule(text: str) -> None:
-        sent = f"{s.session.prefix} {text}"
-        exchange = written({field: sent})
-        example = ascii(text)
-        if exchange.client_error and not text.isprintable():
-            return  # control characters may be refused; what is taken must come back
-        require(exchange.ok, f"a text in {field} got {exchange.outcome()}", exchange, example)
-        _came_back(s, call, exchange, field, sent, example)
-
-    def others() -> None:
-        """The other texts of the record, all at once: one of them may have a form that its schema does not tell."""
-        more = [name for name in fields if name != field]
-        texts = (TRICKY[0],) if s.quick else (TRICKY[0], "", *WORDS)
-        for text in texts if more else ():
-            sent = text if text in ("", *WORDS) else f"{s.session.prefix} {text}"
-            exchange = written(dict.fromkeys(more, sent))
-            for name in more if exchange.ok else ():
-                _came_back(s, call, exchange, name, sent, ascii(text))
-
-    def long_ones() -> None:
-        """More than fits where databases keep short texts. It may be refused; what is taken must come back whole."""
-        sent = f"{s.session.prefix} {LONG}"
-        for names in (fields, [field]):
-            exchange = written(dict.fromkeys(names, sent))
-            if exchange.ok:
-                for name in names:
-                    _came_back(s, call, exchange, name, sent, f"{len(sent)} characters")
-                return
-
-    trimmed: Broken | None = None
-    attempts: list[Callable[[], None]] = [*(partial(rule, text) for text in s.forms(TRICKY)), others, long_ones]
-    attempts.append(partial(marked_up, s, fields, written, partial(_came_back, s, call)))
-    for attempt in attempts:
-        try:
-            attempt()
-        except Broken as broken:
-            if not broken.softly:
-                raise
-            trimmed = broken  # kept back: something worse may follow
-    if not s.evidence and trimmed is None:
-        raise NotExercised(f"no answer and no other operation shows the {field} that was written")
-    characters = st.characters(codec="utf-8", exclude_characters="\x00")
-    texts = st.text(characters, min_size=1, max_size=40).map(str.strip).filter(bool)
-    # The first example that Hypothesis tries is always the simplest, a single 0.
-    s.for_all(texts, rule, max(3, s.session.profile.examples))
-    if trimmed is not None:
-        raise trimmed
-
-
-def _unique(s: Subject, call: Call) -> dict[str, Any]:
-    """Fresh values for what must not be sent twice, such as ids chosen by the caller and e-mail addresses."""
-    if s.operation.action != "create":
-        return {}
-    fresh = s.bench.arrangement.body_of(s.operation)
-    return {name: value for name, value in fresh.items() if name in ("id", "email")}
-
-
-def _came_back(s: Subject, call: Call, exchange: Exchange, field: str, sent: str, example: str) -> None:
-    """The text stands in the answer, and in the record when it is read again; each of the two is a case."""
-    body = exchange.json if isinstance(exchange.json, dict) else {}
-    record = body.get(s.operation.item_key) if s.operation.item_key else body
-    if not isinstance(record, dict):
-        raise Broken("the answer holds no record", exchange, example)
-    if field in record:
-        _unchanged(s, field, sent, record[field], "came back", exchange, example)
-    read = s.session.contract.by_action(s.operation.entity, "read")
-    own = recognise_path(call, exchange) if read else None
-    if read is None or own is None or not all(p.name in own for p in read.path_parameters):
-        return
-    again = s.session.send(
-        Call(read, {p.name: own[p.name] for p in read.path_parameters}), s.session.admin, judged=False
-    )
-    stored = record_of(read, again)
-    if again.ok and isinstance(stored, dict) and field in stored:
-        _unchanged(s, field, sent, stored[field], "was stored", again, example)
-
-
-def _unchanged(s: Subject, field: str, sent: str, got: Any, how: str, exchange: Exchange, example: str) -> None:
-    """Blanks cut off at the ends are worth a WARN: many forms do that on purpose. So is null for an empty text."""
-    trimmed = isinstance(got, str | None) and (got or "").strip() == sent.strip()
-    require(got == sent, f"{field} {how} as {got!r:.160}", exchange, example, softly=trimmed)
-    s.exercised()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+from cdp.http import Exchange
 from cdp.texts import timestamp
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.collation import fold, may_be_choices, texts_in_order
@@ -12,6 +15,8 @@ from contracts.conventions.listing import (
     REFERENCE_PAGE,
     Page,
     Walk,
+    as_page,
+    describe,
     list_call,
     needing,
     page,
@@ -22,6 +27,8 @@ from contracts.exploration import heed
 from contracts.observing import canonical, identity
 from contracts.subject import Subject, require
 
+_ORDER = re.compile(r"order_by=(\w+)")  # as the contract notes what a page shows
+_REFUSALS = (400, 422)
 UNKNOWN = ((("order_by", "cdp_no_such_field"),), (("order_dir", "sideways"),))
 
 
@@ -38,9 +45,53 @@ def in_order(values: list[Any], descending: bool) -> bool:
     return texts_in_order([str(v) for v in present])
 
 
-def _fields(s: Subject) -> list[str]:
+class _Refused(Exception):
+    """A column that the target does not sort by."""
+
+    def __init__(self, field: str, exchange: Exchange) -> None:
+        super().__init__(field)
+        self.field, self.exchange = field, exchange
+
+
+def _promised(s: Subject) -> list[str]:
+    """Columns that must be taken, because a page or a client shows them. Which others may be named is not
+    documented."""
+    parameter = s.operation.query("order_by")
+    assert parameter is not None
+    shown = s.session.contract.resolved(parameter.schema).get("examples", ())
+    raw = s.session.contract.document["paths"][s.operation.path][s.operation.method.lower()]
+    return [*shown, *_ORDER.findall(str(raw.get("x-collection", {}).get("documented-order", "")))]
+
+
+def _by_each(s: Subject, look: Callable[[str], None], most: int = 99) -> None:
+    """Hold an order by each of some columns to a rule; one that is refused gives place to another."""
+    chosen, spare = _fields(s)
+    waiting, taken, promised = chosen[:most], 0, _promised(s)
+    spare = sorted([*chosen[most:], *spare], key=lambda name: name not in promised)
+    refused: list[_Refused] = []
+    while waiting:
+        field = waiting.pop(0)
+        try:
+            look(field)
+            taken += 1
+        except _Refused as refusal:
+            if field in promised:
+                sentence = f"order_by={field}, which the documents show, got {refusal.exchange.outcome()}"
+                raise Broken(sentence, refusal.exchange, f"order_by={field}") from None
+            refused.append(refusal)
+            waiting += [spare.pop(0)] if spare and not (s.quick and taken) else []
+    if taken or not refused:
+        return
+    names = ", ".join(each.field for each in refused)
+    sentence = f"order_by is refused for every column that was tried: {names}"
+    if s.operation.provenance == "assumed":
+        raise NotExercised(f"{sentence}; that this list can be sorted is assumed")
+    raise Broken(sentence, refused[0].exchange, f"order_by={refused[0].field}")
+
+
+def _fields(s: Subject) -> tuple[list[str], list[str]]:
     """Fields to sort by: those that the contract lists and that hold different values of one kind; few in a short
-    profile.
+    profile. And those that could take their place.
 
     Those that the default order does not sort anyway come first: on the others an order that is ignored would not
     show. Choices between names come last, because a database may sort them as they were defined.
@@ -70,13 +121,16 @@ def _fields(s: Subject) -> list[str]:
     others = others if telling or others else choices
     if not telling and not others:
         raise NotExercised(f"{s.operation.id} holds no field with different values to sort by")
+    everything = [*telling, *others, *(() if others is choices else choices)]
     if s.session.profile.list_forms == 1:
-        return s.forms(telling or others)
+        fields = s.forms(telling or others)
+        return fields, [name for name in everything if name not in fields]
     fields = [*(s.forms(telling) if telling else ()), *(s.forms(others) if others else ())][:6]
     # What clients sort by most is never left out.
     fields += [name for name in ("created", "id") if name in (*telling, *others) and name not in fields][:1]
     # Sorting numbers as texts shows on numbers of different lengths alone.
-    return fields if not numbers or set(numbers) & set(fields) else [*fields, numbers[0]]
+    fields += [] if not numbers or set(numbers) & set(fields) else numbers[:1]
+    return fields, [name for name in everything if name not in fields]
 
 
 def _directions(s: Subject) -> tuple[str, str]:
@@ -89,7 +143,11 @@ def _directions(s: Subject) -> tuple[str, str]:
 
 def _sorted_page(s: Subject, field: str, direction: str, limit: int = REFERENCE_PAGE) -> Page:
     limited = (("limit", limit),) if s.operation.query("limit") else ()
-    return page(s, ("order_by", field), ("order_dir", direction), *limited)
+    query = (("order_by", field), ("order_dir", direction), *limited)
+    exchange = s.session.read(list_call(s).asking(*query), s.caller())
+    if exchange.status in _REFUSALS:
+        raise _Refused(field, exchange)
+    return as_page(s, exchange, describe(*query))
 
 
 def _both_ways(s: Subject, field: str, reference: Walk) -> tuple[Page, Page]:
@@ -113,7 +171,8 @@ def directions_mirror(s: Subject) -> None:
     reference = walk(s)
     needing(s, reference, 2, "an order")
     ascending, descending = _directions(s)
-    for field in _fields(s):
+
+    def look(field: str) -> None:
         up, down = _both_ways(s, field, reference)
         values = [_compared(p, field) for p in (up, down)]
         if reference.complete and len(up.records) == len(reference) and down.records:
@@ -125,13 +184,16 @@ def directions_mirror(s: Subject) -> None:
             raise still(s, reference, Broken(sentence, up.exchange, f"order_by={field}"), down.exchange)
         s.exercised()
 
+    _by_each(s, look)
+
 
 @check("ORDER-04")
 def sorts_by_field(s: Subject) -> None:
     s.control()
     reference = walk(s)
     needing(s, reference, 2, "an order")
-    for field in _fields(s):
+
+    def look(field: str) -> None:
         pages = _both_ways(s, field, reference)
         for direction, got in zip(_directions(s), pages, strict=True):
             example = f"order_by={field}&order_dir={direction}"
@@ -146,6 +208,8 @@ def sorts_by_field(s: Subject) -> None:
         elif s.operation.query("limit") and s.operation.query("offset"):
             for direction, got in zip(_directions(s), pages, strict=True):
                 _sorted_slice(s, field, direction, got)
+
+    _by_each(s, look)
 
 
 def _holds_all(s: Subject, field: str, got: Page, reference: Walk) -> None:
@@ -219,19 +283,23 @@ def settings_tell_order(s: Subject) -> None:
     s.exercised()
     if s.operation.query("order_by") is None:
         return
-    field, direction = _fields(s)[0], _directions(s)[0]
-    if not s.quick:
-        _told_alone(s, field)
-    got = _sorted_page(s, field, direction)
-    settings = got.settings or {}
-    require(
-        settings.get("order_by") == field and str(settings.get("order_dir")).upper() == direction.upper(),
-        f"selection_settings tells {settings.get('order_by')!r} {settings.get('order_dir')!r}; asked for was "
-        f"{field} {direction}",
-        got.exchange,
-        f"order_by={field}&order_dir={direction}",
-    )
-    s.exercised()
+    direction = _directions(s)[0]
+
+    def look(field: str) -> None:
+        got = _sorted_page(s, field, direction)
+        if not s.quick:
+            _told_alone(s, field)
+        settings = got.settings or {}
+        require(
+            settings.get("order_by") == field and str(settings.get("order_dir")).upper() == direction.upper(),
+            f"selection_settings tells {settings.get('order_by')!r} {settings.get('order_dir')!r}; asked for was "
+            f"{field} {direction}",
+            got.exchange,
+            f"order_by={field}&order_dir={direction}",
+        )
+        s.exercised()
+
+    _by_each(s, look, most=1)
 
 
 def _told_alone(s: Subject, field: str) -> None:

@@ -18,6 +18,7 @@ from instance.awkward.big import Big
 from instance.awkward.browsers import Browsers
 from instance.awkward.busy import Busy
 from instance.awkward.charset import Charset
+from instance.awkward.choosy import Choosy, Unique
 from instance.awkward.chunked import Chunked
 from instance.awkward.close import Close
 from instance.awkward.codes import Codes
@@ -65,21 +66,9 @@ KINDS: dict[str, type[Kind]] = {
     kind.name: kind
     for kind in (
         *(LargeIds, RandomIds, Bare, Single, Empty, Texts, Roles, Big, Skew, Ties),
-        *(Latency, Cold, Busy, NotAcceptable, Browsers, Codes, LimitCap, Others, Edits, Tokens, Jwt),
-        *(
-            Companions,
-            Fields,
-            Problems,
-            ErrorTexts,
-            Absent,
-            Offsets,
-            Fractions,
-            InPlace,
-            Signed,
-            KeyOrder,
-            Whitespace,
-            Escapes,
-        ),
+        *(Latency, Cold, Busy, NotAcceptable, Browsers, Codes, LimitCap, Choosy, Unique, Others, Edits, Tokens, Jwt),
+        *(Companions, Fields, Problems, ErrorTexts, Absent, Offsets, Fractions),
+        *(InPlace, Signed, KeyOrder, Whitespace, Escapes),
         *(Charset, ExtraHeaders, ManyHeaders, Deflate, GzipAnswers, Chunked, Close),
         *(HeaderCase, StatusLine, Interim, Fragments, Idle),
     )

@@ -56,6 +56,7 @@ class Request:
     scope: Scope
     operation: Operation | None
     ids: tuple[str, ...] = ()
+    body: bytes = b""  # where a kind reads it
 
     def header(self, name: bytes) -> bytes:
         """The values of a header (its name in small letters), joined; empty where it was not sent."""
@@ -134,6 +135,7 @@ class Kind:
     sentence: ClassVar[str]
     allowed: ClassVar[str]
     alone: ClassVar[bool] = False  # whether it stays out where all kinds are asked for
+    reads_body: ClassVar[bool] = False  # whether it looks at what is sent before it acts
 
     def __init__(self, world: World) -> None:
         self.world = world

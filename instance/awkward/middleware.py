@@ -17,12 +17,15 @@ class Middleware:
         self.app = app
         self.router = router
         self.kinds = kinds
+        self._reads_body = any(kind.reads_body for kind in kinds)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         request = self._request(scope)
+        if self._reads_body and request.operation is not None and request.operation.body_schema is not None:
+            request.body, receive = await _read(receive)
         answer = None
         for kind in self.kinds:
             answer = await kind.before(request)
@@ -57,3 +60,17 @@ class Middleware:
         start = messages[0]
         body = b"".join(message.get("body", b"") for message in messages[1:])
         return Answer(start["status"], list(start["headers"]), body)
+
+
+async def _read(receive: Receive) -> tuple[bytes, Receive]:
+    """The body of a request, and what tells it once more."""
+    kept: list[Any] = []
+    while not kept or kept[-1].get("more_body"):
+        kept.append(await receive())
+    waiting = iter(kept)
+
+    async def again() -> Any:
+        message = next(waiting, None)
+        return await receive() if message is None else message
+
+    return b"".join(message.get("body", b"") for message in kept), again
