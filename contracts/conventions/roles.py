@@ -12,6 +12,7 @@ from contracts.calls import Call
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.authentication import refused_in_vain, tells_nothing
+from contracts.conventions.empty_changes import refused_without_changing
 from contracts.conventions.entitled import kept_out, reads_what_there_is, really_writes
 from contracts.conventions.feature_sets import explore
 from contracts.conventions.harmless import harmless, invalid_body, unknown_id
@@ -63,6 +64,7 @@ def without_features(s: Subject) -> None:
             s.operation.features.text(),
         )
         s.exercised()
+    refused_without_changing(s, _no_features(s))
     if not s.quick:
         refused_by_every_way(s, call, _no_features(s), "a role without any feature")
 
