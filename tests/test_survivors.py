@@ -31,6 +31,8 @@ FOUND = {
     "html-errors-for-browsers": "MEDIA-05/list_reports",
     "plus-json-taken": "MEDIA-04/create_tag",
     "utf-16-taken": "MEDIA-03/create_tag",
+    "three-letters-find-nobody": "SEARCH-01/search_customers",
+    "colon-names-a-field": "SEARCH-03/search_customers",
 }
 
 
