@@ -295,6 +295,7 @@ class Identities:
         return [
             ("all features but those required", others),
             ("names that extend, cut or respell the required ones", self.lookalikes(patterns)),
+            ("names that would stand for many features at once", self.names_for_many(patterns)),
         ]
 
     def lookalikes(self, patterns: tuple[str, ...] = ()) -> frozenset[str]:
@@ -306,6 +307,13 @@ class Identities:
             for variant in (f + "s", f + "/all", f[:-1], f.upper(), f.partition("/")[0], "x" + f)
         }
         return frozenset(f for f in close - self._features if not (patterns and f.startswith(patterns)))
+
+    def names_for_many(self, patterns: tuple[str, ...] = ()) -> frozenset[str]:
+        """Names that a comparison by patterns takes for any feature, or any of an area, without being any (CWE-155).
+        They are a set of their own, because a target may take no such signs in a name."""
+        areas = {f.partition("/")[0] for f in self._features}
+        names = {"*", "**", "*/*", "%", ".*", "all", *(f"{area}/{sign}" for area in areas for sign in ("*", "**", "%"))}
+        return frozenset(f for f in names - self._features if not (patterns and f.startswith(patterns)))
 
     def all_but_one(self, operation: Operation | None = None) -> frozenset[str]:
         """Nearly all features: what counts them or keeps them in too small a place breaks on it. The one that is left
@@ -322,6 +330,7 @@ class Identities:
         sets = {
             frozenset[str](): "no-features",
             self.lookalikes(): "feature-sets",
+            self.names_for_many(): "feature-sets",
             self.all_but_one(): "feature-sets",
             **dict.fromkeys(self.random_sets, "feature-sets"),
         }

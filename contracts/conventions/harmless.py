@@ -19,11 +19,12 @@ def touching_call(s: Subject) -> Call:
     return s.call() if s.operation.safety == "read" else s.bench.untouched_call(s.operation)
 
 
-def unknown_id(s: Subject, call: Call) -> Call:
-    """The same call about a record that is not there, with an id of the form that ids have."""
+def unknown_id(s: Subject, call: Call, place: int = -1) -> Call:
+    """The same call about a record that is not there, with an id of the form that ids have. `place`: which of the ids
+    of its path, the last one as a rule."""
     if not call.operation.path_parameters:
         return call
-    parameter = call.operation.path_parameters[-1]
+    parameter = call.operation.path_parameters[place]
     schema = s.session.contract.resolved(parameter.schema)
     if schema.get("type") == "integer":
         value = NO_SUCH_NUMBER

@@ -15,6 +15,7 @@ from cdp.strict_json import strictness
 from contracts.belongings import foreign
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.browsers import errors_for_browsers
 from contracts.conventions.encoding import names_its_encoding
 from contracts.conventions.front_end import by_the_host, needing_the_api
 from contracts.conventions.harmless import invalid_body
@@ -36,6 +37,8 @@ MALFORMED = (
 )
 VALUELESS = (b"{", b'{"name":}', b"nul", b"\xff\xfe\x00", b"[1, 2")  # of those, what has no value for any parser
 OTHER_TYPES = ("text/plain", "application/xml", "application/x-www-form-urlencoded")
+# Types of their own, however much they look like JSON (RFC 6839 section 3.1): in the first a null takes a field away.
+JSON_INSIDE = ("application/merge-patch+json", "application/vnd.api+json", "application/problem+json")
 JSON_BY_OTHER_NAMES = ("application/json; charset=utf-8", "Application/JSON")
 SELDOM_TYPES = ("application/octet-stream", "multipart/form-data; boundary=cdp")
 
@@ -127,8 +130,24 @@ def malformed_body(s: Subject) -> None:
             exchange.client_error, f"a malformed JSON body got {exchange.outcome()} instead of a 4xx", exchange, example
         )
         s.exercised()
+    if ours and not s.quick:
+        _not_in_utf_16(s, call)
     if before is not None:
         require(s.bench.unchanged(call, before), "a malformed JSON body changed what is stored", exchange, example)
+
+
+def _not_in_utf_16(s: Subject, call: Call) -> None:
+    """JSON between systems is UTF-8 (RFC 8259 section 8.1). The overview page says nothing of it, so a body that is
+    taken in another encoding is worth a WARN."""
+    try:
+        body = (call.body or b"").decode().encode("utf-16")
+    except UnicodeDecodeError:
+        return
+    what = "the body in UTF-16"
+    exchange = s.session.send(call.sending_raw(body, JSON), s.session.admin)
+    sentence = f"a JSON body in UTF-16 got {exchange.outcome()} instead of a 4xx"
+    require(exchange.client_error, sentence, exchange, what, softly=exchange.ok)
+    s.exercised()
 
 
 @check("MEDIA-04")
@@ -138,7 +157,7 @@ def other_media_type(s: Subject) -> None:
     before = s.bench.state(call, now=True) if s.operation.observe else None
     # What takes files may well take them as bytes or as parts.
     takes_json = s.operation.body_media_type == JSON
-    seldom = SELDOM_TYPES if takes_json and not s.quick else ()
+    seldom = (*SELDOM_TYPES, *JSON_INSIDE) if takes_json and not s.quick else ()
     for media_type in s.forms((*OTHER_TYPES, *seldom)):
         exchange = s.session.send(replace(call, media_type=media_type), s.session.admin)
         require(
@@ -178,3 +197,5 @@ def accept_headers(s: Subject) -> None:
         require(fine, f"Accept: {accept} got {exchange.outcome()} with {shown}", exchange, f"Accept: {accept}")
         s.exercised()
     ordinary_clients(s)
+    if not s.quick:
+        errors_for_browsers(s)

@@ -12,6 +12,20 @@ from contracts.session import Identity
 from contracts.subject import Subject
 
 HEAD, SLASH, DOUBLED = "HEAD", "a slash behind the path", "a doubled slash in the path"
+# Who says in a header that he calls from the server's own machine: servers behind a proxy read the caller's address in
+# one of these, and some trust an address of their own.
+LOCAL = "headers that say it comes from 127.0.0.1"
+_OWN_ADDRESS = (
+    "X-Forwarded-For",
+    "X-Real-IP",
+    "X-Client-IP",
+    "True-Client-IP",
+    "CF-Connecting-IP",
+    "X-Cluster-Client-IP",
+    "X-Remote-Addr",
+    "X-Originating-IP",
+)
+FROM_HERE = {**dict.fromkeys(_OWN_ADDRESS, "127.0.0.1"), "Forwarded": "for=127.0.0.1"}
 
 
 def _by_other_ways(call: Call) -> Iterator[tuple[str, Call, str]]:
@@ -33,6 +47,18 @@ def refused_by_every_way(s: Subject, call: Call, caller: Identity, who: str) -> 
         if exchange.ok and (what == HEAD or _serves(exchange)):
             raise Broken(f"{who} got {exchange.outcome()} by {what}", exchange, what, softly=what == HEAD)
         s.exercised()
+    _refused_from_here(s, call, caller, who)
+
+
+def _refused_from_here(s: Subject, call: Call, caller: Identity, who: str) -> None:
+    """What a caller says of his own address lets nobody in (CWE-290, CWE-348). A front server may refuse such headers
+    in its own way. What the target's own headers are needed for stays as it is."""
+    needed = {name.lower() for name, _ in s.session.target.headers}
+    headers = {name: value for name, value in FROM_HERE.items() if name.lower() not in needed}
+    exchange = s.session.send(call, caller, headers, judged=False)
+    if exchange.ok and _serves(exchange):
+        raise Broken(f"{who} got {exchange.outcome()} with {LOCAL}", exchange, LOCAL)
+    s.exercised()
 
 
 def _serves(exchange: Exchange) -> bool:

@@ -12,13 +12,15 @@ from contracts.calls import Call
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.authentication import refused_in_vain, tells_nothing
+from contracts.conventions.empty_changes import refused_without_changing
 from contracts.conventions.entitled import kept_out, reads_what_there_is, really_writes
 from contracts.conventions.feature_sets import explore
-from contracts.conventions.harmless import harmless, invalid_body, unknown_id
+from contracts.conventions.harmless import NO_SUCH, harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
 from contracts.conventions.one_record_only import opens_for_it_alone
 from contracts.conventions.other_ways import refused_by_every_way
 from contracts.conventions.own_identity import tells_of_the_caller
+from contracts.conventions.owners import owner_needs_them
 from contracts.identities import gives_access
 from contracts.observing import record_of, rows_of
 from contracts.session import Identity
@@ -63,6 +65,7 @@ def without_features(s: Subject) -> None:
             s.operation.features.text(),
         )
         s.exercised()
+    refused_without_changing(s, _no_features(s))
     if not s.quick:
         refused_by_every_way(s, call, _no_features(s), "a role without any feature")
 
@@ -214,6 +217,11 @@ def refusal_comes_first(s: Subject) -> None:
     variants = []
     if s.operation.path_parameters:
         variants.append(("an unknown id", unknown_id(s, call)))
+        if len(s.operation.path_parameters) > 1:
+            variants.append(("an unknown id of what it lies below", unknown_id(s, call, 0)))
+        numbered = s.session.contract.resolved(s.operation.path_parameters[-1].schema).get("type") == "integer"
+        if numbered and not s.quick:
+            variants.append(("an id of the wrong form", call.at(**{s.operation.path_parameters[-1].name: NO_SUCH})))
     if s.operation.body_schema is not None:
         variants.append(("an invalid body", invalid_body(call)))
     if not s.quick:
@@ -288,6 +296,7 @@ def change_counts_at_once(s: Subject) -> None:
         s.exercised()
     if not s.quick:
         _moved_to_another_role(s, call, caller, list(sets[0]))
+        owner_needs_them(s, caller, list(sets[0]))
 
 
 def _moved_to_another_role(s: Subject, call: Call, caller: Identity, features: list[str]) -> None:

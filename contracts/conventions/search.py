@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 import unicodedata
 from itertools import pairwise
@@ -34,6 +35,8 @@ OPERATORS = (
     "{nobody} || {value}",
     "{nobody},{value}",
     "{value} -{nobody}",
+    "email:{value}",
+    "{nobody}:{value}",
 )
 # Identifiers that customers of the run's own get, each searched for as it stands.
 LITERAL = (
@@ -151,8 +154,32 @@ def found_by_a_value(s: Subject) -> None:
             raise Broken(f"{owner:.60} has the value {value!r:.60} and is not found by it", got.exchange, value)
         _without_strangers(s, value, got, literally=False)
         s.exercised()
+    if not s.quick:
+        _short_texts(s)
     if not s.evidence:
         raise NotExercised("every value that is known stands in more records than are read")
+
+
+def _short_texts(s: Subject) -> None:
+    """A text that is as short as texts may be finds what one finds that goes on by a letter. That tells of a search for
+    parts of words alone: one for whole words finds neither, or the longer one where that is a word."""
+    for value, _ in _some_values(s):
+        longer = value[: SHORTEST + 1]
+        if not longer.isalpha() or not longer.isascii():
+            continue
+        found = _search(s, longer, ("limit", REFERENCE_PAGE))
+        rows = [str(r.get(_searches(s).field)) for r in found.records if isinstance(r, dict)]
+        if not any(folded(longer) in folded(text) and not _as_a_word(longer, text) for text in rows):
+            continue
+        got = _search(s, longer[:SHORTEST], ("limit", REFERENCE_PAGE))
+        sentence = f"{longer[:SHORTEST]!r} finds nobody, {longer!r} finds {len(found.records)} records"
+        require(bool(got.records), sentence, got.exchange, longer[:SHORTEST])
+        s.exercised()
+
+
+def _as_a_word(text: str, value: str) -> bool:
+    """Whether a value has the text as a word of its own."""
+    return folded(text) in re.split(r"[\W_]+", folded(value))
 
 
 @check("SEARCH-02")

@@ -20,6 +20,7 @@ from contracts.conventions.life_model import MARK
 from contracts.conventions.numeric_ids import beyond_columns
 from contracts.conventions.raw_queries import raw_queries
 from contracts.conventions.repeated import same_again
+from contracts.conventions.taken_ids import taken_twice
 from contracts.exploration import heed, judge_method
 from contracts.finding import Unavailable
 from contracts.subject import Subject, require
@@ -52,6 +53,7 @@ def never_a_server_error(s: Subject) -> None:
         _alive(s.session.send(touching_call(s).sending({}), s.session.admin))
     if s.operation.action in ("create", "update") and not s.quick:
         _odd_values(s)
+    taken_twice(s)
     if not s.quick:
         raw_queries(s)
     for exchange in s.session.seen(s.operation):

@@ -87,4 +87,4 @@ def guessed(body: bytes) -> bytes:
         return body
 
 
-lax_parser("utf-16-taken", "a body in UTF-16 or UTF-32 is read as JSON", guessed)
+lax_parser("utf-16-taken", "a body in UTF-16 or UTF-32 is read as JSON", guessed, softly=True)

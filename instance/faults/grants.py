@@ -166,6 +166,7 @@ async def unknown_parent_before_role(request: Request, world: World) -> Answer:
     "ROLE-04",
     also="ROLE-01 ROLE-05",
     fits=fitting.every(fitting.featured, fitting.numbered),
+    profile="release",
     source="FastAPI manual, Path Parameters: data validation comes before dependencies",
 )
 async def odd_id_before_role(request: Request, world: World) -> Answer:

@@ -182,9 +182,15 @@ def repaired(repair: Callable[[bytes], bytes]) -> Alteration:
 
 
 def lax_parser(
-    name: str, what: str, repair: Callable[[bytes], bytes], on: str = WRITES, fits: Fitting = fitting.writes
+    name: str,
+    what: str,
+    repair: Callable[[bytes], bytes],
+    on: str = WRITES,
+    fits: Fitting = fitting.writes,
+    *,
+    softly: bool = False,
 ) -> None:
-    broken(name, what, on, "MEDIA-03", repaired(repair), "CODE-05", fits=fits, profile="release")
+    broken(name, what, on, "MEDIA-03", repaired(repair), "CODE-05", fits=fits, profile="release", softly=softly)
 
 
 lax_parser(

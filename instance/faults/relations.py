@@ -125,7 +125,6 @@ async def unknown_reference_is_500(request: Request, world: World) -> Answer:
     "CODE-01",
     also="CODE-05",
     fits=fitting.every(fitting.acting("create"), fitting.body_with("id", required=True)),
-    profile="release",
     source="PostgreSQL manual, Constraints: Unique Constraints; CWE-755",
 )
 async def taken_id_is_500(request: Request, world: World) -> Answer:

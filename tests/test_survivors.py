@@ -1,0 +1,101 @@
+"""Faults that were not found at first, over real HTTP: who is let in by what he says of himself, what is told to whom,
+and ids that are taken. The kinds of instance/faults stand in the proof; here are the ones that none of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cdp.contract import load_contract
+from cdp.verdicts import Result, Verdict
+from contracts.catalogue import load_catalogue
+from contracts.cells import Selection
+from contracts.plan import make_plan
+from contracts.profiles import PROFILES
+from instance.faults import FAULTS, Fault
+from instance.faults.model import Alteration, Answer, Request, World, refusal
+from tests.broken_server import BrokenServer
+from tests.throwaway_runs import results_of
+
+CONTRACT, CATALOGUE, RELEASE = load_contract(), load_catalogue(), PROFILES["release"]
+FOUND = {
+    "local-address-needs-no-token": "AUTH-01/list_debugger_events",
+    "ended-token-names-its-user": "AUTH-07/list_reports",
+    "empty-change-needs-no-role": "ROLE-01/update_report",
+    "star-opens": "ROLE-03/get_report",
+    "odd-id-before-role": "ROLE-04/get_report",
+    "owner-needs-no-role": "ROLE-06/update_report",
+    "html-errors-for-browsers": "MEDIA-05/list_reports",
+    "plus-json-taken": "MEDIA-04/create_tag",
+    "utf-16-taken": "MEDIA-03/create_tag",
+    "three-letters-find-nobody": "SEARCH-01/search_customers",
+    "colon-names-a-field": "SEARCH-03/search_customers",
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
+    running = BrokenServer(tmp_path_factory.mktemp("survivors"))
+    yield running
+    running.stop()
+
+
+def judged(server: BrokenServer, fault: Fault | None, directory: Path, *cells: str) -> dict[str, Result]:
+    """What a release run says of some cells, REQUIREMENT/operation, with the fault on their operations."""
+    operations = tuple(dict.fromkeys(cell.split("/")[1] for cell in cells))
+    wanted = tuple(dict.fromkeys(cell.split("/")[0] for cell in cells))
+    plan = make_plan(CONTRACT, CATALOGUE, Selection(requirements=wanted, operations=operations), RELEASE, seed=1)
+    plan = replace(plan, cells=tuple(c for c in plan.cells if f"{c.requirement}/{c.operation}" in cells))
+    with server.breaking(replace(fault, examples=operations) if fault else None) as target:
+        results = results_of(plan, target, directory)
+    return {f"{r.cell.requirement}/{r.cell.operation}": r for r in results}
+
+
+def by_the_way(alter: Alteration) -> Fault:
+    """A fault that is none of the kinds."""
+    return Fault("a test's own", "a test's own", (), (), alter)
+
+
+@pytest.mark.slow
+def test_the_clean_instance_keeps_all_of_it(server: BrokenServer, tmp_path: Path) -> None:
+    found = judged(server, None, tmp_path, *FOUND.values(), "CODE-01/create_user", "CODE-01/create_source")
+    assert {r.verdict for r in found.values()} == {Verdict.PASS}, [(n, r.sentence) for n, r in found.items()]
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_it_is_found(server: BrokenServer, tmp_path: Path, name: str) -> None:
+    found = judged(server, FAULTS[name], tmp_path, FOUND[name])[FOUND[name]]
+    assert found.verdict in (Verdict.WARN, Verdict.FAIL), found.sentence
+    assert found.exchange is not None
+
+
+def test_a_taken_address_is_no_failure_of_the_server(server: BrokenServer, tmp_path: Path) -> None:
+    async def unique(request: Request, world: World) -> Answer:
+        taken: set[str] = world.memory.setdefault("taken", set())
+        email = request.json.get("email") if isinstance(request.json, dict) else None
+        if request.method == "POST" and isinstance(email, str) and email in taken:
+            return refusal(500)
+        answer = await world.forward(request)
+        if answer.ok and isinstance(email, str):
+            taken.add(email)
+        return answer
+
+    found = judged(server, by_the_way(unique), tmp_path, "CODE-01/create_user")["CODE-01/create_user"]
+    assert found.verdict is Verdict.FAIL, found.sentence
+    assert found.sentence == "a second record with the same email got 500 instead of a 4xx"
+
+
+def test_names_for_many_that_a_target_does_not_take_close_nothing_else(server: BrokenServer, tmp_path: Path) -> None:
+    async def strict(request: Request, world: World) -> Answer:
+        named = request.json.get("features") if isinstance(request.json, dict) else None
+        strange = isinstance(named, list) and not set(CONTRACT.feature_names).issuperset(named)
+        return refusal(400, "There is no such feature.") if strange else await world.forward(request)
+
+    fault = replace(by_the_way(strict), through=frozenset({"create_user_role", "update_user_role"}))
+    cells = ("ROLE-01/get_report", "ROLE-03/get_report", "ROLE-06/update_report")
+    found = judged(server, fault, tmp_path, *cells)
+    assert {r.verdict for r in found.values()} == {Verdict.PASS}, [(n, r.sentence) for n, r in found.items()]
+    assert found["ROLE-03/get_report"].evidence > 2
