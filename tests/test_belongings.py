@@ -146,7 +146,7 @@ def test_what_is_sent_reaches_nobody(theirs: Theirs) -> None:
     for segment in segments:
         leaf = segment["settings"]["conditions_operation"]
         assert leaf["condition"]["operation"] == "equals" and leaf["condition"]["value"].startswith("cdp-")
-        assert leaf["attribute_id"].startswith("cdp-")
+        assert leaf["attribute_id"].startswith("cdp")
     assert not theirs.sent("activate_whatsapp_campaign")
     assert all(b"segment_ids" in body or not body.startswith(b"{") for body in theirs.sent("activate_email"))
 

@@ -18,11 +18,11 @@ def cdp_capacity(arguments: list[str], environment: dict[str, str]) -> Ended:
 
 
 def test_what_holds_up_to_the_highest_rate_is_sustained(instance: RunningInstance, tmp_path: Path) -> None:
-    arguments = ["search", "--slo", "p90<60s", "--start", "20", "--max-rate", "40", "--processes", "2", *QUICK]
+    arguments = ["search", "--slo", "p90<60s", "--start", "40", "--max-rate", "40", "--processes", "2", *QUICK]
     done = cdp_capacity([*arguments, "--url", instance.origin, "--runs", str(tmp_path)], account(instance))
     run = stored(tmp_path)
     assert run.capacity is not None and run.steps, done.said
-    assert [step.purpose for step in run.steps if step.verdict == "passed"][:3] == ["baseline", "climb", "climb"]
+    assert [step.purpose for step in run.steps if step.verdict == "passed"][:2] == ["baseline", "climb"]
     assert done.code == run.decision.exit_code
     if done.code == 0:  # on a machine that is busy with other tests the generator may be the limit
         assert run.decision.headline == "SUSTAINED" and run.capacity.confirmed == 40

@@ -154,7 +154,11 @@ def test_refused_password(instance: RunningInstance, tmp_path: Path) -> None:
         (("contract", "--profile", "nightly", "--budget", "nan"), "a budget is a number of minutes"),
         (("contract", "--profile", "nightly", "--budget", "all night"), "all night"),
         (("contract", "--examples", "here"), "the quick profile keeps no examples"),
-        (("contract", "--profile", "nightly", "--examples", "pyproject.toml/here"), "cannot keep examples in"),
+        pytest.param(
+            ("contract", "--profile", "nightly", "--examples", "pyproject.toml/here"),
+            "cannot keep examples in",
+            marks=pytest.mark.slow,
+        ),
         (("contract", "--allow", "everything"), "--url"),
         (("contract", "--contract", "no/such/openapi.yaml"), "cannot be read"),
         (("contract", "--baseline", "no/such/baseline.toml"), "cannot be read"),

@@ -113,7 +113,9 @@ def test_missing_operations_are_named_and_counted(server: BrokenServer, contract
     assert found.requests <= 250
 
 
-@pytest.mark.parametrize("allow", [frozenset[str](), ALL], ids=["read-only", "all"])
+@pytest.mark.parametrize(
+    "allow", [frozenset[str](), pytest.param(ALL, marks=pytest.mark.slow)], ids=["read-only", "all"]
+)
 def test_what_it_promises_is_what_a_run_judges(
     server: BrokenServer, contract: Contract, allow: frozenset[str], tmp_path: Path
 ) -> None:

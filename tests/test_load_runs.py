@@ -123,6 +123,7 @@ def test_a_master_and_three_workers_are_one_run(cluster: tuple, tmp_path: Path) 
         assert ended(worker).code == 0
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_seen_and_its_share_is_counted(cluster: tuple, tmp_path: Path) -> None:
     master, workers = cluster
     wait_for_rows(tmp_path, 1, master)
@@ -242,7 +243,12 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "words"), WRONG, ids=[words for _, words in WRONG])
+# Each starts a process; every third stands for the others in `make test`.
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [case if number % 3 == 0 else pytest.param(*case, marks=pytest.mark.slow) for number, case in enumerate(WRONG)],
+    ids=[words for _, words in WRONG],
+)
 def test_wrong_usage_is_one_line_and_code_2(arguments: list[str], words: str, tmp_path: Path) -> None:
     environment = {**os.environ, "CDP_TOKEN": "token-of-the-test"}
     done = cdp_load([*arguments, "--runs", str(tmp_path)], environment)
@@ -259,6 +265,7 @@ def refused(done: Ended, words: str) -> None:
     assert "Traceback" not in done.said
 
 
+@pytest.mark.slow
 def test_nobody_listens(tmp_path: Path) -> None:
     environment = {**os.environ, "CDP_TOKEN": "", "CDP_EMAIL": "a@example.com", "CDP_PASSWORD": "a password"}
     url = f"http://127.0.0.1:{free_port()}"
