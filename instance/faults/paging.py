@@ -332,6 +332,7 @@ async def counter_in_record(request: Request, world: World) -> Answer:
 
 
 FILTERS = ("name_filter", "name_search", "searched_text", "search_text", "tag_ids", "event_ids", "source_ids")
+LISTS_IN_BRACKETS = tuple(f"{name}[]" for name in FILTERS if name.endswith("_ids"))  # the instance takes these, too
 FILTERED = "list_tags list_emails list_customer_events"
 
 
@@ -340,7 +341,7 @@ def filtering(answered: Callable[[list[Any], Request], list[Any]], ignoring: boo
 
     async def alter(request: Request, world: World) -> Answer:
         answer = await world.forward(request)
-        if not answer.ok or not given(request, *FILTERS):
+        if not answer.ok or not given(request, *FILTERS, *LISTS_IN_BRACKETS):
             return answer
         found = await world.whole(request) if ignoring else records_of(request, answer)
         return with_records(request, answer, answered(found, request))
