@@ -98,9 +98,13 @@ def names_within(contract: Contract, schema: Mapping[str, Any], above: frozenset
     return frozenset(schema.get("properties", {})).union(*inner)
 
 
+def _key(operation: Operation) -> str | None:
+    """Under which key of an answer its records stand, or its only one; None where it is the answer itself."""
+    return operation.collection.key if operation.collection is not None else operation.item_key
+
+
 def _record(contract: Contract, operation: Operation, answer: Any) -> Node | None:
-    collection = operation.collection
-    key = collection.key if collection is not None else operation.item_key
+    collection, key = operation.collection, _key(operation)
     found: Any = _node(contract, answer)
     if key is not None:
         found = _node(contract, found.get("properties", {}).get(key, {}))
@@ -125,16 +129,22 @@ def marked(record: Mapping[str, Any]) -> bool:
 # --- full records ----------------------------------------------------------------------------------------------------
 
 
-def _objects(value: Any) -> list[dict[str, Any]]:
+def objects(value: Any) -> list[dict[str, Any]]:
     """Records that a full field holds."""
     return [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, dict)]
+
+
+def _records(operation: Operation, body: Any) -> list[dict[str, Any]]:
+    """The records that stand in the body of an answer, in which they may be changed."""
+    key = _key(operation)
+    return objects(body.get(key) if key is not None and isinstance(body, dict) else body)
 
 
 def data_of(record: Mapping[str, Any], sub: SubEntity) -> list[dict[str, Any]]:
     """A sub-entity's data in a full record: under its own key, in place of the ids, or below `_embedded`."""
     below = record.get(_EMBEDDED)
     for place in (record, below if isinstance(below, dict) else {}):
-        found = _objects(place.get(sub.key)) or _objects(place.get(sub.field))
+        found = objects(place.get(sub.key)) or objects(place.get(sub.field))
         if found:
             return found
     return []
@@ -153,13 +163,10 @@ def in_plain_form(contract: Contract, operation: Operation, exchange: Exchange) 
     if asked == ["0"] or not exchange.ok or not operation.sub_entities:
         return exchange
     body = copy.deepcopy(exchange.json)
-    collection = operation.collection
-    key = collection.key if collection is not None else operation.item_key
-    held = body.get(key) if key is not None and isinstance(body, dict) else body
     answer = operation.response_schema(exchange.status)
     schema = (_record(contract, operation, answer) if answer is not None else None) or {}
     changed = False
-    for record in _objects(held):
+    for record in _records(operation, body):
         for sub in operation.sub_entities:
             if sub.in_place:
                 continue  # the contract's schema has both forms
@@ -170,7 +177,7 @@ def in_plain_form(contract: Contract, operation: Operation, exchange: Exchange) 
 def _with_ids(contract: Contract, record: dict[str, Any], sub: SubEntity, schema: Mapping[str, Any]) -> bool:
     """Put ids in place of data, or of a field that is left out beside data. Whether there was anything to do."""
     value = record.get(sub.field)
-    if not tells_of(record, sub) or (sub.field in record and not _objects(value)):
+    if not tells_of(record, sub) or (sub.field in record and not objects(value)):
         return False
     kinds = contract.resolved(schema).get("type", ())
     ids = [_of_kind(data.get("id"), kinds) for data in data_of(record, sub)]
@@ -200,11 +207,8 @@ def without_signatures(contract: Contract, operation: Operation, exchange: Excha
     if not exchange.ok or not _MAY_BE_SIGNED.search(exchange.body):
         return exchange
     body, changed = exchange.json, False
-    collection = operation.collection
-    key = collection.key if collection is not None else operation.item_key
-    held = body.get(key) if key is not None and isinstance(body, dict) else body
     written = _written(contract, operation.entity)
-    for record in _objects(held):
+    for record in _records(operation, body):
         for name in [n for n in record if n not in written and _ADDRESS.search(n)]:
             found = _SIGNED.match(record[name]) if isinstance(record[name], str) else None
             if found is not None:

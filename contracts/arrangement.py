@@ -104,8 +104,7 @@ class Arrangement:
             return self.sampler.body(operation.body_schema, optional=optional)
 
     def _requirements(self, operation: Operation) -> list[str]:
-        raw = self.contract.document["paths"][operation.path][operation.method.lower()]
-        return list(raw.get("x-requires", ()))
+        return list(self.contract.raw(operation).get("x-requires", ()))
 
     def _with_body(self, call: Call, record: Mapping[str, Any]) -> Call:
         operation = call.operation

@@ -20,7 +20,7 @@ from hypothesis.errors import Unsatisfiable
 
 import contracts.steady_draws  # noqa: F401 - the seed alone decides what is drawn
 from cdp.contract import Operation
-from cdp.http import DROPPED, Exchange
+from cdp.http import DROPPED, JSON, Exchange
 from cdp.verdicts import Cell
 from contracts.answers import in_plain_form
 from contracts.calls import Call
@@ -225,7 +225,7 @@ class Exploration:
         """Whether a body that fits the schema is refused for what no page promises to take: an empty change, a text of
         another form than wanted, or one that is too long. With plain values in the same fields it is taken then."""
         sent = drawn.call.sent
-        if exchange.status not in (400, 422) or sent is None or self.s.operation.body_media_type != "application/json":
+        if exchange.status not in (400, 422) or sent is None or self.s.operation.body_media_type != JSON:
             return False
         plain = self.inputs.bodies.plain(self.s.operation, sent)
         if plain is None:

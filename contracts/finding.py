@@ -234,7 +234,7 @@ class Finder:
 
     def raw_parameter(self, operation: Operation, name: str) -> Mapping[str, Any]:
         """What the contract's file says of a parameter; nothing where the operation has none of that name."""
-        raw = self.contract.document["paths"][operation.path][operation.method.lower()]
+        raw = self.contract.raw(operation)
         return next((p for p in raw.get("parameters", ()) if p["name"] == name), {})
 
     def value_from(self, source: Mapping[str, Any], path: Mapping[str, str]) -> Any:

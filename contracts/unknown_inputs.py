@@ -237,7 +237,7 @@ class UnknownInputs:
         return (*pairs, *((name, value) for name, value in own.items() if name not in told))
 
     def _refers(self, operation: Operation, parameter: Parameter) -> bool:
-        raw = self.contract.document["paths"][operation.path][operation.method.lower()].get("parameters", ())
+        raw = self.contract.raw(operation).get("parameters", ())
         described: Mapping[str, Any] = next((p for p in raw if p["name"] == parameter.name), {})
         return bool(parameter.entity or parameter.samples or parameter.searches or "x-value-from" in described)
 

@@ -119,6 +119,19 @@ def judged(
     profile: str = "quick",
 ) -> dict[str, Result]:
     """What a run says, by requirement and operation; the data are thrown away."""
+    results = judged_cells(served, contract, directory, operations, requirements, profile).values()
+    return {f"{r.cell.requirement} {r.cell.operation}": r for r in results}
+
+
+def judged_cells(
+    served: Served,
+    contract: Contract,
+    directory: Path,
+    operations: Iterable[str],
+    requirements: Iterable[str],
+    profile: str = "quick",
+) -> dict[str, Result]:
+    """What a run over some operations says of each cell, by its address; the data are thrown away."""
     selection = Selection(operations=tuple(operations), requirements=tuple(requirements))
     plan = make_plan(contract, load_catalogue(), selection, PROFILES[profile], seed=1)
-    return {f"{r.cell.requirement} {r.cell.operation}": r for r in results_of(plan, served.target, directory)}
+    return {r.cell.address: r for r in results_of(plan, served.target, directory)}

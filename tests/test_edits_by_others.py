@@ -3,7 +3,7 @@ all the same. And forms of answers that no page rules out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,16 +13,11 @@ import pytest
 
 from cdp.contract import Contract, load_contract
 from cdp.verdicts import Result, Verdict
-from contracts.catalogue import load_catalogue
-from contracts.cells import Selection
-from contracts.plan import make_plan
-from contracts.profiles import PROFILES
 from instance import records
 from instance.app import Application, Receive, Scope, Send
-from tests.awkward_server import AwkwardServers, Served
-from tests.throwaway_runs import results_of
+from tests.awkward_server import AwkwardServers
+from tests.odd_server import judged_cells
 
-CATALOGUE = load_catalogue()
 Body = Any
 Change = Callable[[str, dict[str, str], Body], Body]
 REFUSED = {"message": "That is more than this server reads."}
@@ -36,20 +31,6 @@ def contract() -> Contract:
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwkwardServers]:
     yield AwkwardServers(tmp_path_factory.mktemp("edits"))
-
-
-def judged(
-    served: Served,
-    contract: Contract,
-    directory: Path,
-    operations: Iterable[str],
-    requirements: Iterable[str],
-    profile: str = "quick",
-) -> dict[str, Result]:
-    """What a run over some operations says of each cell; the data are thrown away."""
-    selection = Selection(operations=tuple(operations), requirements=tuple(requirements))
-    plan = make_plan(contract, CATALOGUE, selection, PROFILES[profile], seed=1)
-    return {r.cell.address: r for r in results_of(plan, served.target, directory)}
 
 
 def shown(results: dict[str, Result]) -> str:
@@ -115,7 +96,7 @@ def test_what_others_edit_is_no_finding(
     profile: str,
 ) -> None:
     with servers.serving("edits,edits_every=6") as served:
-        results = judged(served, contract, tmp_path, operations, requirements, profile)
+        results = judged_cells(served, contract, tmp_path, operations, requirements, profile)
     assert verdicts(results) <= {"PASS", "SKIP"}, shown(results)
     assert sum(r.verdict is Verdict.PASS for r in results.values()) > 0.8 * len(results), shown(results)
 
@@ -140,7 +121,7 @@ def test_one_edit_is_no_finding_whenever_it_comes(
     servers: AwkwardServers, contract: Contract, tmp_path: Path, after: int
 ) -> None:
     with servers.serving("key_order", wrap=changing(once_edited(after))) as served:
-        results = judged(served, contract, tmp_path, ("list_tags", "get_tag"), READS)
+        results = judged_cells(served, contract, tmp_path, ("list_tags", "get_tag"), READS)
     assert verdicts(results) <= {"PASS", "SKIP"}, shown(results)
 
 
@@ -167,7 +148,7 @@ def test_what_is_changed_each_time_is_found_beside_edits(
     servers: AwkwardServers, contract: Contract, tmp_path: Path, kinds: str, change: Change, requirement: str
 ) -> None:
     with servers.serving(kinds, wrap=changing(change)) as served:
-        results = judged(served, contract, tmp_path, ("list_destinations",), (requirement,))
+        results = judged_cells(served, contract, tmp_path, ("list_destinations",), (requirement,))
     assert verdicts(results) <= {"WARN", "FAIL"}, shown(results)
 
 
@@ -211,7 +192,9 @@ def test_a_refused_write_that_is_done_is_found_beside_edits(
 ) -> None:
     with servers.serving(kinds, wrap=Done) as served:
         served.get("/users")
-        results = judged(served, contract, tmp_path, ("create_tag", "update_tag", "delete_destination"), ("AUTH-05",))
+        results = judged_cells(
+            served, contract, tmp_path, ("create_tag", "update_tag", "delete_destination"), ("AUTH-05",)
+        )
     assert verdicts(results) == {"FAIL"}, shown(results)
 
 
@@ -228,7 +211,7 @@ def renamed(path: str, query: dict[str, str], body: Body) -> Body:
 
 def test_an_assumed_key_is_no_documented_one(servers: AwkwardServers, contract: Contract, tmp_path: Path) -> None:
     with servers.serving("key_order", wrap=changing(renamed)) as served:
-        results = judged(served, contract, tmp_path, ("list_reports", "list_tags"), ("PAGE-01", "PAGE-03"))
+        results = judged_cells(served, contract, tmp_path, ("list_reports", "list_tags"), ("PAGE-01", "PAGE-03"))
     told = {(name.split("/")[1], r.verdict.name) for name, r in results.items()}
     assert told == {("list_reports", "UNCONFIRMED"), ("list_tags", "FAIL")}, shown(results)
 
@@ -240,7 +223,7 @@ def up_to_ten_thousand(path: str, query: dict[str, str], body: Body) -> Body:
 
 def test_an_offset_beyond_any_list_may_be_refused(servers: AwkwardServers, contract: Contract, tmp_path: Path) -> None:
     with servers.serving("key_order", wrap=changing(up_to_ten_thousand)) as served:
-        results = judged(served, contract, tmp_path, ("list_tags",), ("PAGE-05",), "release")
+        results = judged_cells(served, contract, tmp_path, ("list_tags",), ("PAGE-05",), "release")
     assert verdicts(results) == {"PASS"}, shown(results)
 
 
@@ -264,7 +247,7 @@ def test_how_deep_full_goes_and_how_filters_are_written_is_free(
     servers: AwkwardServers, contract: Contract, tmp_path: Path, change: Change, operation: str
 ) -> None:
     with servers.serving("key_order", wrap=changing(change)) as served:
-        results = judged(served, contract, tmp_path, (operation,), ("STRUCT-04",), "release")
+        results = judged_cells(served, contract, tmp_path, (operation,), ("STRUCT-04",), "release")
     assert verdicts(results) == {"PASS"}, shown(results)
 
 
@@ -278,7 +261,7 @@ def test_where_there_is_no_offset_a_walk_ends_with_its_first_page(
             for number in range(900_000, 900_150):
                 note = {**found, "id": number, "user_id": 1}
                 records.insert(served.store, "notification", "", note)
-        results = judged(served, contract, tmp_path, ("list_notifications",), ("PAGE-01", "PAGE-02"), "release")
+        results = judged_cells(served, contract, tmp_path, ("list_notifications",), ("PAGE-01", "PAGE-02"), "release")
     assert verdicts(results) == {"PASS"}, shown(results)
 
 
@@ -293,7 +276,7 @@ def test_what_an_assumed_timestamp_orders_may_be_ordered_by_the_last_change(
     servers: AwkwardServers, contract: Contract, tmp_path: Path
 ) -> None:
     with servers.serving("key_order", wrap=changing(by_the_last_change)) as served:
-        results = judged(served, contract, tmp_path, ("list_reports", "list_tags"), ("ORDER-02",), "release")
+        results = judged_cells(served, contract, tmp_path, ("list_reports", "list_tags"), ("ORDER-02",), "release")
     told = {(name.split("/")[1], r.verdict.name) for name, r in results.items()}
     assert told == {("list_reports", "PASS"), ("list_tags", "FAIL")}, shown(results)
 
@@ -318,5 +301,5 @@ def test_one_record_of_a_colleague_before_a_new_one_is_no_finding(
     servers: AwkwardServers, contract: Contract, tmp_path: Path, times: int, found: set[str]
 ) -> None:
     with servers.serving("key_order", wrap=changing(created_in_between(times))) as served:
-        results = judged(served, contract, tmp_path, ("list_destinations",), ("ORDER-02",))
+        results = judged_cells(served, contract, tmp_path, ("list_destinations",), ("ORDER-02",))
     assert verdicts(results) == found, shown(results)

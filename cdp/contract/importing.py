@@ -135,16 +135,12 @@ class _Importer:
 
     # --- changes to a known operation ------------------------------------------------------------------------------
 
-    def raw(self, o: Operation) -> dict[str, Any]:
-        found: dict[str, Any] = self.contract.document["paths"][o.path][o.method.lower()]
-        return found
-
     def change(self, o: Operation, d: DescribedOperation) -> list[Action]:
         moved = (o.method, route(o.path)) != d.route
         if moved:
             return self.move(o, d)
         target = target_of(o.path, o.method)
-        raw = self.raw(o)
+        raw = self.contract.raw(o)
         actions: list[Action] = []
         if o.provenance != "documented":
             actions.append({"target": target, "update": {"x-provenance": "documented", "x-source": self.source}})
@@ -165,7 +161,7 @@ class _Importer:
     def move(self, o: Operation, d: DescribedOperation) -> list[Action]:
         """The same operation under another method or path: taken out where it is and put in where it belongs."""
         self.moved = True
-        raw = copy.deepcopy(self.raw(o))
+        raw = copy.deepcopy(self.contract.raw(o))
         names = re.findall(r"\{([^}]*)\}", d.path)
         old = [p for p in raw.get("parameters", ()) if p["in"] == "path"]
         path = d.path

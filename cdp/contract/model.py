@@ -71,6 +71,11 @@ class Contract:
         version = str(self.document["info"]["version"])
         return f"{version} with {self.overlay}" if self.overlay else version
 
+    def raw(self, operation: Operation) -> dict[str, Any]:
+        """What the bundled document says of an operation, extensions and all."""
+        found: dict[str, Any] = self.document["paths"][operation.path][operation.method.lower()]
+        return found
+
     def by_action(self, entity: str, action: str) -> Operation | None:
         """The operation that does something to an entity, for instance ("segment", "create")."""
         return self._actions.get((entity, action))

@@ -59,7 +59,7 @@ def _promised(s: Subject) -> list[str]:
     parameter = s.operation.query("order_by")
     assert parameter is not None
     shown = s.session.contract.resolved(parameter.schema).get("examples", ())
-    raw = s.session.contract.document["paths"][s.operation.path][s.operation.method.lower()]
+    raw = s.session.contract.raw(s.operation)
     return [*shown, *_ORDER.findall(str(raw.get("x-collection", {}).get("documented-order", "")))]
 
 

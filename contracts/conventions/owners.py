@@ -21,7 +21,8 @@ def owner_needs_them(s: Subject, caller: Identity, features: list[str]) -> None:
     makes = next((f for f in create.features.minimal_sets() if not any(map(is_pattern, f))), None)
     if makes is None or not identities.grant(caller, sorted({*features, *makes})):
         return
-    made = _made_by(s, create, Identity(s.cell.role, caller.token))
+    maker = Identity(s.cell.role, caller.token)
+    made = _made_by(s, create, maker)
     if (
         not identities.grant(caller, [])
         or made is None
@@ -29,7 +30,7 @@ def owner_needs_them(s: Subject, caller: Identity, features: list[str]) -> None:
     ):
         return
     call = s.bench.untouched_call(operation).at(**{p.name: made.path[p.name] for p in operation.path_parameters})
-    exchange = s.session.send(call, Identity(s.cell.role, caller.token))
+    exchange = s.session.send(call, maker)
     if exchange.status != 403:
         sentence = f"who made the record got {exchange.outcome()} for it without any feature instead of 403"
         raise Broken(sentence, exchange, operation.features.text())

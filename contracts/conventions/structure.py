@@ -7,7 +7,7 @@ from typing import Any
 
 from cdp.contract import Operation, SubEntity
 from cdp.http import Exchange
-from contracts.answers import data_of, tells_of
+from contracts.answers import data_of, objects, tells_of
 from contracts.applicability import FILTERS
 from contracts.calls import Call
 from contracts.cells import ADMIN
@@ -27,11 +27,6 @@ def _ids(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, list) else [value]
-
-
-def _holds_data(value: Any) -> bool:
-    """Whether a field holds a record, or several."""
-    return any(isinstance(v, dict) for v in (value if isinstance(value, list) else [value]))
 
 
 def _shown(s: Subject, *query: tuple[str, Any]) -> Page:
@@ -107,7 +102,7 @@ def plain_by_default(s: Subject) -> None:
     for sub in _needing_ids(s, records):
         for record in records:
             require(
-                not _holds_data(record.get(sub.field)),
+                not objects(record.get(sub.field)),
                 f"by default {sub.field} of {identity(record)!r:.60} holds data instead of ids",
                 exchange,
             )
@@ -144,7 +139,7 @@ def full_on_demand(s: Subject) -> None:
         _more_than_ids(s, referring, sub, full.exchange)
         _none_left_out(s, ids, sub, full.exchange)
         if s.operation.safety != "read" and not sub.in_place:  # what reads is held to its plain answer by STRUCT-04
-            for record in (r for r in referring if _ids(r.get(sub.field)) and not _holds_data(r.get(sub.field))):
+            for record in (r for r in referring if _ids(r.get(sub.field)) and not objects(r.get(sub.field))):
                 _agree_on_ids(s, record, record, sub, full.exchange)
         s.exercised()
     if not s.evidence:
@@ -363,7 +358,7 @@ def _agree_with_entity(s: Subject, records: list[dict[str, Any]], sub: SubEntity
         alone = exchange.json.get(read.item_key) if read.item_key else exchange.json
         if isinstance(alone, dict):
             for name in data.keys() & alone.keys():
-                if name in deeper and _holds_data(data[name]):
+                if name in deeper and objects(data[name]):
                     continue  # full data, as deep as it goes
                 if not _alike(data[name], alone[name]):
                     raise Broken(

@@ -98,7 +98,7 @@ class Footprints:
                 found |= self._using(part["x-value-from"]["operation"])
             if "x-credential" in part:
                 found |= Footprint(touched=frozenset(_CREDENTIALS))
-        for name in self._raw(operation).get("x-requires", ()):
+        for name in self.contract.raw(operation).get("x-requires", ()):
             found |= self._using(name)
         self._finding.discard(operation.id)
         self._needs[operation.id] = found
@@ -142,13 +142,9 @@ class Footprints:
 
     # --- what the contract's extensions refer to ---------------------------------------------------------------------
 
-    def _raw(self, operation: Operation) -> Mapping[str, Any]:
-        raw: Mapping[str, Any] = self.contract.document["paths"][operation.path][operation.method.lower()]
-        return raw
-
     def _parts(self, operation: Operation) -> Iterator[Mapping[str, Any]]:
         """The parameters of a call, and the schemas of its body with all that stands in them."""
-        yield from self._raw(operation).get("parameters", ())
+        yield from self.contract.raw(operation).get("parameters", ())
         if operation.body_schema is not None:
             yield from self._schemas(operation.body_schema)
         if operation.ingestion is not None:
