@@ -304,7 +304,7 @@ broken(
     "a change to a list without values is taken for a field that was not sent",
     "update_user_role update_segment_export_destination",
     "LIFE-03",
-    stored(lambda body: {n: v for n, v in body.items() if v != []} or body),
+    stored(lambda body: {n: v for n, v in body.items() if v != []}),
     also="LIFE-01 MEDIA-06 CODE-05 ROLE-06",
     fits=takes(lambda name, schema, c: c.book.kind(schema) == "array", "update"),
     source="CWE-684 (a list that is empty is false in Python)",
