@@ -129,6 +129,7 @@ def _spoilt(token: str) -> list[tuple[str, Any]]:
         ("a valid token with a blank inside", token[:middle] + " " + token[middle:]),
         ("a valid token twice", f"{token}, {token}"),
         ("a valid token after Bearer", f"Bearer {token}"),
+        ("a valid token with its first character percent-encoded", f"%{ord(token[0]):02X}{token[1:]}"),
         *unsigned(token),
     ]
 

@@ -17,7 +17,8 @@ from contracts.conventions.disclosure import internals
 from contracts.conventions.front_end import by_the_host, needing_the_api
 from contracts.conventions.harmless import NO_SUCH, touching_call, unknown_id
 from contracts.conventions.life_model import MARK
-from contracts.conventions.numeric_ids import beyond_columns
+from contracts.conventions.numeric_ids import beyond_columns, uuids_in_other_forms
+from contracts.conventions.overdone import overdone
 from contracts.conventions.raw_queries import raw_queries
 from contracts.conventions.repeated import same_again
 from contracts.conventions.taken_ids import taken_twice
@@ -56,6 +57,7 @@ def never_a_server_error(s: Subject) -> None:
     taken_twice(s)
     if not s.quick:
         raw_queries(s)
+        overdone(s)
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
         s.exercised()
@@ -228,6 +230,7 @@ def unknown_ids(s: Subject) -> None:
             s.exercised()
     if not s.quick:
         beyond_columns(s, call)
+        uuids_in_other_forms(s, call)
     heed(s)
 
 

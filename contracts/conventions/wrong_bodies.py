@@ -48,6 +48,8 @@ def invalid_bodies(s: Subject, call: Call) -> Iterator[tuple[str, str, Any]]:
         for name, value in _kept_by_the_server(s):
             if name not in schema.get("properties", {}):
                 yield "kept by the server", f"with {name}, which nobody can set", {**valid, name: value}
+        # What lists its complaints may have another form for one than for several.
+        yield "several", "with two fields that do not exist", {**valid, "cdp_no_such_field": 1, "cdp_nor_this_one": 2}
     yield "array", "an array instead of an object", []
 
 

@@ -1,0 +1,35 @@
+"""More than anybody asks for: a parameter that does not exist, a filter that is sent twice, brackets without end. Such
+requests may be taken or refused; what hands on all that it gets, or calls itself, must not break (CWE-235, CWE-674)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from cdp.http import DROPPED, JSON
+from contracts.applicability import FILTERS
+from contracts.calls import Call
+from contracts.conventions.harmless import touching_call
+from contracts.subject import Subject, require
+
+DEPTH = 1_000  # brackets, about as many as calls lie within each other in Python
+
+
+def overdone(s: Subject) -> None:
+    """Raise Broken where such a request is a failure of the server."""
+    for what, call in _too_much(s, touching_call(s)):
+        exchange = s.session.send(call, s.session.admin)
+        failed = exchange.failure == DROPPED or exchange.status >= 500
+        require(not failed, f"{what} got {exchange.outcome()}", exchange, what)
+        s.exercised()
+
+
+def _too_much(s: Subject, call: Call) -> Iterator[tuple[str, Call]]:
+    if s.operation.safety == "read":
+        yield "a query parameter that does not exist", call.asking(("cdp_no_such_parameter", 1))
+        for name in [n for n in FILTERS if s.operation.query(n)][:1]:
+            yield f"{name} sent twice", call.asking((name, "cdpone"), (name, "cdptwo"))
+    if s.operation.body_media_type == JSON:
+        # Nothing else stands in it, so that who leaves out what does not exist has nothing to do.
+        body = b'{"cdp_no_such_field":' + b"[" * DEPTH + b"]" * DEPTH + b"}"
+        yield f"a body of {DEPTH} brackets", replace(call.sending_raw(body, JSON), sent=None)
