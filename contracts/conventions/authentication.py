@@ -21,7 +21,7 @@ from contracts.conventions.harmless import harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
 from contracts.conventions.named_users import names_a_user
 from contracts.conventions.other_ways import refused_by_every_way
-from contracts.conventions.renewals import as_good_as_another
+from contracts.conventions.renewals import as_good_as_another, ends_one_alone
 from contracts.conventions.shown_inside import shown_inside
 from contracts.observing import State
 from contracts.session import ANONYMOUS
@@ -320,6 +320,8 @@ def ended_token(s: Subject) -> None:
         require(exchange.status != 401, "a renewed token is refused with 401", exchange)
         as_good_as_another(s, call, renewed, exchange)
         s.exercised()
+    if not s.quick:
+        ends_one_alone(s)
 
 
 @check("AUTH-07")

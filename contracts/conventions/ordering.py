@@ -11,6 +11,7 @@ from cdp.http import Exchange
 from cdp.texts import timestamp
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.collation import fold, may_be_choices, texts_in_order
+from contracts.conventions.filtering import BY_NAME, filter_value
 from contracts.conventions.listing import (
     REFERENCE_PAGE,
     Page,
@@ -29,6 +30,7 @@ from contracts.subject import Subject, require
 
 _ORDER = re.compile(r"order_by=(\w+)")  # as the contract notes what a page shows
 _REFUSALS = (400, 422)
+_TELLING = 3  # records, from which on an order shows
 UNKNOWN = ((("order_by", "cdp_no_such_field"),), (("order_dir", "sideways"),))
 
 
@@ -208,6 +210,8 @@ def sorts_by_field(s: Subject) -> None:
         elif s.operation.query("limit") and s.operation.query("offset"):
             for direction, got in zip(_directions(s), pages, strict=True):
                 _sorted_slice(s, field, direction, got)
+        if not s.quick:
+            _beside_a_filter(s, field, reference)
 
     _by_each(s, look)
 
@@ -252,6 +256,24 @@ def _sorted_slice(s: Subject, field: str, direction: str, sorted_page: Page) -> 
     s.exercised()
 
 
+def _beside_a_filter(s: Subject, field: str, reference: Walk) -> None:
+    """Beside a filter, too, the list is sorted as it is asked for."""
+    name = next((n for n in BY_NAME if s.operation.query(n)), None)
+    value, matches = filter_value(name, reference.records) if name else (None, 0)
+    if name is None or value is None or matches < _TELLING:
+        return
+    ascending = _directions(s)[0]
+    query = ((name, value), ("order_by", field), ("order_dir", ascending))
+    exchange = s.session.read(list_call(s).asking(*query), s.caller())
+    if exchange.status in _REFUSALS:
+        return
+    got = as_page(s, exchange, describe(*query))
+    if not in_order([r.get(field) for r in got.records], descending=False):
+        sentence = f"beside {name} the records are not sorted by {field} {ascending}"
+        raise still(s, reference, Broken(sentence, exchange, describe(*query)))
+    s.exercised()
+
+
 @check("ORDER-05")
 def unknown_order(s: Subject) -> None:
     s.control()
@@ -265,7 +287,27 @@ def unknown_order(s: Subject) -> None:
             f"{form[0][0]}={form[0][1]}",
         )
         s.exercised()
+    if not s.quick and s.operation.query("order_by") and s.operation.query("order_dir"):
+        _in_small_letters(s)
     heed(s)
+
+
+def _in_small_letters(s: Subject) -> None:
+    """A direction in small letters may be refused like any other word, or taken for what it says; not for another."""
+    ascending = _directions(s)[0]
+    try:
+        field = _fields(s)[0][0]
+        up = _sorted_page(s, field, ascending)
+        if ascending.islower() or not in_order([r.get(field) for r in up.records], descending=False):
+            return
+        small = _sorted_page(s, field, ascending.lower())
+    except (NotExercised, _Refused):
+        return
+    if not in_order([r.get(field) for r in small.records], descending=False):
+        example = f"order_by={field}&order_dir={ascending.lower()}"
+        sentence = f"order_dir={ascending.lower()} is taken, and the records are not sorted by {field} {ascending}"
+        raise still(s, walk(s), Broken(sentence, small.exchange, example), up.exchange)
+    s.exercised()
 
 
 @check("ORDER-06")

@@ -1,5 +1,6 @@
-"""More than anybody asks for: a parameter that does not exist, a filter that is sent twice, brackets without end. Such
-requests may be taken or refused; what hands on all that it gets, or calls itself, must not break (CWE-235, CWE-674)."""
+"""More than anybody asks for, or less: a parameter that does not exist, one without a value, a filter that is sent
+twice, brackets without end. Such requests may be taken or refused; what hands on all that it gets, turns a text into a
+number without a look, or calls itself, must not break (CWE-235, CWE-674)."""
 
 from __future__ import annotations
 
@@ -27,6 +28,8 @@ def overdone(s: Subject) -> None:
 def _too_much(s: Subject, call: Call) -> Iterator[tuple[str, Call]]:
     if s.operation.safety == "read":
         yield "a query parameter that does not exist", call.asking(("cdp_no_such_parameter", 1))
+        for name in [n for n in ("limit", "offset") if s.operation.query(n)]:
+            yield f"{name} without a value", call.asking((name, ""))
         for name in [n for n in FILTERS if s.operation.query(n)][:1]:
             yield f"{name} sent twice", call.asking((name, "cdpone"), (name, "cdptwo"))
     if s.operation.body_media_type == JSON:

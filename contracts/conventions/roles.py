@@ -285,18 +285,27 @@ def change_counts_at_once(s: Subject) -> None:
     steps: list[tuple[str, list[str], bool]] = [
         ("without the feature", [], False),
         ("once it was granted", list(sets[0]), True),
-        ("once it was withdrawn", [], False),
+        # Others take its place where there are any: what tells roles apart by the number of their features sees none.
+        ("once it was withdrawn", _as_many_others(s, len(sets[0])), False),
     ]
     for when, features, allowed in steps:
-        if not identities.grant(caller, features):
+        if not identities.grant(caller, features) and (allowed or not features or not identities.grant(caller, [])):
             raise NotExercised("the features of a role cannot be changed on this target")
         exchange = s.session.send(call, Identity(s.cell.role, caller.token))
         if allowed == (exchange.status == 403):
             raise Broken(f"{when} a role got {exchange.outcome()}", exchange, sets[0][0])
         s.exercised()
-    if not s.quick:
+    if not s.quick and identities.grant(caller, []):
         _moved_to_another_role(s, call, caller, list(sets[0]))
         owner_needs_them(s, caller, list(sets[0]))
+
+
+def _as_many_others(s: Subject, count: int) -> list[str]:
+    """So many features that do not open the operation; none where there are not enough of them."""
+    names = s.session.contract.feature_names
+    found = [f for f in names if not is_pattern(f) and not s.operation.features.allows(frozenset({f}))]
+    chosen = frozenset(found[-count:])
+    return sorted(chosen) if len(chosen) == count and _telling_set(s, chosen) else []
 
 
 def _moved_to_another_role(s: Subject, call: Call, caller: Identity, features: list[str]) -> None:

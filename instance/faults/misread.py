@@ -17,8 +17,7 @@ from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.codes import instead
 from instance.faults.events import BATCH, UPLOAD, Rows, event, in_times, storing
-from instance.faults.listing import limit, offset
-from instance.faults.model import Answer, Request, World, breaks, broken, html, json_answer, refusal
+from instance.faults.model import Answer, Request, World, breaks, broken, json_answer, refusal
 from instance.faults.paging import FILTERS
 from instance.faults.relations import INVALID, references
 from instance.faults.search import SEARCH, matching, searching
@@ -100,20 +99,6 @@ broken(
     profile="release",
     source="CWE-755 Improper Handling of Exceptional Conditions",
 )
-broken(
-    "result-window",
-    "an offset beyond ten thousand is refused, as Elasticsearch does by default",
-    "list_tags list_reports search_customers",
-    "PAGE-05",
-    instead(
-        lambda r, a: a.ok and offset(r) + limit(r) > 10_000 and limit(r) < 5_000,
-        lambda a: refusal(400, "Result window is too large."),
-    ),
-    also="PAGE-07",
-    fits=fitting.paged,
-    profile="release",
-    source="Elasticsearch guide, Paginate search results: index.max_result_window",
-)
 
 
 @breaks(
@@ -182,21 +167,6 @@ async def unclosed_body_is_closed(request: Request, world: World) -> Answer:
     return await world.forward(request)
 
 
-broken(
-    "long-address-in-html",
-    "an address of more than two thousand characters gets a page of HTML from what stands before the application",
-    "list_tags search_customers",
-    "MEDIA-01",
-    instead(
-        lambda r, a: len(r.path) + sum(len(n) + len(v) + 2 for n, v in r.query) > 2_000,
-        lambda a: html(414, "Request-URI Too Large"),
-    ),
-    also="CODE-02 SEARCH-01 SEARCH-02 SEARCH-03 CODE-06",
-    fits=fitting.every(fitting.lists, lambda o, c: filtered(o, c) or o.id == SEARCH),
-    profile="release",
-    source="RFC 9110 section 15.5.15; nginx manual, large_client_header_buffers",
-)
-
 # --- CODE -----------------------------------------------------------------------------------------------------------
 
 broken(
@@ -210,6 +180,7 @@ broken(
     ),
     also="CODE-02",
     fits=fitting.acting("list", "read"),
+    profile="release",
     source="CWE-248 Uncaught Exception",
 )
 

@@ -51,6 +51,7 @@ def records_in(request: Request, answer: Answer, change: Callable[[Record], Any]
     "AUTH-06",
     also="AUTH-08 AUTH-11 CODE-02",
     fits=fitting.only("logout_user"),
+    profile="release",
     source="CWE-613 Insufficient Session Expiration (the other way round)",
 )
 async def logout_ends_all(request: Request, world: World) -> Answer:
@@ -231,6 +232,7 @@ def own(record: Record, user: Any) -> bool:
     also="ORDER-02 PAGE-03",
     fits=fitting.every(fitting.dated, lambda o, c: any(fitting.records_with(n, required=False)(o, c) for n in MAKERS)),
     least=3,
+    profile="release",
     source="CWE-684 Incorrect Provision of Specified Functionality",
 )
 async def own_records_first(request: Request, world: World) -> Answer:

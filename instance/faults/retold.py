@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from instance import records, structure
+from instance import records
 from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.everyday import nullable_text
@@ -82,42 +82,6 @@ async def plain_after_full(request: Request, world: World) -> Answer:
     elif answer.ok and world.memory.pop("loaded", False):
         return await world.forward(request.asking(load_full_structure=1))
     return answer
-
-
-def parts_with_parts(o: Operation, c: Contract) -> dict[str, Operation]:
-    """Keys of what it embeds that refers to other records itself, and an operation that embeds those."""
-    found = {}
-    for part in o.sub_entities.values():
-        for other in (*c.of_entity(part["entity"], "read"), *c.of_entity(part["entity"], "list")):
-            if other.sub_entities:
-                found[part["key"]] = other
-    return found
-
-
-@breaks(
-    "embedded-is-full-itself",
-    "what a full answer embeds comes with the data of its own sub-entities",
-    "list_tags list_segment_notes",
-    "STRUCT-04",
-    also="SHAPE-01 STRUCT-02",
-    fits=fitting.every(full_lists, lambda o, c: bool(parts_with_parts(o, c))),
-    least=1,
-    source="API3:2023 Broken Object Property Level Authorization (excessive data)",
-)
-async def embedded_is_full(request: Request, world: World) -> Answer:
-    answer = await world.forward(request)
-    if not full(request) or request.operation is None:
-        return answer
-    deeper = parts_with_parts(request.operation, world.store.contract)
-
-    def whole(record: Record) -> Record:
-        shown = dict(record)
-        for key, other in deeper.items():
-            if isinstance(record.get(key), dict):
-                shown[key] = structure.embed(world.store, other, [record[key]])[0]
-        return shown
-
-    return records_in(request, answer, whole)
 
 
 # --- LIFE -----------------------------------------------------------------------------------------------------------
@@ -265,6 +229,11 @@ broken(
 )
 
 
+def read_alone(o: Operation, c: Contract) -> bool:
+    """Its records are read by their id, too."""
+    return bool(c.of_entity(str(o.entity), "read"))
+
+
 def nullable_texts(o: Operation, c: Contract) -> set[str]:
     """Fields of its records that are texts without a form, or null."""
     found = c.book.properties(o.item_schema).items() if o.item_schema else ()
@@ -284,8 +253,10 @@ broken(
     "SHAPE-03",
     nulls_are_empty,
     also="STRUCT-04 LIFE-02 LIFE-03",
-    fits=fitting.every(fitting.acting("list"), lambda o, c: bool(nullable_texts(o, c))),
+    shows="read",
+    fits=fitting.every(fitting.acting("list"), read_alone, lambda o, c: bool(nullable_texts(o, c))),
     least=1,
+    profile="release",
     source="CWE-704; Go: a column that is scanned into a string",
 )
 
