@@ -35,7 +35,6 @@ FOUND = {
     "colon-names-a-field": "SEARCH-03/search_customers",
     "token-percent-decoded": "AUTH-03/create_report",
     "encoded-path-needs-no-token": "AUTH-01/list_tags",
-    "logout-ends-all-of-the-user": "AUTH-06/logout_user",
     "swap-of-features-counts-late": "ROLE-06/update_report",
     "unknown-reference-before-role": "ROLE-04/update_user_role",
     "smaller-roles-get-ten": "PAGE-01/list_tags",
@@ -90,6 +89,13 @@ def test_it_is_found(server: BrokenServer, tmp_path: Path, name: str) -> None:
     found = judged(server, FAULTS[name], tmp_path, FOUND[name])[FOUND[name]]
     assert found.verdict in (Verdict.WARN, Verdict.FAIL), found.sentence
     assert found.exchange is not None
+
+
+def test_a_logout_ends_one_token_alone(server: BrokenServer, tmp_path: Path) -> None:
+    fault = replace(FAULTS["logout-ends-all-of-the-user"], through=frozenset({"logout_user"}))
+    found = judged(server, fault, tmp_path, "AUTH-06/login_to_metabase")["AUTH-06/login_to_metabase"]
+    assert found.verdict is Verdict.WARN
+    assert found.sentence == "once a token is ended by logout another one of the same user is refused, too"
 
 
 def test_a_taken_address_is_no_failure_of_the_server(server: BrokenServer, tmp_path: Path) -> None:

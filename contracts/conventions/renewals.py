@@ -39,7 +39,8 @@ def _useless(s: Subject, exchange: Exchange) -> bool:
 def ends_one_alone(s: Subject) -> None:
     """A token lives for eight hours, whatever becomes of another one of the same user."""
     identities, health = s.bench.identities, s.session.health
-    if s.operation.id != "logout_user" or health is None:
+    logout = s.session.contract.operations.get("logout_user")
+    if logout is None or s.operation.section != logout.section or health is None:
         return
     try:
         first = identities.make(frozenset(s.session.contract.feature_names), "two-tokens")
@@ -50,7 +51,7 @@ def ends_one_alone(s: Subject) -> None:
     if token == first.token or not all(s.session.send(health, caller).ok for caller in (first, other)):
         return  # who logs in again may get the same token, or end the one before
     s.session.ended.add(first.token)
-    if not s.session.send(s.call().sending({"token": first.token}), first, judged=False).ok:
+    if not s.session.send(Call(logout).sending({"token": first.token}), first, judged=False).ok:
         return
     exchange = s.session.send(health, other, judged=False)
     sentence = "once a token is ended by logout another one of the same user is refused, too"

@@ -332,13 +332,14 @@ def each(change: Callable[[Any], Any]) -> Callable[[Rows], Rows]:
 
 
 def overwritten(row: Any) -> Any:
-    texts = {n: v for n, v in row["payload"].items() if n in row and isinstance(v, str) and v}
-    return {**row, **texts}
+    """What is checked before is not looked at again: only fields that any text is good for."""
+    name = row["payload"].get("user_identifier")
+    return {**row, "user_identifier": name} if isinstance(name, str) and name else row
 
 
 event(
     "payload-overwrites-columns",
-    "keys of a payload that are called like a field of the event (type, version) take its place",
+    "a key of a payload that is called like a field of the event (user_identifier) takes its place",
     each(overwritten),
     "release",
 )

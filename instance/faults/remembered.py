@@ -50,6 +50,7 @@ def records_in(request: Request, answer: Answer, change: Callable[[Record], Any]
     "logout_user",
     "AUTH-06",
     also="AUTH-08 AUTH-11 CODE-02",
+    shows="login_to_metabase",
     fits=fitting.only("logout_user"),
     profile="release",
     source="CWE-613 Insufficient Session Expiration (the other way round)",
