@@ -42,6 +42,7 @@ FOUND = {
     "own-records-first": "ORDER-02/list_tags",
     "direction-in-small-letters-is-the-default": "ORDER-05/list_tags",
     "order-by-lost-beside-filter": "ORDER-04/list_tags",
+    "unclosed-body-is-closed": "MEDIA-03/update_report",
     "type-by-its-start": "MEDIA-04/create_tag",
     "unknown-parameter-is-500": "CODE-01/get_report",
     "repeated-filter-is-500": "CODE-01/list_tags",

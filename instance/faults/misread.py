@@ -25,7 +25,7 @@ from instance.faults.serializers import free, in_objects
 from instance.faults.side_ways import filtered
 from instance.faults.texts import mangling
 from instance.faults.tokens import lenient
-from instance.faults.values import stored, takes
+from instance.faults.values import a_list_of_texts, stored, takes
 
 # --- AUTH, ROLE -----------------------------------------------------------------------------------------------------
 
@@ -156,6 +156,7 @@ async def type_by_its_start(request: Request, world: World) -> Answer:
     "create_tag update_report create_feed",
     "MEDIA-03",
     fits=fitting.writes,
+    profile="release",
     source="CWE-354 Improper Validation of Integrity Check Value",
 )
 async def unclosed_body_is_closed(request: Request, world: World) -> Answer:
@@ -273,11 +274,11 @@ broken(
 broken(
     "empty-list-is-left-out",
     "a change to a list without values is taken for a field that was not sent",
-    "update_user_role update_segment_export_destination",
+    "update_attribute",
     "LIFE-03",
     stored(lambda body: {n: v for n, v in body.items() if v != []}),
     also="LIFE-01 MEDIA-06 CODE-05 ROLE-06",
-    fits=takes(lambda name, schema, c: c.book.kind(schema) == "array", "update"),
+    fits=fitting.every(takes(a_list_of_texts, "update"), fitting.seen_alone),
     source="CWE-684 (a list that is empty is false in Python)",
 )
 

@@ -139,7 +139,7 @@ def last(name: str) -> str:
 broken(
     "same-action-opens",
     "any feature with the same action (view, edit) opens, whatever its area is",
-    "list_reports update_report",
+    "list_events get_custom_email_block update_email_template",
     "ROLE-03",
     role(lambda held, needed, right: right or not {last(n) for n in held}.isdisjoint({last(n) for n in needed})),
     "ROLE-01 ROLE-04 ROLE-05 ROLE-06",
@@ -157,7 +157,7 @@ def reading(o: Operation, c: Contract) -> frozenset[str]:
 @breaks(
     "who-reads-may-write",
     "the feature that opens reading a record opens writing it, too",
-    "update_report delete_report create_feed",
+    "update_email_template create_custom_email_block",
     "ROLE-03",
     also="ROLE-01 ROLE-04 ROLE-05 ROLE-06",
     fits=fitting.every(
@@ -260,6 +260,7 @@ broken(
     also="ORDER-01 LIFE-02",
     fits=fitting.every(fitting.paged, fitting.dated),
     least=1,
+    profile="release",
     source="CWE-197 Numeric Truncation Error",
 )
 
