@@ -157,7 +157,7 @@ def reading(o: Operation, c: Contract) -> frozenset[str]:
 @breaks(
     "who-reads-may-write",
     "the feature that opens reading a record opens writing it, too",
-    "update_email_template create_custom_email_block",
+    "delete_journey create_custom_email_block",
     "ROLE-03",
     also="ROLE-01 ROLE-04 ROLE-05 ROLE-06",
     fits=fitting.every(
