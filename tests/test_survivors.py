@@ -47,7 +47,6 @@ FOUND = {
     "unknown-parameter-is-500": "CODE-01/get_report",
     "repeated-filter-is-500": "CODE-01/list_tags",
     "deep-body-is-500": "CODE-01/create_tag",
-    "uuids-read-as-in-python": "CODE-03/get_feed",
     "same-name-is-the-same-record": "LIFE-01/create_report",
     "deletion-takes-namesakes": "LIFE-04/delete_report",
     "nulls-in-objects-dropped": "LIFE-03/update_push_notification",

@@ -17,7 +17,7 @@ from contracts.conventions.disclosure import internals
 from contracts.conventions.front_end import by_the_host, needing_the_api
 from contracts.conventions.harmless import NO_SUCH, touching_call, unknown_id
 from contracts.conventions.life_model import MARK
-from contracts.conventions.numeric_ids import beyond_columns, uuids_in_other_forms
+from contracts.conventions.numeric_ids import beyond_columns
 from contracts.conventions.overdone import overdone
 from contracts.conventions.raw_queries import raw_queries
 from contracts.conventions.repeated import same_again
@@ -230,7 +230,6 @@ def unknown_ids(s: Subject) -> None:
             s.exercised()
     if not s.quick:
         beyond_columns(s, call)
-        uuids_in_other_forms(s, call)
     heed(s)
 
 

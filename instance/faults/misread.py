@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import re
 import time
-import uuid
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from instance import records
-from instance.contract import Contract, Operation
+from instance.contract import Operation
 from instance.faults import fitting
 from instance.faults.codes import instead
 from instance.faults.events import BATCH, UPLOAD, Rows, event, in_times, storing
@@ -225,31 +224,6 @@ broken(
     profile="release",
     source="CWE-674 Uncontrolled Recursion",
 )
-
-
-def of_uuids(o: Operation, c: Contract) -> bool:
-    """The last id of its path is a UUID."""
-    return bool(o.path_parameters) and c.book.resolve(o.path_parameters[-1].schema).get("format") == "uuid"
-
-
-@breaks(
-    "uuids-read-as-in-python",
-    "UUIDs are found in braces, without dashes and as urn:uuid:, too",
-    "get_feed get_email",
-    "CODE-03",
-    fits=fitting.every(fitting.acting("read"), fitting.ends_in_id, of_uuids),
-    profile="release",
-    source="Python manual, uuid.UUID; RFC 9562 section 4",
-)
-async def uuids_read_as_in_python(request: Request, world: World) -> Answer:
-    answer = await world.forward(request)
-    if answer.status not in (400, 404, 422) or not request.ids:
-        return answer
-    try:
-        found = str(uuid.UUID(unquote_to_bytes(request.ids[-1]).decode()))
-    except ValueError:
-        return answer
-    return answer if found == request.ids[-1].lower() else await world.forward(request.at_id(found))
 
 
 def several_mistakes(request: Request, answer: Answer) -> bool:
