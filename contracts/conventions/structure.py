@@ -245,6 +245,7 @@ def plain_and_full_agree(s: Subject) -> None:
             if name not in special and other.get(name) != value:
                 error = Broken(f"{name} of {identity(one)!r:.60} differs between plain and full", exchange)
                 raise _settled(s, plain, error)
+        _spelled_alike(one, other, exchange)
         for sub in subs:
             _agree_on_ids(s, one, other, sub, exchange)
         s.exercised()
@@ -258,6 +259,15 @@ def plain_and_full_agree(s: Subject) -> None:
             raise settled(s, full, error, ("load_full_structure", 1))
         for query in _narrowed(s):
             _agree_beside(s, *query)
+
+
+def _spelled_alike(plain: dict[str, Any], full: dict[str, Any], exchange: Exchange) -> None:
+    """A field may give way to the data of what it refers to, but not to itself under another spelling of its name."""
+    fresh = [name for name in full.keys() - plain.keys() if not objects(full[name])]
+    spelled = {name.replace("_", "").casefold(): name for name in fresh}
+    for name in plain.keys() - full.keys():
+        other = spelled.get(name.replace("_", "").casefold())
+        require(other is None, f"{name} is called {other} with full data", exchange, "load_full_structure=1")
 
 
 def _narrowed(s: Subject) -> list[tuple[tuple[str, Any], ...]]:
