@@ -1,5 +1,6 @@
 """Faults that were not found at first, over real HTTP: who is let in by what he says of himself, what is told to whom,
-ids that are taken, and what comes back in another form. The kinds of instance/faults stand in the proof; here are the ones that none of them is."""
+ids that are taken, and what comes back in another form. The kinds of instance/faults stand in the proof; here are the
+ones that none of them is."""
 
 from __future__ import annotations
 
