@@ -264,8 +264,8 @@ def _side_by_side(s: Subject) -> None:
         wanted = Counter((timestamp(row[time]), canonical(row[payload])) for row in rows)
         got = Counter((as_sent(row.get(time), moments), canonical(events.payload(row))) for row in stored)
         for lacking, how in ((wanted - got, "is not stored"), (got - wanted, "is stored, which was not sent")):
-            for moment, content in lacking:
-                sentence = f"of two customers' batches the event of {moment} with the payload {content:.60} {how}"
+            for at, content in lacking:
+                sentence = f"of two customers' batches the event of {at} with the payload {content:.60} {how}"
                 raise Broken(sentence, exchange, "two customers in one batch")
         s.exercised(len(rows))
 
