@@ -161,6 +161,11 @@ def _open_what_it_is(s: Subject, call: Call, exchange: Exchange, wanted: list[in
         raise Unconfirmed(f"that it answers {statuses} is assumed; the target answers {exchange.status}")
     if exchange.status in (400, 422) and operation.provenance == "assumed" and _shadowing(s):
         raise Unconfirmed(f"assumed operation; {_shadowing(s)} seems to take its path, and answers {exchange.status}")
+    if exchange.status in (400, 422) and operation.provenance == "assumed" and operation.body_media_type:
+        raise NotExercised(
+            f"the call answers {exchange.outcome()}: the operation is assumed, and so is what its body has to hold; an "
+            "overlay that describes it would make it checkable"
+        )
     if exchange.status in (400, 404) and any(_told_elsewhere(s, name) for name, _ in call.query):
         raise NotExercised(
             f"the call answers {exchange.outcome()}: its values are another operation's, and whether this one takes "
