@@ -16,7 +16,7 @@ from contracts.answers import DELETED, fields
 from contracts.arrangement import OwnRecord
 from contracts.checks import NotExercised, TargetLost, Unconfirmed
 from contracts.observing import canonical
-from contracts.subject import Workbench
+from contracts.workbench import Workbench
 
 CREATE, READ, LIST, UPDATE, DELETE, TRASH, RESTORE = "create", "read", "list", "update", "delete", "trash", "restore"
 ACTIONS = (READ, LIST, UPDATE, DELETE, TRASH, RESTORE, CREATE)

@@ -45,7 +45,8 @@ from contracts.examples import Kept
 from contracts.exploration import heed
 from contracts.finding import Unavailable
 from contracts.observing import canonical, identity, record_of, rows_of, shown
-from contracts.subject import Subject, Workbench, require
+from contracts.subject import Subject, require
+from contracts.workbench import Workbench
 
 # --- the machine ----------------------------------------------------------------------------------------------------
 
