@@ -140,7 +140,9 @@ class Answering(World):
         schema = CONTRACT.operations[operation.id].response_schema(operation.status)
         key = operation.id, request.get("seed")
         if key not in self.memory:
-            self.memory[key] = json_answer(operation.status, valid_value(CONTRACT, schema or {}, random.Random(f"{key}")))
+            self.memory[key] = json_answer(
+                operation.status, valid_value(CONTRACT, schema or {}, random.Random(f"{key}"))
+            )
         answer: Answer = self.memory[key]
         return answer
 
