@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from cdp.contract import Operation
 from cdp.http import Exchange
+from contracts.answers import fields as fields_of
 from contracts.answers import marked
 from contracts.arrangement import OwnRecord
 from contracts.calls import Call
 from contracts.conventions.breakdown import broken_down
-from contracts.conventions.life_model import GONE
+from contracts.conventions.life_model import GONE, MARK
 from contracts.finding import Unavailable
 from contracts.observing import record_of, rows_of
 from contracts.subject import Subject, require
 
 
-def _makers(s: Subject, entity: str) -> Iterator[Operation]:
-    """The operations that create records below one of this kind, of those that send nothing."""
-    for operation in s.session.contract.operations.values():
+def _makers(s: Subject, entity: str) -> list[Operation]:
+    """The operations that create records below one of this kind, of those that send nothing. What goes to a trash keeps
+    what is below it, and with that other records of the run: there what refers to none is made alone."""
+    contract, found = s.session.contract, []
+    for operation in contract.operations.values():
         below = operation.action == "create" and operation.path_parameters and operation.entity
         if below and operation.path_parameters[-1].entity == entity and operation.safety != "sends":
-            yield operation
+            body = contract.resolved(operation.body_schema or {})
+            fields = [body["properties"][name] for name in body.get("required", ())]
+            refers = any("x-entity" in contract.resolved(field) for field in fields)
+            if not (refers and (MARK in fields_of(contract, entity) or contract.by_action(entity, "trash"))):
+                found.append(operation)
+    return found
 
 
 def _family(s: Subject, entity: str, kind: str = "") -> tuple[OwnRecord, dict[str, OwnRecord]]:
