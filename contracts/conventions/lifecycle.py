@@ -41,6 +41,7 @@ from contracts.conventions.life_model import (
     Step,
     usable,
 )
+from contracts.conventions.life_model import Kept as ModelOf
 from contracts.conventions.life_watched import Watched
 from contracts.conventions.listing import REFERENCE_PAGE, asked_again, asked_otherwise, describe
 from contracts.conventions.parents import deleted_with_what_is_below
@@ -182,13 +183,26 @@ def _stay_away(s: Subject, outcome: Outcome) -> None:
     if outcome.entity is None:
         return
     watched = Watched(s.bench, outcome.entity, Outcome())
-    for kept, since in [(kept, since) for kept, since in outcome.deleted if not kept.alive]:
+    for kept, since in _deleted(s, outcome, outcome.entity):
         sleep(max(0.0, since + _LATER_S - monotonic()))
         exchange = watched.shows_again(kept)
         after_s = monotonic() - since
         sentence = f"a {watched.entity.words} that was deleted {after_s:.0f} s ago is there again"
         require(exchange is None, sentence, exchange, "create; delete; look later")
         s.exercised()
+
+
+def _deleted(s: Subject, outcome: Outcome, entity: Entity) -> list[tuple[ModelOf, float]]:
+    """Records that were deleted, and when. What is seen only in a list below another record, which may be gone by now,
+    is made and deleted anew."""
+    if READ in entity or LIST not in entity or not entity[LIST].path_parameters:
+        return [(kept, since) for kept, since in outcome.deleted if not kept.alive]
+    try:
+        own = s.bench.arrangement.own(entity.name)
+    except Unavailable:
+        return []
+    gone = s.bench.execute(own.call(s.operation)).ok
+    return [(ModelOf(own, dict(own.sent), alive=False), monotonic())] if gone else []
 
 
 def _told(s: Subject) -> None:
