@@ -29,9 +29,14 @@ def _makers(s: Subject, entity: str) -> list[Operation]:
             body = contract.resolved(operation.body_schema or {})
             fields = [body["properties"][name] for name in body.get("required", ())]
             refers = any("x-entity" in contract.resolved(field) for field in fields)
-            if not (refers and (MARK in fields_of(contract, entity) or contract.by_action(entity, "trash"))):
+            if not (refers and _to_a_trash(s, entity)):
                 found.append(operation)
     return found
+
+
+def _to_a_trash(s: Subject, entity: str) -> bool:
+    """Whether a deleted record may be kept, and marked."""
+    return MARK in fields_of(s.session.contract, entity) or s.session.contract.by_action(entity, "trash") is not None
 
 
 def _family(s: Subject, entity: str, kind: str = "") -> tuple[OwnRecord, dict[str, OwnRecord]]:
@@ -50,7 +55,7 @@ def _family(s: Subject, entity: str, kind: str = "") -> tuple[OwnRecord, dict[st
     return above, below
 
 
-def _is_there(s: Subject, operation: Operation, exchange: Exchange) -> bool:
+def _is_there(operation: Operation, exchange: Exchange) -> bool:
     """Whether a record is shown, and not as a deleted one."""
     record: Any = record_of(operation, exchange) if exchange.ok and operation.answers_item else None
     return exchange.ok and not marked(record if isinstance(record, dict) else {})
@@ -69,7 +74,7 @@ def deleted_with_what_is_below(s: Subject) -> None:
     require(not how, f"the deletion of {words} got {how}", exchange, words)
     if exchange.ok and read is not None:
         seen = s.session.read_again(above.call(read), s.session.admin)
-        require(not _is_there(s, read, seen), f"{words} was deleted and is read with {seen.outcome()}", seen, words)
+        require(not _is_there(read, seen), f"{words} was deleted and is read with {seen.outcome()}", seen, words)
     s.exercised()
 
 
@@ -98,12 +103,15 @@ def below_the_deleted(s: Subject, call: Call) -> None:
         return
     if not s.bench.execute(above.call(delete)).ok:
         return
+    if read is None and _to_a_trash(s, parameter.entity):
+        return
     if read is not None and s.session.send(above.call(read), admin, judged=False).status not in GONE:
         return  # a trash that can be read may show more than the record
     exchange = s.session.send(asked, admin)
     which = "a list" if operation.collection is not None else f"to {operation.action} a record"
     what = f"{which} below a {parameter.entity.replace('_', ' ')} that was deleted"
-    require(exchange.status in GONE, f"{what} got {exchange.outcome()} instead of 404", exchange, what)
+    refused = exchange.client_error if operation.action == "create" else exchange.status in GONE
+    require(refused, f"{what} got {exchange.outcome()} instead of 404", exchange, what)
     s.exercised()
 
 
