@@ -10,6 +10,11 @@ import pytest
 
 from cdp.contract import load_contract
 from cdp.verdicts import Result, Verdict
+from contracts.catalogue import load_catalogue
+from contracts.cells import Selection
+from contracts.plan import make_plan
+from contracts.profiles import PROFILES
+from contracts.run import ContractRun
 from tests.awkward_server import AwkwardServers
 from tests.odd_server import Answered, Asked, Forward, Mouth, judged
 
@@ -127,3 +132,20 @@ def test_plain_records_that_bring_data_apart_are_found(servers: AwkwardServers, 
 def test_what_else_a_full_record_lacks_is_found(servers: AwkwardServers, tmp_path: Path) -> None:
     results = judge(servers, tmp_path, lambda r: {n: v for n, v in under_its_key(r).items() if n != "name"})
     assert "name" in alarms(results)["SHAPE-01 list_tags"]
+
+
+def test_what_was_created_is_known_by_what_was_sent_where_data_stand_in_place_of_ids(
+    servers: AwkwardServers, tmp_path: Path
+) -> None:
+    selection = Selection(operations=("assign_segment_tag", "share_segment_with_user"), requirements=("STRUCT-02",))
+    with servers.serving("in_place,unique") as served:  # a tag that is still assigned is not deleted
+        run = ContractRun(
+            make_plan(CONTRACT, load_catalogue(), selection, PROFILES["quick"], seed=1), served.target, tmp_path
+        )
+        try:
+            run.start()
+            verdicts = [result.verdict for result in run.judge_all()]
+        finally:
+            run.finish()
+    assert Verdict.PASS in verdicts
+    assert run.leftovers == []

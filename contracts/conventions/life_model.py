@@ -16,7 +16,7 @@ from contracts.answers import DELETED, fields
 from contracts.arrangement import OwnRecord
 from contracts.checks import NotExercised, TargetLost, Unconfirmed
 from contracts.observing import canonical
-from contracts.subject import Workbench
+from contracts.workbench import Workbench
 
 CREATE, READ, LIST, UPDATE, DELETE, TRASH, RESTORE = "create", "read", "list", "update", "delete", "trash", "restore"
 ACTIONS = (READ, LIST, UPDATE, DELETE, TRASH, RESTORE, CREATE)
@@ -26,6 +26,7 @@ RECORDS = 3  # at once
 GONE = (404, 410)
 MOST_REPLAYS = 40
 MOST_PAGES = 10
+MOST_DELETED = 3  # that are looked at again later
 # The requirement that a write is held to by what is seen after it, and the action on whose operation it stands.
 Key = tuple[str, str]
 HELD_BY = {CREATE: "LIFE-01", UPDATE: "LIFE-03", DELETE: "LIFE-04", RESTORE: "LIFE-06"}
@@ -120,12 +121,14 @@ class Entity:
 
 @dataclass
 class Outcome:
-    """What the machine saw of an entity."""
+    """What the machine saw of an entity. `deleted`: the first records that it deleted, and when."""
 
     found: dict[Key, Finding] = field(default_factory=dict)
     evidence: Counter[Key] = field(default_factory=Counter)
     refused: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
+    entity: Entity | None = None
+    deleted: list[tuple[Kept, float]] = field(default_factory=list)
 
 
 def usable(bench: Workbench, name: str) -> Entity:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cdp.contract import Operation
 from contracts.conventions.life_model import MARK
-from contracts.subject import Workbench
+from contracts.workbench import Workbench
 
 FEW, MANY = 3, 99  # fields that are changed at once
 _PLAIN_ITEMS = {"type", "description", "x-provenance"}

@@ -21,6 +21,7 @@ from contracts.conventions.one_record_only import opens_for_it_alone
 from contracts.conventions.other_ways import refused_by_every_way
 from contracts.conventions.own_identity import tells_of_the_caller
 from contracts.conventions.owners import owner_needs_them
+from contracts.conventions.parents import refused_in_whole
 from contracts.identities import gives_access
 from contracts.observing import record_of, rows_of
 from contracts.session import Identity
@@ -272,6 +273,8 @@ def refused_write_changes_nothing(s: Subject) -> None:
     others = _others(s) if s.operation.safety != "sends" else None
     further = (lambda call: kept_out(s, others, s.session.send(call, others))) if others else None
     refused_in_vain(s, lambda call: s.session.send(call, _no_features(s)), further=further)
+    if s.operation.action == "delete" and not s.quick:
+        refused_in_whole(s, lambda call: s.session.send(call, _no_features(s)))
 
 
 @check("ROLE-06")

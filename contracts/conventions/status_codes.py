@@ -19,6 +19,7 @@ from contracts.conventions.harmless import NO_SUCH, touching_call, unknown_id
 from contracts.conventions.life_model import MARK
 from contracts.conventions.numeric_ids import beyond_columns
 from contracts.conventions.other_case import id_in_other_case, path_in_other_case, same_route
+from contracts.conventions.parents import below_the_deleted
 from contracts.conventions.raw_queries import raw_queries
 from contracts.conventions.repeated import same_again
 from contracts.conventions.taken_ids import taken_twice
@@ -214,8 +215,8 @@ def unknown_ids(s: Subject) -> None:
     s.exercised()
     if s.operation.action in ("read", "update", "delete"):
         _below_another(s, call)
-    if s.operation.collection is not None and not s.quick:
-        _below_the_deleted(s, call)
+    if not s.quick:
+        below_the_deleted(s, call)
     parameter = s.operation.path_parameters[-1]
     short_list = s.operation.collection is not None and s.session.profile.list_forms == 1
     numbered = s.session.contract.resolved(parameter.schema).get("type") == "integer"
@@ -258,27 +259,6 @@ def _below_another(s: Subject, call: Call) -> None:
         return
     exchange = s.session.send(call.at(**{above[-1].name: other.path[above[-1].name]}), s.session.admin)
     what = f"a {own.entity.replace('_', ' ')} below another {above[-1].entity.replace('_', ' ')} than its own"
-    require(exchange.status == 404, f"{what} got {exchange.outcome()} instead of 404", exchange, what)
-    s.exercised()
-
-
-def _below_the_deleted(s: Subject, call: Call) -> None:
-    """What lies below a record that was deleted is not there any more. A trash may keep more than the record."""
-    contract, parameter = s.session.contract, s.operation.path_parameters[-1]
-    delete = contract.by_action(parameter.entity, "delete")
-    update = contract.by_action(parameter.entity, "update")
-    marked = update is not None and MARK in contract.resolved(update.body_schema or {}).get("properties", {})
-    if parameter.entity is None or delete is None or marked or contract.by_action(parameter.entity, "trash"):
-        return
-    try:
-        above = s.bench.arrangement.own(parameter.entity)
-    except Unavailable:
-        return
-    asked = call.at(**{parameter.name: above.path[parameter.name]})
-    if not s.session.send(asked, s.session.admin).ok or not s.bench.execute(above.call(delete)).ok:
-        return
-    exchange = s.session.send(asked, s.session.admin)
-    what = f"a list below a {parameter.entity.replace('_', ' ')} that was deleted"
     require(exchange.status == 404, f"{what} got {exchange.outcome()} instead of 404", exchange, what)
     s.exercised()
 
