@@ -78,6 +78,25 @@ def test_data_in_place_of_ids_are_full_records(
     assert counts.count(Verdict.PASS) == len(counts), results
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_data_may_stand_beside_all_records(servers: AwkwardServers, tmp_path: Path, lost: bool) -> None:
+    """As in JSON:API, told by type and id; where they are those of another there are none."""
+
+    async def speak(asked: Asked, forward: Forward) -> Answered:
+        status, body = await forward()
+        if status >= 300 or asked.get("load_full_structure") != "1":
+            return status, body
+        name = next(n for n in body if n != "selection_settings")
+        users = [r.pop("user", None) for r in (body[name] if isinstance(body[name], list) else [body[name]])]
+        known = {u["id"]: {n: v for n, v in u.items() if n != "id"} for u in users if u}
+        told = [{"type": "users", "id": str(id + lost * 10**6), "attributes": each} for id, each in known.items()]
+        return status, {**body, "included": told}
+
+    with servers.serving("extra_headers", wrap=lambda app: Mouth(app, speak)) as served:
+        results = judged(served, CONTRACT, tmp_path, ["list_tags"], ["STRUCT-01", "STRUCT-02", "STRUCT-04", "SHAPE-01"])
+    assert ("STRUCT-02 list_tags" in alarms(results)) is lost and (lost or not alarms(results)), results
+
+
 def test_neither_an_id_nor_data_is_none(servers: AwkwardServers, tmp_path: Path) -> None:
     found = alarms(judge(servers, tmp_path, lambda r: {n: v for n, v in r.items() if n not in ("user_id", "user")}))
     for operation in OPERATIONS.split():

@@ -11,7 +11,7 @@ import orjson
 from hypothesis import strategies as st
 
 from cdp.http import Exchange
-from cdp.texts import timestamp
+from cdp.texts import as_sent, same_time, timestamp
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.two_kinds import two_kinds
 from contracts.conventions.wrong_events import broken_uploads, wrong_events
@@ -105,7 +105,7 @@ def _matches(events: Events, sent: Row, got: Mapping[str, Any]) -> str:
         if name == events.ingestion.payload:
             same = _equal(value, events.payload(got))
         elif name == events.ingestion.time:
-            same = timestamp(value) == timestamp(got[name])
+            same = same_time(value, got[name])
         else:
             same = value == got[name]
         if not same:
@@ -220,7 +220,7 @@ def _seen_elsewhere(s: Subject) -> None:
     for way in others:
         shown, exchange = events.stored(identifier, len(rows), way)
         for sent in rows:
-            found = [row for row in shown if timestamp(row.get(time)) == timestamp(sent[time])]
+            found = [row for row in shown if same_time(sent[time], row.get(time))]
             require(len(found) < 2, f"{way.id} shows an event {len(found)} times", exchange, "two events")
             name = _matches(events, sent, found[0]) if found else ""
             require(not name, f"{way.id} shows another {name} than was sent", exchange, "two events")
@@ -260,24 +260,21 @@ def _side_by_side(s: Subject) -> None:
         _taken_in(s, batch, "two customers in one batch")
     for owner, rows in sent.items():
         stored, exchange = events.stored(owner, len(rows))
-        wanted = Counter(_moment_and_payload(row, time, row[payload]) for row in rows)
-        got = Counter(_moment_and_payload(row, time, events.payload(row)) for row in stored)
+        moments = {timestamp(row[time]) for row in rows}
+        wanted = Counter((timestamp(row[time]), canonical(row[payload])) for row in rows)
+        got = Counter((as_sent(row.get(time), moments), canonical(events.payload(row))) for row in stored)
         for lacking, how in ((wanted - got, "is not stored"), (got - wanted, "is stored, which was not sent")):
-            for moment, content in lacking:
-                sentence = f"of two customers' batches the event of {moment} with the payload {content:.60} {how}"
+            for at, content in lacking:
+                sentence = f"of two customers' batches the event of {at} with the payload {content:.60} {how}"
                 raise Broken(sentence, exchange, "two customers in one batch")
         s.exercised(len(rows))
-
-
-def _moment_and_payload(row: Mapping[str, Any], time: str, payload: Any) -> tuple[str, str]:
-    """What tells an event from the others of its customer."""
-    return str(timestamp(row.get(time))), canonical(payload)
 
 
 def _unchanged(events: Events, rows: list[Row], stored: list[Row], exchange: Exchange, example: str) -> None:
     """Every event that was sent is one of those that are stored, told apart by their times."""
     time = events.ingestion.time
-    by_time = {timestamp(row.get(time)): row for row in stored}
+    moments = {timestamp(sent[time]) for sent in rows}
+    by_time = {as_sent(row.get(time), moments): row for row in stored}
     for sent in rows:
         got = by_time.get(timestamp(sent[time]))
         if got is None:

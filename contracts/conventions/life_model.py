@@ -11,7 +11,7 @@ import orjson
 
 from cdp.contract import Operation
 from cdp.http import Exchange
-from cdp.texts import timestamp
+from cdp.texts import same_time
 from contracts.answers import DELETED, fields
 from contracts.arrangement import OwnRecord
 from contracts.checks import NotExercised, TargetLost, Unconfirmed
@@ -151,8 +151,8 @@ def _text(value: Any) -> str:
 
 def same(sent: Any, got: Any) -> bool:
     """Whether a value came back as it was sent: an id may come as a number or a text, JSON as text or decoded, a time
-    in any form, an object with more keys than were sent, because a target may fill in what was left out, and an empty
-    one as null."""
+    in any form and, where it was sent without a zone, by the clock of any, an object with more keys than were sent,
+    because a target may fill in what was left out, and an empty one as null."""
     if sent == got or (not isinstance(sent, dict | list | bool | None) and str(sent) == str(got)):
         return True
     if got is None or sent is None:
@@ -166,7 +166,7 @@ def same(sent: Any, got: Any) -> bool:
     if isinstance(sent, list) and isinstance(got, list):
         in_turn = len(sent) == len(got) and all(map(same, sent, got))
         return in_turn or sorted(map(_text, sent)) == sorted(map(_text, got))
-    return timestamp(sent) is not None and timestamp(sent) == timestamp(got)
+    return same_time(sent, got)
 
 
 def keys_of(value: Any) -> frozenset[str]:

@@ -97,7 +97,7 @@ class Values:
         kind = kind[0] if isinstance(kind, list) else kind
         if kind == "object" and set(schema) <= _OF_ANY_FORM:  # each time under another key: what was there has to go
             self._keys += 1
-            return {f"cdp_{self._keys}": self.sampler.text(name)}
+            return {f"cdpKey_{self._keys}": self.sampler.text(name)}  # in mixed case: some programs spell keys anew
         if kind == "string" and not {"format", "pattern", "contentMediaType", "maxLength"} & set(schema):
             return self.sampler.text(name)
         if kind == "integer" and not {"maximum", "format"} & set(schema):
