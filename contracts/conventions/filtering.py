@@ -49,6 +49,8 @@ def paging_under_filters(s: Subject) -> None:
     if not s.quick:
         _under_switches(s, reference)
         shows_parts(s, reference)
+        for name in [n for n in ("name_filter", "name_search") if s.operation.query(n)]:
+            finds_changed(s, name)  # it writes: what was read before is not the same any more
     if not s.evidence and unknown:
         raise NotExercised(
             f"how a list stands in {' and '.join(unknown)} is not documented; no usual form has an effect"
@@ -106,7 +108,6 @@ def _filtered(s: Subject, name: str, reference: Walk) -> bool:
         sorted_beside(s, base, found, reference)
     if name in ("name_filter", "name_search") and not s.quick:
         finds_everything(s, name, reference)
-        finds_changed(s, name)
     if len(found) > 2 and not s.quick:
         half = len(found) // 2
         got = page(s, ("limit", half), ("offset", 1), base=base)

@@ -114,7 +114,7 @@ def created_now_comes_first(s: Subject) -> None:
         _stays_behind(s, got, older.change)
     s.exercised()
     if not s.quick and collection.timestamp != "created":
-        _moves_up(s, call)
+        _moves_up(s, call, own)
 
 
 def _parents(s: Subject, own: OwnRecord) -> dict[str, str]:
@@ -191,7 +191,7 @@ def _stays_behind(s: Subject, got: Page, change: Call) -> None:
         raise Broken("an older record comes before newer ones as soon as it is changed", got.exchange)
 
 
-def _moves_up(s: Subject, call: Call) -> None:
+def _moves_up(s: Subject, call: Call, own: OwnRecord) -> None:
     """Where the order is by the last change, a record that is changed stands among those of its new moment."""
     update, field = s.session.contract.by_action(s.operation.entity, "update"), s.operation.collection
     if update is None or field is None or field.timestamp is None:
@@ -200,8 +200,11 @@ def _moves_up(s: Subject, call: Call) -> None:
         change, answer = s.bench.control(update)
     except (NotExercised, Unconfirmed):
         return
-    _next_second()
-    if not answer.ok or not s.bench.execute(change, judged=False).ok:
+    record = record_of(update, answer)
+    if not answer.ok or not isinstance(record, dict):
+        return
+    _of_other_seconds(s, _Older(change, timestamp(record.get(field.timestamp))), own)
+    if not s.bench.execute(change, judged=False).ok:
         return
     got = page(s, base=call)
     times = times_of(got.records, field.timestamp)

@@ -22,7 +22,7 @@ from contracts.subject import Subject, require
 SHORTEST, LONGEST = 3, 100  # of texts that are searched: fields for them, indexes and addresses have an end
 NOBODY = "cdpnobodyhasthis"
 _OWNERS = 3
-_SHARING = 12  # customers whose values are compared
+_SHARING, _SHARED = 12, 6  # customers whose values are compared, and values that several of them have
 _READ_BACK = 2
 _FEWEST = 4
 # In place of a letter: what databases, shells and search engines take for any letter or for none.
@@ -161,23 +161,25 @@ def found_by_a_value(s: Subject) -> None:
 
 
 def _who_share_a_value(s: Subject) -> None:
-    """Of several customers who have the same value each is found by it."""
-    field, kinds = _searches(s).field, _looked_at(s)
-    owners: dict[str, list[str]] = {}
+    """Of several customers who have the same value each is found by it, where somebody is: which values are looked at
+    is not documented."""
+    field = _searches(s).field
+    owners: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     rows = page(s, ("limit", REFERENCE_PAGE)).records
     for owner in list(dict.fromkeys(_owner(s, r) for r in rows))[:_SHARING]:
-        values = [row.get(field) for row in _read_values(s, owner) if _kind(s, row) in kinds]
-        for value in {v for v in values if isinstance(v, str) and SHORTEST <= len(v) <= LONGEST and v == v.strip()}:
-            owners.setdefault(value, []).append(owner)
-    shared = sorted((-len(who), value) for value, who in owners.items() if len(who) > 1)
-    for _, value in shared[:_READ_BACK]:
+        for value, kind in {(row.get(field), _kind(s, row)) for row in _read_values(s, owner)}:
+            if isinstance(value, str) and value == value.strip() and SHORTEST <= len(value) <= LONGEST:
+                owners.setdefault((value, kind), []).append(owner)
+    shared = sorted((len(who), value) for value, who in owners.items() if len(who) > 1)
+    for _, (value, kind) in shared[:_SHARED]:
         found = walk(s, base=_text_call(s, value))
-        if not found.complete:
+        known = [r for r in found.records if isinstance(r, dict) and r.get(field) == value and _kind(s, r) == kind]
+        if not found.complete or not known:
             continue
         got = {_owner(s, r) for r in found.records}
-        lost = [owner for owner in owners[value] if owner not in got]
-        if lost and value in [row.get(field) for row in _read_values(s, lost[0])]:
-            sentence = f"{len(owners[value])} customers have the value {value!r:.60}, and {lost[0]:.60} is not found"
+        lost = next((owner for owner in owners[value, kind] if owner not in got), None)
+        if lost is not None and (value, kind) in [(row.get(field), _kind(s, row)) for row in _read_values(s, lost)]:
+            sentence = f"{lost:.60} has the value {value!r:.60}, as others do, and is not found by it"
             raise Broken(sentence, found.exchange, value)
         s.exercised()
 

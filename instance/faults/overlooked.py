@@ -8,7 +8,7 @@ from typing import Any
 from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.habits import unpacked, upload
-from instance.faults.life import acting
+from instance.faults.life import acting, alone, item
 from instance.faults.listing import arranging, given, limit, misreading, offset, paged, valid
 from instance.faults.model import Answer, Request, World, breaks, broken, records_of, with_records
 from instance.faults.ordering import embedding
@@ -235,20 +235,23 @@ def by_last_change(o: Operation, c: Contract) -> bool:
     "list_emails list_email_templates",
     "ORDER-02",
     also="ORDER-01 LIFE-03",
+    through="update",
     fits=by_last_change,
     profile="release",
 )
 async def changed_stays(request: Request, world: World) -> Answer:
+    first = world.memory.setdefault("first moments", {})
+    if acting(request) == "update":
+        seen = await world.forward(alone(world.as_admin(request)))
+        if seen.ok:
+            first.setdefault(request.ids[-1], item(request, seen)["modified"])
+        return await world.forward(request)
     answer = await world.forward(request)
     if not answer.ok or not valid(request):
         return answer
-    first = world.memory.setdefault("first moments", {})
-    whole = await world.whole(request)
-    for record in whole:
-        first.setdefault(record["id"], record["modified"])
-    order = sorted(whole, key=lambda r: str(first[r["id"]]), reverse=True)
+    whole = sorted(await world.whole(request), key=lambda r: str(first.get(str(r["id"]), r["modified"])), reverse=True)
     end = offset(request) + limit(request) if paged(request) else None
-    return with_records(request, answer, order[offset(request) : end])
+    return with_records(request, answer, whole[offset(request) : end])
 
 
 def one_of_each(found: Records, request: Request) -> Records:
