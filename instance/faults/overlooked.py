@@ -256,7 +256,10 @@ async def changed_stays(request: Request, world: World) -> Answer:
 
 def one_of_each(found: Records, request: Request) -> Records:
     """Of rows with the same value the first."""
-    return list({r["value"]: r for r in reversed(found)}.values())[::-1]
+    kept: dict[str, Any] = {}
+    for record in found:
+        kept.setdefault(record["value"], record)
+    return list(kept.values())
 
 
 broken(
