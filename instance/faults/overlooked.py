@@ -7,6 +7,7 @@ from typing import Any
 
 from instance.contract import Contract, Operation
 from instance.faults import fitting
+from instance.faults.callers import known_token
 from instance.faults.habits import unpacked, upload
 from instance.faults.life import acting, alone, item
 from instance.faults.listing import arranging, given, limit, misreading, offset, paged, valid
@@ -14,6 +15,7 @@ from instance.faults.model import Answer, Request, World, breaks, broken, record
 from instance.faults.ordering import embedding
 from instance.faults.search import SEARCH
 from instance.faults.side_ways import LISTING, STRUCTURED
+from instance.users import ADMINISTRATOR_ID
 
 Records = list[Any]
 NAMES = ("name_filter", "name_search")
@@ -278,3 +280,57 @@ upload(
     "EVENT-04",
     unpacked(lambda table: table if "\r\n" in table else table.partition("\n")[0] + "\r\n"),
 )
+
+
+# --- ROLE -----------------------------------------------------------------------------------------------------------
+
+
+def of_another(request: Request, world: World) -> bool:
+    """Whether a request is a user's who is not the administrator."""
+    found = known_token(request, world)
+    return bool(found and not found[1] and found[0] != ADMINISTRATOR_ID)
+
+
+def owned_creation(o: Operation, c: Contract) -> bool:
+    """It creates what belongs to a user, for who has a feature."""
+    free = o.action == "create" and fitting.featured(o, c) and not o.path_parameters
+    return free and fitting.records_with("user_id", required=False)(o, c) and not fitting.body_with("user_id")(o, c)
+
+
+def with_reading(o: Operation, c: Contract) -> bool:
+    """What it creates is read alone."""
+    return bool(c.of_entity(str(o.entity), "read"))
+
+
+@breaks(
+    "created-as-the-administrator",
+    "what anybody creates belongs to the administrator",
+    "create_tag create_report",
+    "ROLE-02",
+    fits=owned_creation,
+    softly=True,
+    profile="release",
+)
+async def created_as_the_administrator(request: Request, world: World) -> Answer:
+    answer = await world.forward(request.with_body({})) if of_another(request, world) else None
+    if answer is None or answer.status not in (400, 422):
+        return await world.forward(request)
+    return await world.forward(world.as_admin(request))
+
+
+@breaks(
+    "creations-of-others-lost",
+    "what anybody but the administrator creates is acknowledged and not stored",
+    "create_tag create_report",
+    "ROLE-02",
+    fits=fitting.every(fitting.featured, fitting.acting("create"), fitting.deletable, fitting.at_the_top, with_reading),
+    profile="release",
+)
+async def creations_lost(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if answer.ok and of_another(request, world) and request.operation is not None:
+        key = request.operation.entity, str(item(request, answer).get("id"))
+        with world.store.transaction() as connection:
+            connection.execute("DELETE FROM record WHERE entity=? AND id=?", key)
+        world.acted = True
+    return answer
