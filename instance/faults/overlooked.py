@@ -13,6 +13,7 @@ from instance.faults.life import acting, alone, item
 from instance.faults.listing import arranging, given, limit, misreading, offset, paged, valid
 from instance.faults.model import Answer, Request, World, breaks, broken, records_of, with_records
 from instance.faults.ordering import embedding
+from instance.faults.roles import role
 from instance.faults.search import SEARCH
 from instance.faults.side_ways import LISTING, STRUCTURED
 from instance.users import ADMINISTRATOR_ID
@@ -20,6 +21,7 @@ from instance.users import ADMINISTRATOR_ID
 Records = list[Any]
 NAMES = ("name_filter", "name_search")
 IDS = {"tag_ids": "tags", "source_ids": "source_id", "event_ids": "event_id"}
+SHARES = ("list_segment_users", "list_funnel_group_users")
 BATCH = 20  # records that a loader takes at once
 
 # --- STRUCT, PAGE-02, PAGE-03, PAGE-04 ------------------------------------------------------------------------------
@@ -334,3 +336,32 @@ async def creations_lost(request: Request, world: World) -> Answer:
             connection.execute("DELETE FROM record WHERE entity=? AND id=?", key)
         world.acted = True
     return answer
+
+
+@breaks(
+    "ended-shares-count-on",
+    "whom a record was shared with sees it for good",
+    "list_segment_users list_funnel_group_users",
+    "ROLE-06",
+    also="ROLE-01 ROLE-03",
+    fits=fitting.only(*SHARES),
+    profile="release",
+)
+async def ended_shares_count_on(request: Request, world: World) -> Answer:
+    seen = world.memory.setdefault("shared with", set())
+    answer, held = await world.forward(request), world.features(request)
+    key = request.path, known_token(request, world)
+    if answer.ok and held is not None and request.operation and not request.operation.allows(held):
+        seen.add(key)
+    return await world.forward(world.as_admin(request)) if answer.status == 403 and key in seen else answer
+
+
+broken(
+    "shares-open-nothing",
+    "whom a record was shared with does not see it",
+    "list_segment_users list_funnel_group_users",
+    "ROLE-06",
+    role(lambda held, needed, right: bool(held & needed)),
+    fits=fitting.only(*SHARES),
+    profile="release",
+)
