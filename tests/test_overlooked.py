@@ -62,6 +62,7 @@ FOUND = {
     "changed-stays-where-it-was": "list_emails",
     "one-of-each-value-found": "search_customers",
     "line-feeds-end-no-row": "upload_customer_events_async",
+    "nothing-below-is-404": "list_segment_notes",
     "created-as-the-administrator": "create_tag",
     "creations-of-others-lost": "create_tag",
     "ended-shares-count-on": "list_segment_users",

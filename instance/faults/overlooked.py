@@ -11,7 +11,7 @@ from instance.faults.callers import known_token
 from instance.faults.habits import unpacked, upload
 from instance.faults.life import acting, alone, item
 from instance.faults.listing import arranging, given, limit, misreading, offset, paged, valid
-from instance.faults.model import Answer, Request, World, breaks, broken, records_of, with_records
+from instance.faults.model import Answer, Request, World, breaks, broken, records_of, refusal, with_records
 from instance.faults.ordering import embedding
 from instance.faults.roles import role
 from instance.faults.search import SEARCH
@@ -211,6 +211,33 @@ async def indexed_at_creation(request: Request, world: World) -> Answer:
     if acting(request) != "list" or wanted is None:
         return answer
     return with_records(request, answer, [r for r in records_of(request, answer) if str(r.get("id")) not in names])
+
+
+# --- SHAPE ----------------------------------------------------------------------------------------------------------
+
+
+def below_what_is_made(o: Operation, c: Contract) -> bool:
+    """A list below a record that a client can create."""
+    return (
+        fitting.lists(o, c)
+        and len(o.path_parameters) == 1
+        and bool(c.of_entity(str(o.path_parameters[0].entity), "create"))
+    )
+
+
+@breaks(
+    "nothing-below-is-404",
+    "the list below a record that nothing lies below is 404",
+    "list_segment_notes list_funnel_charts",
+    "SHAPE-04",
+    also="CODE-02 LIFE-02 LIFE-04 PAGE-05",
+    fits=below_what_is_made,
+    profile="release",
+    source="RFC 9110, 15.5.5: there is a current representation, an empty one",
+)
+async def nothing_below_is_404(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    return answer if not answer.ok or await world.whole(request) else refusal(404)
 
 
 # --- ORDER, SEARCH, EVENT -------------------------------------------------------------------------------------------
