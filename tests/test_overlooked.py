@@ -63,6 +63,9 @@ FOUND = {
     "one-of-each-value-found": "search_customers",
     "line-feeds-end-no-row": "upload_customer_events_async",
     "nothing-below-is-404": "list_segment_notes",
+    "long-filter-is-500": "list_tags",
+    "deep-body-is-500": "create_tag",
+    "post-to-a-record-is-500": "get_tag",
     "created-as-the-administrator": "create_tag",
     "creations-of-others-lost": "create_tag",
     "ended-shares-count-on": "list_segment_users",
@@ -77,6 +80,7 @@ LONG = {
     "shown-are-hidden-instead",
     "line-feeds-end-no-row",
     "ended-shares-count-on",
+    "long-filter-is-500",
     "creations-of-others-lost",
 }
 
