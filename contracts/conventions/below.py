@@ -9,7 +9,7 @@ from typing import Any
 
 from cdp.http import Exchange
 from contracts.calls import Call
-from contracts.checks import Broken, NotExercised, check
+from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.listing import as_page, list_call
 from contracts.finding import Unavailable
 from contracts.observing import canonical, rows_of
@@ -57,7 +57,7 @@ def _nothing_below(s: Subject) -> None:
         return
     try:
         new = s.bench.arrangement.own(parameter.entity)
-    except (Unavailable, NotExercised):
+    except (Unavailable, NotExercised, Unconfirmed):
         return
     if parameter.name not in new.path:
         return

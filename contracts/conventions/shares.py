@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts.applicability import body_fields
 from contracts.calls import Call
-from contracts.checks import Broken, NotExercised
+from contracts.checks import Broken, NotExercised, Unconfirmed
 from contracts.session import Identity
 from contracts.subject import Subject
 
@@ -23,7 +23,7 @@ def shares_count(s: Subject, caller: Identity) -> None:
         return
     try:
         call = s.bench.valid_call(share, "a share")
-    except NotExercised:
+    except (NotExercised, Unconfirmed):
         return
     named = {n: caller.user_id for n, f in body_fields(contract, share).items() if f.get("x-entity") == "user"}
     most = {n: f["enum"][-1] for n, f in body_fields(contract, share).items() if f.get("enum")}
