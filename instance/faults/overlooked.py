@@ -108,7 +108,7 @@ def held(record: Any, field: str) -> list[str]:
     "list_segments list_attributes",
     "PAGE-10",
     also="STRUCT-04",
-    fits=fitting.every(fitting.paged, by_ids),
+    fits=fitting.every(fitting.paged, fitting.asks("tag_ids")),
     profile="release",
     source="MySQL manual, LIKE on a column of JSON; CWE-697",
 )
