@@ -208,6 +208,7 @@ def sorts_by_field(s: Subject) -> None:
         elif s.operation.query("limit") and s.operation.query("offset"):
             for direction, got in zip(_directions(s), pages, strict=True):
                 _sorted_slice(s, field, direction, got)
+            _sorted_without_limit(s, field, pages[0])
 
     _by_each(s, look)
 
@@ -249,6 +250,21 @@ def _sorted_slice(s: Subject, field: str, direction: str, sorted_page: Page) -> 
             ),
             sorted_page.exchange,
         )
+    s.exercised()
+
+
+def _sorted_without_limit(s: Subject, field: str, sorted_page: Page) -> None:
+    """Where no limit is sent, the order counts all the same; for one field, that the default order does not sort so."""
+    direction = _directions(s)[0]
+    asked = (("order_by", field), ("order_dir", direction))
+    known: dict[str, str] = s.bench.memory.setdefault("sorted without limit", {})
+    default = page(s).records
+    if known.setdefault(s.cell.address, field) != field or default == sorted_page.records[: len(default)]:
+        return
+    got = page(s, *asked)
+    if got.records != sorted_page.records[: len(got.records)]:
+        sentence = f"without a limit the list is not sorted by {field} {direction}, as it is beside one"
+        raise still(s, walk(s), Broken(sentence, got.exchange, describe(*asked)), sorted_page.exchange)
     s.exercised()
 
 

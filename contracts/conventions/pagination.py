@@ -10,6 +10,7 @@ from cdp.http import Exchange
 from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import Broken, Moved, NotExercised, check
+from contracts.conventions.far_pages import by_cursor, far_behind, more_than_walked
 from contracts.conventions.listing import (
     DEFAULT_LIMIT,
     REFERENCE_PAGE,
@@ -120,6 +121,8 @@ def limit_is_kept(s: Subject) -> None:
         rule((DEFAULT_LIMIT, 0))  # said, it means what it means unsaid
     if count > REFERENCE_PAGE:
         _more_than_a_hundred(s, reference)
+        if not s.quick and _can_offset(s):
+            more_than_walked(s, reference, LARGE_LIMIT)
     elif count > DEFAULT_LIMIT and reference.complete and not s.quick:
         _more_than_there_are(s, reference)
     if s.session.profile.examples > 1:
@@ -219,6 +222,7 @@ def page_is_a_slice(s: Subject) -> None:
         if beyond:
             rule(_over_the_end(count))
         s.for_all(_windows(count, beyond), rule, of=_pages_in(count, beyond))
+        far_behind(s, reference)
 
 
 def _first_difference(got: list[Any], expected: list[Any]) -> str:
@@ -236,6 +240,8 @@ def _first_difference(got: list[Any], expected: list[Any]) -> str:
 @check("PAGE-04")
 def walks_agree(s: Subject) -> None:
     s.control()
+    if not _can_offset(s):
+        return by_cursor(s)
     reference = walk(s)
     row = repeated(reference.records)
     if row is not None:

@@ -22,6 +22,7 @@ from contracts.conventions.other_ways import refused_by_every_way
 from contracts.conventions.own_identity import tells_of_the_caller
 from contracts.conventions.owners import owner_needs_them
 from contracts.conventions.parents import refused_in_whole
+from contracts.conventions.shares import shares_count
 from contracts.identities import gives_access
 from contracts.observing import record_of, rows_of
 from contracts.session import Identity
@@ -300,6 +301,7 @@ def change_counts_at_once(s: Subject) -> None:
     if not s.quick:
         _moved_to_another_role(s, call, caller, list(sets[0]))
         owner_needs_them(s, caller, list(sets[0]))
+        shares_count(s, caller)
 
 
 def _moved_to_another_role(s: Subject, call: Call, caller: Identity, features: list[str]) -> None:

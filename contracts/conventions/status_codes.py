@@ -298,6 +298,11 @@ def unknown_routes(s: Subject) -> None:
     s.exercised()
     if s.session.profile.drawn:
         judge_method(s, exchange)
+    for other in [m for m in _METHODS if m not in (*supported, method, "DELETE")] if not s.quick else ():
+        exchange = _by_method(s, call, other)
+        if exchange.status == 405 or exchange.status >= 500 or _read_in_full(s):
+            _json_refusal(exchange, 405, f"the unsupported method {other}")
+            s.exercised()
 
 
 def _by_method(s: Subject, call: Call, method: str) -> Exchange:

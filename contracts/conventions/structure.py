@@ -240,16 +240,10 @@ def plain_and_full_agree(s: Subject) -> None:
         sentence = "plain and full do not hold the same records in the same order"
         raise _settled(s, plain, Broken(sentence, exchange))
     subs = _needing_ids(s, plain)
-    special = {sub.field for sub in subs} | {sub.key for sub in subs}
-    for one, other in zip(plain, full, strict=False):
-        for name, value in one.items():
-            if name not in special and other.get(name) != value:
-                error = Broken(f"{name} of {identity(one)!r:.60} differs between plain and full", exchange)
-                raise _settled(s, plain, error)
-        _spelled_alike(one, other, exchange)
-        for sub in subs:
-            _agree_on_ids(s, one, other, sub, exchange)
-        s.exercised()
+    try:
+        _agree_one_by_one(s, plain, full, subs, exchange)
+    except Broken as broken:
+        raise _settled(s, plain, broken) from None
     for sub in subs:
         _agree_with_entity(s, full, sub)
     if not s.quick and s.operation.collection and s.operation.collection.paging:
@@ -269,6 +263,21 @@ def _spelled_alike(plain: dict[str, Any], full: dict[str, Any], exchange: Exchan
     for name in plain.keys() - full.keys():
         other = spelled.get(name.replace("_", "").casefold())
         require(other is None, f"{name} is called {other} with full data", exchange, "load_full_structure=1")
+
+
+def _agree_one_by_one(
+    s: Subject, plain: list[dict[str, Any]], full: list[dict[str, Any]], subs: list[SubEntity], exchange: Exchange
+) -> None:
+    """Each record has its own fields in both answers, and brings the data of what it refers to alone."""
+    special = {name for sub in s.operation.sub_entities for name in (sub.field, sub.key)}
+    for one, other in zip(plain, full, strict=False):
+        for name, value in one.items():
+            if name not in special and other.get(name) != value:
+                raise Broken(f"{name} of {identity(one)!r:.60} differs between plain and full", exchange)
+        _spelled_alike(one, other, exchange)
+        for sub in subs:
+            _agree_on_ids(s, one, other, sub, exchange)
+        s.exercised()
 
 
 def _narrowed(s: Subject) -> list[tuple[tuple[str, Any], ...]]:
@@ -294,7 +303,8 @@ def _has_effect(s: Subject, name: str, value: str) -> bool:
 
 
 def _agree_beside(s: Subject, *query: tuple[str, Any]) -> None:
-    """Beside other parameters, too, plain and full hold the same records in the same order."""
+    """Beside other parameters, too, plain and full hold the same records in the same order, and behind the default page
+    each still brings what it refers to: loaders take so many ids at once."""
     asked = (*query, ("limit", REFERENCE_PAGE))
     plain, full = page(s, *asked), page(s, *asked, ("load_full_structure", 1))
     known = any(isinstance(r, dict) and "id" in r for r in plain.records)
@@ -303,7 +313,14 @@ def _agree_beside(s: Subject, *query: tuple[str, Any]) -> None:
         sentence = f"beside {describe(*asked)} plain and full do not hold the same records in the same order"
         error = Broken(sentence, full.exchange, describe(*asked, ("load_full_structure", 1)))
         raise settled(s, plain.records, error, *asked)
-    s.exercised()
+    one, other = ([r for r in rows if isinstance(r, dict)] for rows in (plain.records, full.records))
+    subs = [sub for sub in s.operation.sub_entities if any(_ids(r.get(sub.field)) for r in one)]
+    try:
+        _agree_one_by_one(s, one, other, subs, full.exchange)
+        for sub in subs:
+            _none_left_out(s, _with_their_ids(s, sub, one, other), sub, full.exchange)
+    except Broken as error:
+        raise settled(s, plain.records, error, *asked) from None
 
 
 def _agree_on_ids(s: Subject, plain: dict[str, Any], full: dict[str, Any], sub: SubEntity, exchange: Any) -> None:
