@@ -5,7 +5,7 @@ that was created without it, no page says. So where answers are judged null is a
 the field itself that it is documented it is not, and neither are lists and switches: they have a value for nothing.
 
 Where a full record has the data of what it refers to, no page says either: under a key of their own, with the id beside
-it or without, in place of the id, or below `_embedded`.
+it or without, in place of the id, below `_embedded`, or beside all records under `included`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _ADDRESS = re.compile(r"(^|_)(url|uri|link|href)s?($|_)", re.IGNORECASE)
 _SIGNED = re.compile(r"((?:https?:/)?/[^\s?#]*)\?\S+\Z")
 _MAY_BE_SIGNED = re.compile(rb"/[^\s\"]*\?")
 _EMBEDDED = "_embedded"  # HAL: draft-kelly-json-hal, section 4.1.2
+_INCLUDED = "included"  # JSON:API 1.1, section 7.4, Compound Documents
 _OF_NOTHING = {"integer": 1, "string": "none"}  # in place of the id of what is gone, which a full record need not show
 
 
@@ -148,6 +149,27 @@ def data_of(record: Mapping[str, Any], sub: SubEntity) -> list[dict[str, Any]]:
         if found:
             return found
     return []
+
+
+def with_included(operation: Operation, exchange: Exchange, records: list[Any]) -> list[Any]:
+    """Records of an answer, each with the data of what it refers to that stand beside all of them, told by type and
+    id."""
+    body = exchange.json
+    beside = objects(body.get(_INCLUDED)) if isinstance(body, dict) else []
+    return [_joined(operation, r, beside) if isinstance(r, dict) else r for r in records] if beside else records
+
+
+def _joined(operation: Operation, record: Mapping[str, Any], beside: list[dict[str, Any]]) -> Mapping[str, Any]:
+    found = dict(record)
+    for sub in operation.sub_entities:
+        ids = record.get(sub.field)
+        wanted = {str(id) for id in (ids if isinstance(ids, list) else [ids])}
+        types = {sub.entity, f"{sub.entity}s", sub.key, sub.section.replace("-", "_")}
+        told = [d for d in beside if str(d.get("type")).replace("-", "_") in types and str(d.get("id")) in wanted]
+        data = [{**{n: v for n, v in d.items() if n != "type"}, **(d.get("attributes") or {})} for d in told]
+        if data and not data_of(record, sub):
+            found[sub.key] = data if isinstance(ids, list) else data[0]
+    return found
 
 
 def tells_of(record: Mapping[str, Any], sub: SubEntity) -> bool:

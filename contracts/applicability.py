@@ -10,6 +10,7 @@ from cdp.contract import Contract, Operation
 Predicate = Callable[[Contract, Operation], bool]
 
 FILTERS = ("name_filter", "name_search", "searched_text", "search_text", "event_ids", "tag_ids", "source_ids")
+HIDING = "show_hidden"  # a switch: hidden records come, too
 
 
 def settings_keys(contract: Contract, operation: Operation) -> frozenset[str]:
@@ -149,8 +150,9 @@ PREDICATES: dict[str, Predicate] = {
     "limited": _limited,
     "lists_below": lambda c, o: o.collection is not None and bool(o.path_parameters and o.path_parameters[-1].entity),
     "paged": _paged,
+    "walked": lambda c, o: _paged(c, o) or bool(o.collection and o.collection.cursor),
     "paged_settings": lambda c, o: _paged(c, o) and {"limit", "offset"} <= settings_keys(c, o),
-    "filtered": lambda c, o: _paged(c, o) and any(o.query(name) for name in FILTERS),
+    "filtered": lambda c, o: _paged(c, o) and any(o.query(name) for name in (*FILTERS, HIDING)),
     "timestamped": lambda c, o: bool(o.collection and o.collection.timestamp),
     "timestamped_creatable": _creatable,
     "orderable": lambda c, o: o.collection is not None and o.query("order_by") is not None,

@@ -64,9 +64,14 @@ def recognise_path(call: Call, exchange: Exchange) -> dict[str, str]:
 
 
 def _evaluate(expression: str, exchange: Exchange, call: Call) -> Any:
-    """A runtime expression of OpenAPI links, of the two forms that the contract uses."""
+    """A runtime expression of OpenAPI links, of the two forms that the contract uses. In a full answer data may stand
+    in place of an id: what the new record refers to was sent."""
     if expression.startswith("$response.body#"):
-        return value_at(exchange, expression.removeprefix("$response.body#"))
+        pointer = expression.removeprefix("$response.body#")
+        told, name = value_at(exchange, pointer), pointer.rsplit("/", 1)[-1]
+        if isinstance(told, str | int) or name == "id" or not isinstance(call.sent, dict):
+            return told
+        return call.sent.get(name)
     if expression.startswith("$request.path."):
         return call.path.get(expression.removeprefix("$request.path."))
     return None

@@ -29,7 +29,8 @@ from contracts.checks import Broken, NotExercised, TargetLost, Unconfirmed
 from contracts.drawn_life import DrawnLife
 from contracts.response_checks import Judged, Request, ResponseChecks, load_table
 from contracts.session import Obstacle
-from contracts.subject import Subject, Workbench, require
+from contracts.subject import Subject, require
+from contracts.workbench import Workbench
 
 if TYPE_CHECKING:
     from contracts.unknown_inputs import Drawn

@@ -25,7 +25,7 @@ from contracts.calls import Call
 from contracts.checks import NotExercised
 from contracts.finding import Unavailable
 from contracts.observing import record_of
-from contracts.subject import Workbench
+from contracts.workbench import Workbench
 
 Row = dict[str, Any]
 POLL_S = 0.05

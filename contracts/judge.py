@@ -11,7 +11,8 @@ from cdp.verdicts import Cell, Result, Verdict, kept_in
 from contracts.catalogue import Requirement
 from contracts.checks import CHECKS, Broken, Moved, NotExercised, TargetLost, Unconfirmed
 from contracts.session import Obstacle
-from contracts.subject import Subject, Workbench
+from contracts.subject import Subject
+from contracts.workbench import Workbench
 
 CONFIRMATIONS = 5
 MOST_LOOKS = 12  # at what others change meanwhile

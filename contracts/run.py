@@ -28,8 +28,8 @@ from contracts.judge import judge
 from contracts.plan import OBSERVING, Plan
 from contracts.rounds import Rounds, Turn
 from contracts.session import Identity, Obstacle, Session
-from contracts.subject import Workbench
 from contracts.tidying import tidy
+from contracts.workbench import Workbench
 
 _ENOUGH = 20  # requests, before which their average says little
 

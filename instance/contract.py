@@ -6,6 +6,7 @@ document with the address `urn:cdp:contract`.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -271,7 +272,7 @@ def _targets(node: Any, path: Path) -> Iterator[Path]:
         reference = node.get("$ref")
         if isinstance(reference, str):
             file, _, pointer = reference.partition("#")
-            target = (path.parent / file).resolve() if file else path
+            target = Path(os.path.normpath(path.parent / file)) if file else path
             node["$ref"] = f"urn:cdp:contract#/components/schemas/{pointer.rsplit('/', 1)[-1]}"
             # Path items and shared responses are looked up by file and pointer, never by schema name.
             node["x-target"] = (target, pointer)

@@ -16,7 +16,7 @@ from cdp.contract import load_contract
 from cdp.verdicts import Result, Verdict
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
-from contracts.conventions.forged import unsigned
+from contracts.conventions.forged import decoded_alike, respelled, unsigned
 from contracts.plan import make_plan
 from contracts.profiles import PROFILES
 from instance import records
@@ -196,6 +196,21 @@ def test_a_web_token_is_forged_and_any_other_is_not() -> None:
     assert (kept, signature) == (claims, "")
     for token in ("opaque", "a.b.c", f"{part(['alg'])}.{claims}.x", f"{part({'alg': 'HS256'})}.{claims}", "a.b.c.d"):
         assert unsigned(token) == []
+
+
+def test_a_token_of_the_same_bytes_is_spelled_as_decoders_read_it() -> None:
+    opaque = secrets.token_urlsafe(32)
+    (other,) = respelled(opaque)
+    assert other != opaque
+    assert base64.urlsafe_b64decode(other + "=") == base64.urlsafe_b64decode(opaque + "=")
+    for alike in (other, opaque + "=", "~" + opaque):
+        assert decoded_alike(opaque, alike)
+    for another in (opaque[:-1], opaque + "A", ("b" if opaque[0] == "a" else "a") + opaque[1:]):
+        assert not decoded_alike(opaque, another)
+    head = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').decode().rstrip("=")
+    (other,) = respelled(f"{head}.e30.c2lnbmF0dXJl")
+    assert other == f"{head}.e31.c2lnbmF0dXJl"  # not in the signature
+    assert respelled("0123456789abcdef") == respelled("cdp 12") == []
 
 
 # --- what refusals say ----------------------------------------------------------------------------------------------

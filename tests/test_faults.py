@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,16 +14,20 @@ import pytest
 
 from cdp.contract import Contract, load_contract
 from cdp.verdicts import Result, Verdict
+from contracts.applicability import PREDICATES
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
 from contracts.plan import Plan, make_plan
 from contracts.profiles import PROFILES
+from instance.contract import Operation
 from instance.faults import FAULTS, Fault
+from instance.faults.model import Answer, Request, World, json_answer
 from tests.broken_server import BrokenServer
+from tests.schema_values import valid_value
 from tests.throwaway_runs import results_of
 
 PROFILE = PROFILES["quick"]
-CATALOGUE = load_catalogue()
+CATALOGUE, CONTRACT = load_catalogue(), load_contract()
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +126,46 @@ def test_every_family_can_fail_in_several_ways() -> None:
         for requirement in fault.by if fault.profile != "load" else ():
             names[CATALOGUE.requirements[requirement].family].add(fault.name)
     assert {family: len(found) for family, found in names.items() if len(found) < 3} == {}
+
+
+# --- faults that break themselves ------------------------------------------------------------------------------------
+
+
+class Answering(World):
+    """An application whose every answer is one that its schema takes."""
+
+    async def forward(self, request: Request) -> Answer:
+        operation = request.operation
+        assert operation is not None
+        schema = CONTRACT.operations[operation.id].response_schema(operation.status)
+        key = operation.id, request.get("seed")
+        if key not in self.memory:
+            self.memory[key] = json_answer(
+                operation.status, valid_value(CONTRACT, schema or {}, random.Random(f"{key}"))
+            )
+        answer: Answer = self.memory[key]
+        return answer
+
+
+async def breaking_themselves(fault: Fault, operation: Operation, world: World) -> set[str]:
+    for flag, seed in itertools.product((None, "0", "1", "2"), "12"):
+        query = (("seed", seed), *((("load_full_structure", flag),) if flag else ()))
+        try:
+            await fault.alter(Request(operation.method, operation.path, query, (), b"{}", operation, ("1", "2")), world)
+        except Exception as error:
+            return {f"{fault.name}/{operation.id}: {error!r}"}
+    return set()
+
+
+def test_faults_of_structure_do_not_break_themselves(server: BrokenServer) -> None:
+    """On whatever they can be put on that the suite holds to their requirement: lists, single records, writes."""
+    world = Answering(server.faulty.world.app, server.faulty.store)
+    tried, found = 0, set()
+    for fault in (f for f in FAULTS.values() if f.by[0].startswith("STRUCT")):
+        applies = PREDICATES[CATALOGUE.requirements[fault.by[0]].applies_to]
+        for name in fault.operations(server.contract):
+            if applies(CONTRACT, CONTRACT.operations[name]):
+                tried += 1
+                found |= asyncio.run(breaking_themselves(fault, server.contract.operations[name], world))
+    assert not found, sorted(found)
+    assert tried > 200

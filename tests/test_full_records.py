@@ -10,6 +10,11 @@ import pytest
 
 from cdp.contract import load_contract
 from cdp.verdicts import Result, Verdict
+from contracts.catalogue import load_catalogue
+from contracts.cells import Selection
+from contracts.plan import make_plan
+from contracts.profiles import PROFILES
+from contracts.run import ContractRun
 from tests.awkward_server import AwkwardServers
 from tests.odd_server import Answered, Asked, Forward, Mouth, judged
 
@@ -73,6 +78,25 @@ def test_data_in_place_of_ids_are_full_records(
     assert counts.count(Verdict.PASS) == len(counts), results
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_data_may_stand_beside_all_records(servers: AwkwardServers, tmp_path: Path, lost: bool) -> None:
+    """As in JSON:API, told by type and id; where they are those of another there are none."""
+
+    async def speak(asked: Asked, forward: Forward) -> Answered:
+        status, body = await forward()
+        if status >= 300 or asked.get("load_full_structure") != "1":
+            return status, body
+        name = next(n for n in body if n != "selection_settings")
+        users = [r.pop("user", None) for r in (body[name] if isinstance(body[name], list) else [body[name]])]
+        known = {u["id"]: {n: v for n, v in u.items() if n != "id"} for u in users if u}
+        told = [{"type": "users", "id": str(id + lost * 10**6), "attributes": each} for id, each in known.items()]
+        return status, {**body, "included": told}
+
+    with servers.serving("extra_headers", wrap=lambda app: Mouth(app, speak)) as served:
+        results = judged(served, CONTRACT, tmp_path, ["list_tags"], ["STRUCT-01", "STRUCT-02", "STRUCT-04", "SHAPE-01"])
+    assert ("STRUCT-02 list_tags" in alarms(results)) is lost and (lost or not alarms(results)), results
+
+
 def test_neither_an_id_nor_data_is_none(servers: AwkwardServers, tmp_path: Path) -> None:
     found = alarms(judge(servers, tmp_path, lambda r: {n: v for n, v in r.items() if n not in ("user_id", "user")}))
     for operation in OPERATIONS.split():
@@ -108,3 +132,20 @@ def test_plain_records_that_bring_data_apart_are_found(servers: AwkwardServers, 
 def test_what_else_a_full_record_lacks_is_found(servers: AwkwardServers, tmp_path: Path) -> None:
     results = judge(servers, tmp_path, lambda r: {n: v for n, v in under_its_key(r).items() if n != "name"})
     assert "name" in alarms(results)["SHAPE-01 list_tags"]
+
+
+def test_what_was_created_is_known_by_what_was_sent_where_data_stand_in_place_of_ids(
+    servers: AwkwardServers, tmp_path: Path
+) -> None:
+    selection = Selection(operations=("assign_segment_tag", "share_segment_with_user"), requirements=("STRUCT-02",))
+    with servers.serving("in_place,unique") as served:  # a tag that is still assigned is not deleted
+        run = ContractRun(
+            make_plan(CONTRACT, load_catalogue(), selection, PROFILES["quick"], seed=1), served.target, tmp_path
+        )
+        try:
+            run.start()
+            verdicts = [result.verdict for result in run.judge_all()]
+        finally:
+            run.finish()
+    assert Verdict.PASS in verdicts
+    assert run.leftovers == []

@@ -1,14 +1,18 @@
-"""Events of an upload of the run's own that are taken in while a refused one is looked at: no change made by it."""
+"""Events of the run's own that come late, of an upload while a refused one is looked at, or with their times in another
+form."""
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cdp.contract import load_contract
+from cdp.texts import same_time
 from cdp.verdicts import Verdict
 from contracts.calls import Call
 from contracts.observing import sent_by
@@ -54,3 +58,46 @@ def test_events_are_known_by_the_identifiers_that_a_call_sends() -> None:
         assert [bears(row) for row in rows] == [True, False, True]
     unreadable = sent_by(upload.sending_raw(b"", "application/octet-stream"), lambda r: True)
     assert all(map(unreadable, rows))
+
+
+# --- times without a zone ---------------------------------------------------------------------------------------------
+
+
+def zoned(shift_s: int = 0) -> Callable[[Asked, Forward], Awaitable[Answered]]:
+    """Times of events come back with the offset of some zone, by the clock that was sent, or another one."""
+
+    async def speak(asked: Asked, forward: Forward) -> Answered:
+        status, body = await forward()
+        for rows in body.values() if isinstance(body, dict) else ():
+            for row in rows if isinstance(rows, list) else ():
+                if isinstance(row, dict) and isinstance(row.get("event_time"), str):
+                    clock = datetime.fromisoformat(row["event_time"]) + timedelta(seconds=shift_s)
+                    row["event_time"] = f"{clock.replace(tzinfo=None).isoformat()}+02:00"
+        return status, body
+
+    return speak
+
+
+@pytest.mark.parametrize(("shift_s", "verdict"), [(0, Verdict.PASS), (3600, Verdict.WARN)])
+def test_a_time_without_a_zone_may_come_back_in_any(
+    servers: AwkwardServers, tmp_path: Path, shift_s: int, verdict: Verdict
+) -> None:
+    with servers.serving("extra_headers", wrap=lambda app: Mouth(app, zoned(shift_s))) as served:
+        results = judged(served, CONTRACT, tmp_path, ["create_customer_events"], ["EVENT-01", "EVENT-02"])
+    assert {r.verdict for r in results.values()} == {verdict}, results
+
+
+@pytest.mark.parametrize(
+    ("sent", "got", "alike"),
+    [
+        ("2024-01-01 10:00:00", "2024-01-01T10:00:00+02:00", True),
+        ("2024-01-01 10:00:00", "2024-01-01T12:00:00+02:00", True),  # the same moment, if it was of UTC
+        ("2024-01-01 10:00:00", "2024-01-01T11:00:00+02:00", False),
+        ("2024-01-01T10:00:00Z", "2024-01-01T10:00:00+02:00", False),
+        ("2024-01-01T10:00:00Z", "2024-01-01T12:00:00+02:00", True),
+        ("2024-01-01 10:00:00", None, False),
+        ("text", "text", False),
+    ],
+)
+def test_what_is_the_time_that_was_sent(sent: Any, got: Any, alike: bool) -> None:
+    assert same_time(sent, got) is alike

@@ -380,3 +380,17 @@ def test_what_was_sent_in_an_object_has_to_be_there(judge: Judge) -> None:
 )
 def test_what_comes_back_as_it_was_sent(sent: Any, got: Any, right: bool) -> None:
     assert same(sent, got) is right
+
+
+# --- bodies that are assumed ------------------------------------------------------------------------------------------
+
+
+def test_the_refusal_of_an_assumed_body_tells_nothing(judge: Judge) -> None:
+    async def refusing(asked: Asked, forward: Forward) -> Answered:
+        if asked.method in ("POST", "PATCH") and asked.path.startswith(("/reports", "/tags")):
+            return 422, {"message": "A field is missing.", "detail": "owner"}
+        return await forward()
+
+    results = judge(refusing, "create_report create_tag", "CODE-02")
+    assert results["CODE-02 create_report"].verdict is Verdict.SKIP
+    assert results["CODE-02 create_tag"].verdict is Verdict.WARN  # its page shows the body

@@ -3,6 +3,7 @@
 from contracts.conventions import (
     authentication,
     below,
+    equal_calls,
     events,
     filtering,
     lifecycle,
@@ -24,6 +25,7 @@ from contracts.conventions import (
 __all__ = [
     "authentication",
     "below",
+    "equal_calls",
     "events",
     "filtering",
     "lifecycle",

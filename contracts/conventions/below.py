@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from time import sleep
 from typing import Any
 
 from cdp.http import Exchange
-from contracts.checks import NotExercised, check
-from contracts.conventions.listing import as_page
+from contracts.calls import Call
+from contracts.checks import Broken, NotExercised, Unconfirmed, check
+from contracts.conventions.listing import as_page, list_call
 from contracts.finding import Unavailable
-from contracts.observing import canonical
+from contracts.observing import canonical, rows_of
 from contracts.subject import Subject, require
 
 _OTHERS, _FEW = 5, 2  # records of the same kind below which is looked until something is found; in a short run
+_LATER_S = 1.0  # until a replica knows of a new record
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,32 @@ def of_one_record_alone(s: Subject) -> None:
         twice = f"the record {min(shared, default='')} stands below {own.asked} and below {other.asked}"
         require(not shared, twice, other.exchange)
         s.exercised(1 if own.ids and other.ids else 0)
+    if not s.quick:
+        _nothing_below(s)
     if not s.evidence:
         raise NotExercised("nothing lies below a second record, and no record of the list tells what it lies below")
+
+
+def _nothing_below(s: Subject) -> None:
+    """Below a record that was made just now there is a list, too, though nothing may stand in it."""
+    parameter = s.operation.path_parameters[-1]
+    if len(s.operation.path_parameters) > 1:
+        return
+    try:
+        new = s.bench.arrangement.own(parameter.entity)
+    except (Unavailable, NotExercised, Unconfirmed):
+        return
+    if parameter.name not in new.path:
+        return
+    call = Call(s.operation, {parameter.name: new.path[parameter.name]}, list_call(s).query)
+    for later_s in (0.0, _LATER_S):
+        sleep(later_s)
+        exchange = s.session.read_again(call, s.session.admin)
+        if rows_of(s.operation, exchange) is not None:
+            s.exercised()
+            return
+    sentence = f"the list below a record that was made just now got {exchange.outcome()}"
+    raise Broken(sentence, exchange, softly=s.operation.provenance == "assumed")
 
 
 def _tells(s: Subject, found: Below) -> None:

@@ -58,7 +58,7 @@ def internals(exchange: Exchange) -> str:
 
 # Members of error objects (JSON:API, RFC 9457) and of the requests that they tell of: an object with these alone is no
 # record, though it has an id.
-_OF_ERRORS = frozenset(("code", "detail", "errors", "id", "instance", "links", "message", "meta", "method", "name")) | {
+OF_ERRORS = frozenset(("code", "detail", "errors", "id", "instance", "links", "message", "meta", "method", "name")) | {
     *("path", "reason", "source", "status", "time", "timestamp", "title", "type", "url", "value")
 }
 _OF_DATA = frozenset(("data", "item", "items", "record", "records", "result", "results"))
@@ -68,12 +68,12 @@ def record_within(contract: Contract, operation: Operation, body: Mapping[str, A
     """The key of an error's body under which a record stands, or a list with one; None where there is none. A record
     has an id, and stands under a word for data, or has another field that the operation's records have (any, where the
     contract does not show those)."""
-    fields = names_within(contract, operation.response_schema(operation.success_status) or {}) - _OF_ERRORS
+    fields = names_within(contract, operation.response_schema(operation.success_status) or {}) - OF_ERRORS
     data = _OF_DATA | {operation.entity, f"{operation.entity}s"}
     for name, value in body.items():
         for each in value if isinstance(value, list) else [value]:
             if not isinstance(each, dict) or "id" not in each:
                 continue
-            if name in data or (set(each) & fields if fields else set(each) - _OF_ERRORS):
+            if name in data or (set(each) & fields if fields else set(each) - OF_ERRORS):
                 return name
     return None

@@ -3,18 +3,23 @@ not tell: what it reads, and writes that are really done (ROLE-02, ROLE-03, ROLE
 
 from __future__ import annotations
 
+from time import sleep
+
 from cdp.contract import Operation
 from cdp.http import Exchange
 from contracts.applicability import body_fields
+from contracts.books import recognise
 from contracts.calls import Call
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, Moved, NotExercised
 from contracts.conventions.harmless import harmless
-from contracts.observing import rows_of
+from contracts.observing import record_of, rows_of
 from contracts.session import Identity
 from contracts.subject import Subject, require
 
 _OWNED = ("segment_acl", "funnel_group_acl")  # what the record's owner may do, and whom it was shared with
+_OWNERS = ("user_id", "author_id")
+_LATER_S = 1.0  # until what a replica lacks has come
 
 
 def _assumed(s: Subject) -> bool:
@@ -76,6 +81,41 @@ def really_writes(s: Subject, caller: Identity, features: tuple[str, ...]) -> No
         softly=_assumed(s) or bool(operation.path_parameters) or _refers(s, operation),
     )
     s.exercised()
+    if exchange.ok:
+        _stored_as_his(s, caller, call, exchange)
+
+
+def _stored_as_his(s: Subject, caller: Identity, call: Call, exchange: Exchange) -> None:
+    """What a role creates can be read afterwards, and does not belong to the run's own user, whom what he creates
+    himself belongs to. To whom a record belongs is documented by names alone, so that is never more than a WARN."""
+    operation, contract = s.operation, s.session.contract
+    found, read, identity = (
+        recognise(call, exchange),
+        contract.by_action(operation.entity, "read"),
+        contract.operations.get("get_identity"),
+    )
+    if found is None:
+        return
+    known, me = record_of(operation, s.bench.control(operation)[1]), _own_id(s, identity)
+    for name in _OWNERS if isinstance(known, dict) and me and caller.user_id not in ("", me) else ():
+        if str(known.get(name)) == str(found.record.get(name)) == me and name not in (call.sent or {}):
+            sentence = f"{name} of what another role's user creates is that of the user whose token the run uses"
+            raise Broken(sentence, exchange, softly=True)
+    if read is None or any(p.name not in found.path for p in read.path_parameters):
+        return
+    look = Call(read, {p.name: found.path[p.name] for p in read.path_parameters})
+    if s.session.read_again(look, s.session.admin).status == 404:
+        sleep(_LATER_S)
+        seen = s.session.read_again(look, s.session.admin)
+        require(seen.status != 404, "what a role created, which was acknowledged, is not there", seen)
+
+
+def _own_id(s: Subject, identity: Operation | None) -> str:
+    """The id of the user whose token the run uses; empty where it is not told."""
+    if identity is None:
+        return ""
+    told = record_of(identity, s.session.read(Call(identity), s.session.admin))
+    return str(told.get("id") or "") if isinstance(told, dict) else ""
 
 
 def _refers(s: Subject, operation: Operation) -> bool:

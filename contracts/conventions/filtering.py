@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.applicability import FILTERS
+from contracts.applicability import FILTERS, HIDING
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.found_by import finds_changed, finds_everything, finds_holders, held, sorted_beside
 from contracts.conventions.listing import (
     DEFAULT_LIMIT,
     REFERENCE_PAGE,
+    Page,
     Walk,
     as_page,
     descent_ends,
@@ -27,8 +29,9 @@ from contracts.observing import identity, rows_of
 from contracts.subject import Subject
 
 BY_NAME = ("name_filter", "name_search", "searched_text")
-_FIELDS = {"event_ids": "event_id", "source_ids": "source_id", "tag_ids": "tags", "search_text": "value"}
+FIELDS = {"event_ids": "event_id", "source_ids": "source_id", "tag_ids": "tags", "search_text": "value"}
 _PART = 300
+_HIDDEN = "is_hidden"
 
 
 @check("PAGE-10")
@@ -37,13 +40,17 @@ def paging_under_filters(s: Subject) -> None:
     reference = walk(s)
     needing(s, reference, 3, "a filter with something to leave out")
     unknown: list[str] = []
+    _hides(s, reference)
+    hidden = s.evidence
     for name in [n for n in FILTERS if s.operation.query(n)]:
         unknown += [] if _filtered(s, name, reference) else [name]
-        if s.quick and s.evidence:
+        if s.quick and s.evidence > hidden:
             return
     if not s.quick:
         _under_switches(s, reference)
         shows_parts(s, reference)
+        for name in [n for n in ("name_filter", "name_search") if s.operation.query(n)]:
+            finds_changed(s, name)  # it writes: what was read before is not the same any more
     if not s.evidence and unknown:
         raise NotExercised(
             f"how a list stands in {' and '.join(unknown)} is not documented; no usual form has an effect"
@@ -62,24 +69,29 @@ def _filtered(s: Subject, name: str, reference: Walk) -> bool:
     if form is None:
         return False
     matches = matches if form == Form(name, value) else 1
+    field, bare = FIELDS.get(name), value
     name, value = form.name, form.value
     base = list_call(s).asking((name, value))
     example = f"{name}={value}"
     if s.quick and matches > 1:
         # One request for both: nearly all that the filter finds, and a limit that it has to keep.
         first = page(s, ("limit", most), base=base)
-        found, exchange = first.records, first.exchange
+        found, exchange, whole = first.records, first.exchange, False
         if len(found) > most:
             sentence = f"limit={most} beside {name} brought {len(found)} records"
             differs(s, reference, sentence, exchange, f"{example}&limit={most}")
     else:
         filtered = walk(s, base=base, confirm=not s.quick)
-        found, exchange = filtered.records, filtered.exchange
+        found, exchange, whole = filtered.records, filtered.exchange, filtered.complete and not s.quick
     if not found:
         differs(s, reference, f"{name} with a value taken from a record brings nothing", exchange, example)
     if not s.quick:
         _nobody(s, form, base)
         _gone_again(s, form, base, reference)
+    if field is not None and form.name != "search_text":
+        finds_holders(s, field, bare, Page(found, None, exchange), reference, whole=whole)
+        if not s.quick:
+            _a_part_of_another(s, field, form, reference)
     if reference.complete and name != "search_text":
         known = {str(identity(r)) for r in reference.records}
         stranger = next((r for r in found if str(identity(r)) not in known), None)
@@ -94,6 +106,9 @@ def _filtered(s: Subject, name: str, reference: Walk) -> bool:
     s.exercised()
     if not s.quick:
         _beside_it(s, name, base, found, reference)
+        sorted_beside(s, base, found, reference)
+    if name in ("name_filter", "name_search") and not s.quick:
+        finds_everything(s, name, reference)
     if len(found) > 2 and not s.quick:
         half = len(found) // 2
         got = page(s, ("limit", half), ("offset", 1), base=base)
@@ -109,6 +124,15 @@ def _filtered(s: Subject, name: str, reference: Walk) -> bool:
     return True
 
 
+def _a_part_of_another(s: Subject, field: str, form: Form, reference: Walk) -> None:
+    """An id that another one has in it, as 1 is in 21, finds who holds it alone."""
+    ids = sorted({id for record in reference.records for id in held(record, field) or ()}, key=len)
+    part = next((id for id in ids if any(id != other and id in other for other in ids)), None)
+    if part is not None:
+        got = page(s, ("limit", REFERENCE_PAGE), base=list_call(s).asking((form.name, form.around.format(part))))
+        finds_holders(s, field, part, got, reference, whole=False)
+
+
 def _under_switches(s: Subject, reference: Walk) -> None:
     """Pages are slices of the walk under a switch, too, such as show_hidden=1."""
     for parameter in s.operation.query_parameters:
@@ -116,6 +140,8 @@ def _under_switches(s: Subject, reference: Walk) -> None:
             continue
         base = list_call(s).asking((parameter.name, 1))
         found = walk(s, base=base).records
+        if parameter.name == HIDING:
+            _shows_hidden(s, found, reference)
         if len(found) < 3:
             continue
         start = max(1, len(found) // 2 - 1)
@@ -127,6 +153,33 @@ def _under_switches(s: Subject, reference: Walk) -> None:
             sentence = f"paging under {parameter.name} is not a slice of the walk under it"
             differs(s, reference, sentence, got.exchange, example)
         s.exercised()
+
+
+def _shows_hidden(s: Subject, found: list[Any], reference: Walk) -> None:
+    """Under the switch comes what comes without it, and beside it nothing but what is hidden."""
+    known = {str(identity(r)) for r in reference.records}
+    lost = known - {str(identity(r)) for r in found}
+    if reference.complete and len(found) < s.session.profile.window and lost:
+        sentence = f"{HIDING}=1 does not bring {min(lost)!r:.60}, which comes without it"
+        differs(s, reference, sentence, reference.exchange, f"{HIDING}=1")
+    if s.operation.query("cascade_is_hidden"):
+        return  # what is hidden with its source may come, too
+    for record in found if reference.complete else ():
+        if isinstance(record, dict) and str(identity(record)) not in known and record.get(_HIDDEN) in (0, False):
+            sentence = f"{HIDING}=1 brings {identity(record)!r:.60}, which is not hidden and does not come without it"
+            differs(s, reference, sentence, reference.exchange, f"{HIDING}=1")
+
+
+def _hides(s: Subject, reference: Walk) -> None:
+    """Without the switch nothing comes that is hidden."""
+    rows = [r for r in reference.records if isinstance(r, dict) and _HIDDEN in r]
+    if s.operation.query(HIDING) is None or not rows:
+        return
+    shown = next((r for r in rows if r[_HIDDEN] in (1, True)), None)
+    if shown is not None:
+        sentence = f"without {HIDING} {identity(shown)!r:.60} comes, which is hidden"
+        differs(s, reference, sentence, reference.exchange, "without parameters")
+    s.exercised()
 
 
 def _is_switch(s: Subject, schema: Any) -> bool:
@@ -237,7 +290,7 @@ def _holders(name: str, records: list[Any]) -> dict[str, int]:
     """The values that a filter could take, as texts, and how many records hold each."""
     holders: dict[str, int] = {}
     for record in records:
-        value = record.get(_FIELDS.get(name, "name")) if isinstance(record, dict) else None
+        value = record.get(FIELDS.get(name, "name")) if isinstance(record, dict) else None
         for text in {
             str(v)
             for v in (value if isinstance(value, list) else [value])

@@ -15,7 +15,7 @@ import orjson
 from contracts.checks import NotExercised, TargetLost, Unconfirmed
 from contracts.conventions.life_model import LIST, READ, Entity, decoded, same
 from contracts.observing import canonical, record_of, rows_of
-from contracts.subject import Workbench
+from contracts.workbench import Workbench
 
 _LARGEST = 20_000  # characters of a value that is copied
 _OUTWARD = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -22,6 +23,7 @@ from contracts.conventions.life_model import (
     GONE,
     LIST,
     MARK,
+    MOST_DELETED,
     READ,
     RECORDS,
     RESTORE,
@@ -189,10 +191,16 @@ class Life(Watched):
             else:
                 self.outcome.refused[DELETE] = f"any unknown id gets {exchange.outcome()}, not only what was deleted"
         elif exchange.ok:
-            kept.alive = False
+            self._gone(kept)
             self.event(kept, DELETE)
         else:
             self.outcome.refused[DELETE] = f"{self.entity[DELETE].id} answered {exchange.outcome()}"
+
+    def _gone(self, kept: Kept) -> None:
+        """Note a record that was deleted, to look at it again later."""
+        if kept.alive and len(self.outcome.deleted) < MOST_DELETED:
+            self.outcome.deleted.append((kept, time.monotonic()))
+        kept.alive = False
 
     def _never_there(self, operation: Operation, kept: Kept, body: Any = None) -> Exchange:
         """The answer about a record that never was: what it is told alike is the matter of status codes."""
@@ -218,6 +226,7 @@ class Life(Watched):
         delete = self.entity.operations.get(DELETE)
         for kept in self.records:
             if delete is not None and (not kept.alive or self.send(delete, kept).ok):
+                self._gone(kept)
                 own = kept.own
                 path = {p.name: own.path.get(p.name) or str(own.record.get(p.field)) for p in delete.path_parameters}
                 url = Call(delete, path).url(self.session.target)

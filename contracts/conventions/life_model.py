@@ -11,12 +11,12 @@ import orjson
 
 from cdp.contract import Operation
 from cdp.http import Exchange
-from cdp.texts import timestamp
+from cdp.texts import same_time
 from contracts.answers import DELETED, fields
 from contracts.arrangement import OwnRecord
 from contracts.checks import NotExercised, TargetLost, Unconfirmed
 from contracts.observing import canonical
-from contracts.subject import Workbench
+from contracts.workbench import Workbench
 
 CREATE, READ, LIST, UPDATE, DELETE, TRASH, RESTORE = "create", "read", "list", "update", "delete", "trash", "restore"
 ACTIONS = (READ, LIST, UPDATE, DELETE, TRASH, RESTORE, CREATE)
@@ -26,6 +26,7 @@ RECORDS = 3  # at once
 GONE = (404, 410)
 MOST_REPLAYS = 40
 MOST_PAGES = 10
+MOST_DELETED = 3  # that are looked at again later
 # The requirement that a write is held to by what is seen after it, and the action on whose operation it stands.
 Key = tuple[str, str]
 HELD_BY = {CREATE: "LIFE-01", UPDATE: "LIFE-03", DELETE: "LIFE-04", RESTORE: "LIFE-06"}
@@ -120,12 +121,14 @@ class Entity:
 
 @dataclass
 class Outcome:
-    """What the machine saw of an entity."""
+    """What the machine saw of an entity. `deleted`: the first records that it deleted, and when."""
 
     found: dict[Key, Finding] = field(default_factory=dict)
     evidence: Counter[Key] = field(default_factory=Counter)
     refused: dict[str, str] = field(default_factory=dict)
     stopped: str = ""
+    entity: Entity | None = None
+    deleted: list[tuple[Kept, float]] = field(default_factory=list)
 
 
 def usable(bench: Workbench, name: str) -> Entity:
@@ -148,8 +151,8 @@ def _text(value: Any) -> str:
 
 def same(sent: Any, got: Any) -> bool:
     """Whether a value came back as it was sent: an id may come as a number or a text, JSON as text or decoded, a time
-    in any form, an object with more keys than were sent, because a target may fill in what was left out, and an empty
-    one as null."""
+    in any form and, where it was sent without a zone, by the clock of any, an object with more keys than were sent,
+    because a target may fill in what was left out, and an empty one as null."""
     if sent == got or (not isinstance(sent, dict | list | bool | None) and str(sent) == str(got)):
         return True
     if got is None or sent is None:
@@ -163,7 +166,7 @@ def same(sent: Any, got: Any) -> bool:
     if isinstance(sent, list) and isinstance(got, list):
         in_turn = len(sent) == len(got) and all(map(same, sent, got))
         return in_turn or sorted(map(_text, sent)) == sorted(map(_text, got))
-    return timestamp(sent) is not None and timestamp(sent) == timestamp(got)
+    return same_time(sent, got)
 
 
 def keys_of(value: Any) -> frozenset[str]:

@@ -25,7 +25,7 @@ from contracts.conventions.life_model import (
 )
 from contracts.conventions.life_values import Values
 from contracts.observing import identity, record_of
-from contracts.subject import Workbench
+from contracts.workbench import Workbench
 
 
 class Scene:

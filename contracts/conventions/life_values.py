@@ -8,7 +8,7 @@ from typing import Any
 
 from cdp.contract import Operation
 from contracts.conventions.life_model import MARK
-from contracts.subject import Workbench
+from contracts.workbench import Workbench
 
 FEW, MANY = 3, 99  # fields that are changed at once
 _PLAIN_ITEMS = {"type", "description", "x-provenance"}
@@ -98,7 +98,8 @@ class Values:
         kind = kind[0] if isinstance(kind, list) else kind
         if kind == "object" and set(schema) <= _OF_ANY_FORM:  # each time under another key: what was there has to go
             self._keys += 1
-            return {f"cdp_{self._keys}": self.sampler.text(name), f"cdp_{self._keys}_none": None}
+            key = f"cdpKey_{self._keys}"  # in mixed case: some programs spell keys anew
+            return {key: self.sampler.text(name), f"{key}_none": None}
         if kind == "string" and not {"format", "pattern", "contentMediaType", "maxLength"} & set(schema):
             return self.sampler.text(name)
         if kind == "integer" and not {"maximum", "format"} & set(schema):

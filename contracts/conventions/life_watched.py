@@ -29,9 +29,13 @@ from contracts.conventions.life_scene import Scene
 from contracts.conventions.listing import REFERENCE_PAGE, asked_about, describe
 from contracts.observing import rows_of
 
+_LOOKS = 3  # that have to find a gap in a page
+
 
 class Watched(Scene):
     """A scene whose records are looked at."""
+
+    lacking: int | None = None  # how many records a page lacked before anything was deleted
 
     def look(self, kept: Kept) -> None:
         operation = self.entity[READ]
@@ -49,6 +53,23 @@ class Watched(Scene):
         record = self.record(operation, exchange)
         if record is not None:
             self._compare(kept, record, READ, exchange)
+
+    def shows_again(self, kept: Kept) -> Exchange | None:
+        """What shows a record that was deleted; None where nothing does. Its id may be another record's by now."""
+        if READ in self.entity:
+            exchange = self.send(self.entity[READ], kept)
+            found = self.record(self.entity[READ], exchange) if exchange.ok else None
+        elif LIST in self.entity:
+            name = self.name(kept.own.record)
+            pages, _, exchange = self._rows(self.entity[LIST], kept, {name})
+            found = next((r for page in pages for r in page if self.name(r) == name), None)
+        else:
+            return None
+        if found is None or marked(found):
+            return None
+        texts = {n: v for n, v in kept.values.items() if isinstance(v, str) and self.session.prefix in v}
+        told = {n: v for n, v in (texts or kept.values).items() if n in found}
+        return exchange if told and all(same(v, found[n]) for n, v in told.items()) else None
 
     def _softly_gone(self, record: Mapping[str, Any] | None, exchange: Exchange) -> bool:
         """Whether a record is shown as deleted, where that may be."""
@@ -153,8 +174,38 @@ class Watched(Scene):
             elif whole or peer.listed:
                 self.seen("LIFE-04", DELETE)
         gone = [k for k in peers if not k.alive]
+        if self.session.profile.lives:
+            self._without_gaps(operation, kept, len(pages[0]), bool(gone))
         if gone and ("LIFE-04", DELETE) not in self.found:
             self._gone_otherwise(operation, gone)
+
+    def _without_gaps(self, operation: Operation, kept: Kept, held: int, deleted: bool) -> None:
+        """A page lacks no more records after a deletion than before: where one was deleted the next one moves up."""
+        collection = operation.collection
+        if collection is None or not collection.paging or not held or ("LIFE-04", DELETE) in self.found:
+            return
+        lacking, exchange = self._lacking(operation, kept, held)
+        if not deleted:
+            self.lacking = lacking
+            return
+        for look in range(_LOOKS):
+            if look:  # others may have deleted some: a gap stays
+                pages, _, exchange = self._rows(operation, kept, set())
+                held = len(pages[0]) if pages else 0
+                lacking, exchange = self._lacking(operation, kept, held) if held else (None, exchange)
+            if self.lacking is None or lacking is None or lacking <= self.lacking:
+                return
+        sentence = (
+            f"since a {self.entity.words} was deleted pages lack records: limit={max(1, held - 1)} shows {lacking} less"
+        )
+        self.broken(("LIFE-04", DELETE), sentence, exchange)
+
+    def _lacking(self, operation: Operation, kept: Kept, held: int) -> tuple[int | None, Exchange]:
+        """How many records a page lacks that is asked for fewer than the list holds; None where it is refused."""
+        limit = max(1, held - 1)
+        exchange = self.send(operation, kept, query=(("limit", limit),))
+        rows = rows_of(operation, exchange) if exchange.ok else None
+        return None if rows is None else limit - len(rows), exchange
 
     def _gone_otherwise(self, operation: Operation, gone: list[Kept]) -> None:
         """What was deleted is not in the list either when that is asked for in other ways."""

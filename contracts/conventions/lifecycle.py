@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import astuple
+from time import monotonic, sleep
 from typing import Any
 
 import orjson
@@ -40,13 +41,19 @@ from contracts.conventions.life_model import (
     Step,
     usable,
 )
+from contracts.conventions.life_model import Kept as ModelOf
+from contracts.conventions.life_watched import Watched
 from contracts.conventions.listing import REFERENCE_PAGE, asked_again, asked_otherwise, describe
 from contracts.conventions.namesakes import namesakes
+from contracts.conventions.parents import deleted_with_what_is_below
 from contracts.examples import Kept
 from contracts.exploration import heed
 from contracts.finding import Unavailable
 from contracts.observing import canonical, identity, record_of, rows_of, shown
-from contracts.subject import Subject, Workbench, require
+from contracts.subject import Subject, require
+from contracts.workbench import Workbench
+
+_LATER_S = 1.1  # after its deletion a record is looked at again
 
 # --- the machine ----------------------------------------------------------------------------------------------------
 
@@ -92,7 +99,7 @@ def life_of(s: Subject) -> Outcome:
 
 def _run(s: Subject, outcome: Outcome) -> None:
     s.control()
-    entity = usable(s.bench, s.operation.entity)
+    entity = outcome.entity = usable(s.bench, s.operation.entity)
     profile = s.session.profile
     kept = s.bench.examples.of(s.cell, "steps") if s.bench.examples else None
 
@@ -172,6 +179,34 @@ def _made_again(s: Subject) -> None:
     s.exercised()
 
 
+def _stay_away(s: Subject, outcome: Outcome) -> None:
+    """What was deleted is still gone a while later. By now much else was asked; a target that answers faster than that
+    is waited for."""
+    if outcome.entity is None:
+        return
+    watched = Watched(s.bench, outcome.entity, Outcome())
+    for kept, since in _deleted(s, outcome, outcome.entity):
+        sleep(max(0.0, since + _LATER_S - monotonic()))
+        exchange = watched.shows_again(kept)
+        after_s = monotonic() - since
+        sentence = f"a {watched.entity.words} that was deleted {after_s:.0f} s ago is there again"
+        require(exchange is None, sentence, exchange, "create; delete; look later")
+        s.exercised()
+
+
+def _deleted(s: Subject, outcome: Outcome, entity: Entity) -> list[tuple[ModelOf, float]]:
+    """Records that were deleted, and when. What is seen only in a list below another record, which may be gone by now,
+    is made and deleted anew."""
+    if READ in entity or LIST not in entity or not entity[LIST].path_parameters:
+        return [(kept, since) for kept, since in outcome.deleted if not kept.alive]
+    try:
+        own = s.bench.arrangement.own(entity.name)
+    except Unavailable:
+        return []
+    gone = s.bench.execute(own.call(s.operation)).ok
+    return [(ModelOf(own, dict(own.sent), alive=False), monotonic())] if gone else []
+
+
 def _told(s: Subject) -> None:
     """Say what the machine saw of the cell's rule."""
     s.control()
@@ -185,6 +220,9 @@ def _told(s: Subject) -> None:
     if key in outcome.found:
         finding = outcome.found[key]
         raise Broken(finding.sentence, finding.exchange, finding.example)
+    if s.cell.requirement == "LIFE-04" and not s.quick:
+        deleted_with_what_is_below(s)
+        _stay_away(s, outcome)
     heed(s)
     if outcome.stopped and not s.evidence:
         raise NotExercised(outcome.stopped)

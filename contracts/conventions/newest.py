@@ -15,6 +15,7 @@ from contracts.checks import Broken, Moved, NotExercised, Unconfirmed, check
 from contracts.conventions.listing import (
     REFERENCE_PAGE,
     Page,
+    as_page,
     descent_ends,
     list_call,
     page,
@@ -112,6 +113,8 @@ def created_now_comes_first(s: Subject) -> None:
     if older is not None:
         _stays_behind(s, got, older.change)
     s.exercised()
+    if not s.quick and collection.timestamp != "created":
+        _moves_up(s, call, own)
     if not s.quick:
         _whose_it_is(s, call, got)
 
@@ -215,6 +218,32 @@ def _stays_behind(s: Subject, got: Page, change: Call) -> None:
     later = times_of(rows[place + 1 :], s.operation.collection.timestamp)
     if made is not None and any(made < time for time in later):
         raise Broken("an older record comes before newer ones as soon as it is changed", got.exchange)
+
+
+def _moves_up(s: Subject, call: Call, own: OwnRecord) -> None:
+    """Where the order is by the last change, a record that is changed stands among those of its new moment."""
+    update, field = s.session.contract.by_action(s.operation.entity, "update"), s.operation.collection
+    if update is None or field is None or field.timestamp is None:
+        return
+    try:
+        change, answer = s.bench.control(update)
+    except (NotExercised, Unconfirmed):
+        return
+    record = record_of(update, answer)
+    if not answer.ok or not isinstance(record, dict):
+        return
+    _of_other_seconds(s, _Older(change, timestamp(record.get(field.timestamp))), own)
+    if not s.bench.execute(change, judged=False).ok:
+        return
+    got = page(s, base=call)
+    times = times_of(got.records, field.timestamp)
+    wrong = descent_ends(times)
+    if wrong is None:
+        return
+    again = as_page(s, s.session.read_again(call, s.caller()), "")
+    if descent_ends(times_of(again.records, field.timestamp)) is not None:
+        sentence = f"when a record is changed, one of {times[wrong]:%Y-%m-%d %H:%M:%S} stands behind an older one"
+        raise Broken(sentence, got.exchange, softly=field.timestamp_provenance == "assumed")
 
 
 def _leading(s: Subject, call: Call, first: Page, time: datetime | None, wanted: str) -> list[str]:

@@ -7,15 +7,14 @@ from typing import Any
 from hypothesis import strategies as st
 
 from cdp.http import Exchange
-from contracts.calls import Call
-from contracts.cells import ADMIN, NO_FEATURES
-from contracts.checks import Broken, Moved, NotExercised, check
+from contracts.cells import NO_FEATURES
+from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.far_pages import by_cursor, far_behind, more_than_walked
 from contracts.conventions.listing import (
     DEFAULT_LIMIT,
     REFERENCE_PAGE,
     Walk,
     as_page,
-    asked_again,
     describe,
     differs,
     held_still,
@@ -26,7 +25,7 @@ from contracts.conventions.listing import (
     walk,
 )
 from contracts.exploration import heed
-from contracts.observing import State, identity, rows_of, shown
+from contracts.observing import identity, rows_of
 from contracts.subject import Subject, require
 
 PAST_THE_END = 1_000_000_000
@@ -49,7 +48,6 @@ NEARLY = ("5cdp", "0x5", "1_0", "\u0665")
 
 LARGE_LIMIT = 500  # what clients ask for who want everything
 MOST_AT_ONCE = 300
-_ANSWERS = 5  # to equal calls, each other than the one before: nobody edits that often
 
 
 @check("PAGE-01")
@@ -138,6 +136,8 @@ def limit_is_kept(s: Subject) -> None:
         rule((DEFAULT_LIMIT, 0))  # said, it means what it means unsaid
     if count > REFERENCE_PAGE:
         _more_than_a_hundred(s, reference)
+        if not s.quick and _can_offset(s):
+            more_than_walked(s, reference, LARGE_LIMIT)
     elif count > DEFAULT_LIMIT and reference.complete and not s.quick:
         _more_than_there_are(s, reference)
     if s.session.profile.examples > 1:
@@ -237,6 +237,7 @@ def page_is_a_slice(s: Subject) -> None:
         if beyond:
             rule(_over_the_end(count))
         s.for_all(_windows(count, beyond), rule, of=_pages_in(count, beyond))
+        far_behind(s, reference)
 
 
 def _first_difference(got: list[Any], expected: list[Any]) -> str:
@@ -254,6 +255,8 @@ def _first_difference(got: list[Any], expected: list[Any]) -> str:
 @check("PAGE-04")
 def walks_agree(s: Subject) -> None:
     s.control()
+    if not _can_offset(s):
+        return by_cursor(s)
     reference = walk(s)
     row = repeated(reference.records)
     if row is not None:
@@ -400,54 +403,3 @@ def settings_tell_paging(s: Subject) -> None:
             describe(*query),
         )
         s.exercised()
-
-
-@check("PAGE-09")
-def equal_calls(s: Subject) -> None:
-    s.control()
-    call = list_call(s)
-    first = s.session.read(call, s.caller())
-    if first.refused_access:
-        raise NotExercised(f"the caller is refused with {first.status}")
-    shared = s.session.profile.list_forms == 1 and s.cell.role == ADMIN
-    second = asked_again(s) if shared else s.session.send(call, s.caller())
-    if not (second.ok and second.media_type == "application/json"):
-        second = s.session.send(call, s.caller())  # what another Accept header brings is not the matter here
-    states = [shown(s.session.contract, s.operation, exchange) for exchange in (first, second)]
-    if states[0] != states[1]:
-        third = s.session.send(call, s.caller())
-        states.append(shown(s.session.contract, s.operation, third))
-        _unless_others(s, states)
-        sentence = "two equal calls with nothing written between them answer differently"
-        steady = states[2] == states[1]
-        error = Broken(
-            f"{sentence}; a third one equals the second" if steady else sentence, second if steady else third
-        )
-        raise _changes_each_time(s, call, states, error)
-    s.exercised()
-
-
-def _unless_others(s: Subject, states: list[State]) -> None:
-    """Raise Moved when other people's doing may be all that is different from each answer to the next. What went and
-    came back, nobody did."""
-    rows = [state[1] for state in states]
-    if any(a != b and not s.bench.may_be_others(a, b) for a, b in ((rows[0], rows[1]), (rows[1], rows[2]))):
-        return
-    if rows[0] != rows[2] and not s.bench.may_be_others(rows[0], rows[2]):
-        return
-    if s.bench.others_at_work(list_call(s)):
-        raise Moved()
-
-
-def _changes_each_time(s: Subject, call: Call, states: list[State], error: Broken) -> Exception:
-    """The verdict on records that are not what they were: somebody edited them, or the server counted on, if they are
-    the same from some answer to the next; what changes with every answer, the calls have changed."""
-    if states[2] == states[0] or not s.bench.may_be_edits(states[0][1], states[1][1]):
-        return error  # what went and came back, nobody did
-    for number in range(1, _ANSWERS):
-        if len(states) <= number + 1:
-            states.append(shown(s.session.contract, s.operation, s.session.send(call, s.caller())))
-        if states[number] == states[number + 1]:
-            return Moved()
-    error.doubtful = s.bench.others_known
-    return error

@@ -22,6 +22,8 @@ from contracts.conventions.one_record_only import opens_for_it_alone
 from contracts.conventions.other_ways import refused_by_every_way
 from contracts.conventions.own_identity import tells_of_the_caller
 from contracts.conventions.owners import owner_needs_them
+from contracts.conventions.parents import refused_in_whole
+from contracts.conventions.shares import shares_count
 from contracts.identities import gives_access
 from contracts.observing import record_of, rows_of
 from contracts.session import Identity
@@ -287,6 +289,8 @@ def refused_write_changes_nothing(s: Subject) -> None:
     others = _others(s) if s.operation.safety != "sends" else None
     further = (lambda call: kept_out(s, others, s.session.send(call, others))) if others else None
     refused_in_vain(s, lambda call: s.session.send(call, _no_features(s)), further=further)
+    if s.operation.action == "delete" and not s.quick:
+        refused_in_whole(s, lambda call: s.session.send(call, _no_features(s)))
 
 
 @check("ROLE-06")
@@ -313,6 +317,7 @@ def change_counts_at_once(s: Subject) -> None:
     if not s.quick and identities.grant(caller, []):
         _moved_to_another_role(s, call, caller, list(sets[0]))
         owner_needs_them(s, caller, list(sets[0]))
+        shares_count(s, caller)
 
 
 def _as_many_others(s: Subject, count: int) -> list[str]:

@@ -22,6 +22,7 @@ from contracts.subject import Subject, require
 SHORTEST, LONGEST = 3, 100  # of texts that are searched: fields for them, indexes and addresses have an end
 NOBODY = "cdpnobodyhasthis"
 _OWNERS = 3
+_SHARING, _SHARED = 12, 6  # customers whose values are compared, and values that several of them have
 _READ_BACK = 2
 _FEWEST = 4
 # In place of a letter: what databases, shells and search engines take for any letter or for none.
@@ -101,15 +102,13 @@ def _known_values(s: Subject) -> list[tuple[str, str]]:
     known: dict[str, list[tuple[str, str]]] = s.bench.memory.setdefault("searched", {})
     if s.operation.id not in known:
         rows = [r for r in page(s).records if isinstance(r, dict)]
-        shared = _telling_apart(s)
-        looked_at = {tuple(str(r.get(name)) for name in sorted(shared)) for r in rows}
+        looked_at = _looked_at(s)
         field = _searches(s).field
         found: dict[str, str] = {}
         for owner in list(dict.fromkeys(_owner(s, r) for r in rows))[:_OWNERS]:
             for row in _read_values(s, owner):
                 value = row.get(field)
-                kind = tuple(str(row.get(name)) for name in sorted(shared))
-                if not isinstance(value, str) or value != value.strip() or kind not in looked_at:
+                if not isinstance(value, str) or value != value.strip() or _kind(s, row) not in looked_at:
                     continue
                 if SHORTEST <= len(value) <= LONGEST:
                     found.setdefault(value, owner)
@@ -156,8 +155,43 @@ def found_by_a_value(s: Subject) -> None:
         s.exercised()
     if not s.quick:
         _short_texts(s)
+        _who_share_a_value(s)
     if not s.evidence:
         raise NotExercised("every value that is known stands in more records than are read")
+
+
+def _who_share_a_value(s: Subject) -> None:
+    """Of several customers who have the same value each is found by it, where somebody is: which values are looked at
+    is not documented."""
+    field = _searches(s).field
+    owners: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    rows = page(s, ("limit", REFERENCE_PAGE)).records
+    for owner in list(dict.fromkeys(_owner(s, r) for r in rows))[:_SHARING]:
+        for value, kind in {(row.get(field), _kind(s, row)) for row in _read_values(s, owner)}:
+            if isinstance(value, str) and value == value.strip() and SHORTEST <= len(value) <= LONGEST:
+                owners.setdefault((value, kind), []).append(owner)
+    shared = sorted((len(who), value) for value, who in owners.items() if len(who) > 1)
+    for _, (value, kind) in shared[:_SHARED]:
+        found = walk(s, base=_text_call(s, value))
+        known = [r for r in found.records if isinstance(r, dict) and r.get(field) == value and _kind(s, r) == kind]
+        if not found.complete or not known:
+            continue
+        got = {_owner(s, r) for r in found.records}
+        lost = next((owner for owner in owners[value, kind] if owner not in got), None)
+        if lost is not None and (value, kind) in [(row.get(field), _kind(s, row)) for row in _read_values(s, lost)]:
+            sentence = f"{lost:.60} has the value {value!r:.60}, as others do, and is not found by it"
+            raise Broken(sentence, found.exchange, value)
+        s.exercised()
+
+
+def _kind(s: Subject, row: dict[str, Any]) -> tuple[str, ...]:
+    """Which of a customer's values a row is about."""
+    return tuple(str(row.get(name)) for name in sorted(_telling_apart(s)))
+
+
+def _looked_at(s: Subject) -> set[tuple[str, ...]]:
+    """The kinds of values that customers have been found by."""
+    return {_kind(s, r) for r in page(s).records if isinstance(r, dict)}
 
 
 def _short_texts(s: Subject) -> None:

@@ -6,31 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from cdp.http import Exchange
-from contracts.conventions.disclosure import what_was_sent
+from contracts.conventions.disclosure import OF_ERRORS, what_was_sent
 from contracts.observing import canonical, own_marks, record_of, rows_of
 from contracts.subject import Subject
 
 # Texts that tell what a record is about. Short ones and single words may be in any sentence.
 TELLING = ("name", "title", "subject", "description", "text", "note", "email")
 LEAST = 8  # characters
-# Members of an error of the usual forms (RFC 9457, JSON:API), whatever records have under these names.
-_OF_ERRORS = frozenset(
-    {
-        "id",
-        "code",
-        "status",
-        "title",
-        "detail",
-        "message",
-        "type",
-        "source",
-        "links",
-        "meta",
-        "instance",
-        "name",
-        "path",
-    }
-)
 _FEW = 2  # fields of the record, beside its id
 
 
@@ -38,7 +20,7 @@ def shown_inside(s: Subject, exchange: Exchange) -> str:
     """What a refusal brings of the record, or of the list's records, that the valid call answers; empty where it brings
     nothing."""
     records = _records(s)
-    fields = {name for record in records for name in record} - _OF_ERRORS
+    fields = {name for record in records for name in record} - OF_ERRORS
     for inner in _objects(exchange.json):
         if "id" in inner and len(fields & inner.keys()) >= _FEW:
             return "brings a record deeper inside"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from cdp.contract import Operation, SubEntity
 from cdp.http import Exchange
-from contracts.answers import data_of, objects, tells_of
+from contracts.answers import data_of, objects, tells_of, with_included
 from contracts.applicability import FILTERS
 from contracts.calls import Call
 from contracts.cells import ADMIN
@@ -36,7 +37,7 @@ def _shown(s: Subject, *query: tuple[str, Any]) -> Page:
     if operation.collection is not None:
         found = page(s, *query)
         s.resting_on(list_call(s).asking(*query), s.caller(), found.exchange)
-        return found
+        return replace(found, records=with_included(operation, found.exchange, found.records))
     if operation.safety == "read":
         exchange = s.resting_on(s.call().asking(*query), s.caller())
     elif query:
@@ -46,7 +47,7 @@ def _shown(s: Subject, *query: tuple[str, Any]) -> Page:
         exchange = s.control()
     if not exchange.ok:
         raise Broken(f"a valid request got {exchange.outcome()}", exchange, describe(*query))
-    return Page([record_of(operation, exchange)], None, exchange)
+    return Page(with_included(operation, exchange, [record_of(operation, exchange)]), None, exchange)
 
 
 def _plain(s: Subject) -> list[dict[str, Any]]:
@@ -252,25 +253,44 @@ def plain_and_full_agree(s: Subject) -> None:
         sentence = "plain and full do not hold the same records in the same order"
         raise _settled(s, plain, Broken(sentence, exchange))
     subs = _needing_ids(s, plain)
-    special = {sub.field for sub in subs} | {sub.key for sub in subs}
-    for one, other in zip(plain, full, strict=False):
-        for name, value in one.items():
-            if name not in special and other.get(name) != value:
-                error = Broken(f"{name} of {identity(one)!r:.60} differs between plain and full", exchange)
-                raise _settled(s, plain, error)
-        for sub in subs:
-            _agree_on_ids(s, one, other, sub, exchange)
-        s.exercised()
+    try:
+        _agree_one_by_one(s, plain, full, subs, exchange)
+    except Broken as broken:
+        raise _settled(s, plain, broken) from None
     for sub in subs:
         _agree_with_entity(s, full, sub)
     if not s.quick and s.operation.collection and s.operation.collection.paging:
-        part = page(s, ("limit", 3), ("offset", 2), ("load_full_structure", 1))
+        part = _shown(s, ("limit", 3), ("offset", 2), ("load_full_structure", 1))
         if part.records != full[2:5]:
             sentence = "with full data limit=3&offset=2 is not the slice [2:5] of the default page"
             error = Broken(sentence, part.exchange, "limit=3&offset=2&load_full_structure=1")
             raise settled(s, full, error, ("load_full_structure", 1))
         for query in _narrowed(s):
             _agree_beside(s, *query)
+
+
+def _spelled_alike(plain: dict[str, Any], full: dict[str, Any], exchange: Exchange) -> None:
+    """A field may give way to the data of what it refers to, but not to itself under another spelling of its name."""
+    fresh = [name for name in full.keys() - plain.keys() if not objects(full[name])]
+    spelled = {name.replace("_", "").casefold(): name for name in fresh}
+    for name in plain.keys() - full.keys():
+        other = spelled.get(name.replace("_", "").casefold())
+        require(other is None, f"{name} is called {other} with full data", exchange, "load_full_structure=1")
+
+
+def _agree_one_by_one(
+    s: Subject, plain: list[dict[str, Any]], full: list[dict[str, Any]], subs: list[SubEntity], exchange: Exchange
+) -> None:
+    """Each record has its own fields in both answers, and brings the data of what it refers to alone."""
+    special = {name for sub in s.operation.sub_entities for name in (sub.field, sub.key)}
+    for one, other in zip(plain, full, strict=False):
+        for name, value in one.items():
+            if name not in special and other.get(name) != value:
+                raise Broken(f"{name} of {identity(one)!r:.60} differs between plain and full", exchange)
+        _spelled_alike(one, other, exchange)
+        for sub in subs:
+            _agree_on_ids(s, one, other, sub, exchange)
+        s.exercised()
 
 
 def _narrowed(s: Subject) -> list[tuple[tuple[str, Any], ...]]:
@@ -296,7 +316,8 @@ def _has_effect(s: Subject, name: str, value: str) -> bool:
 
 
 def _agree_beside(s: Subject, *query: tuple[str, Any]) -> None:
-    """Beside other parameters, too, plain and full hold the same records in the same order."""
+    """Beside other parameters, too, plain and full hold the same records in the same order, and behind the default page
+    each still brings what it refers to: loaders take so many ids at once."""
     asked = (*query, ("limit", REFERENCE_PAGE))
     plain, full = page(s, *asked), page(s, *asked, ("load_full_structure", 1))
     known = any(isinstance(r, dict) and "id" in r for r in plain.records)
@@ -305,7 +326,14 @@ def _agree_beside(s: Subject, *query: tuple[str, Any]) -> None:
         sentence = f"beside {describe(*asked)} plain and full do not hold the same records in the same order"
         error = Broken(sentence, full.exchange, describe(*asked, ("load_full_structure", 1)))
         raise settled(s, plain.records, error, *asked)
-    s.exercised()
+    one, other = ([r for r in rows if isinstance(r, dict)] for rows in (plain.records, full.records))
+    subs = [sub for sub in s.operation.sub_entities if any(_ids(r.get(sub.field)) for r in one)]
+    try:
+        _agree_one_by_one(s, one, other, subs, full.exchange)
+        for sub in subs:
+            _none_left_out(s, _with_their_ids(s, sub, one, other), sub, full.exchange)
+    except Broken as error:
+        raise settled(s, plain.records, error, *asked) from None
 
 
 def _agree_on_ids(s: Subject, plain: dict[str, Any], full: dict[str, Any], sub: SubEntity, exchange: Any) -> None:

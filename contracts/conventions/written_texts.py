@@ -130,14 +130,18 @@ class _Texts:
     def others(self) -> None:
         """The other texts of the record, all at once, and where they are refused each for itself: one of them may have
         a form that its schema does not tell."""
-        for text in (TRICKY[0],) if self.s.quick else (TRICKY[0], "", *WORDS):
-            if self.more and self._all(self.more, text).client_error and len(self.more) > 1:
-                for name in self.more:
+        sent = [(self.more, text) for text in ((TRICKY[0],) if self.s.quick else (TRICKY[0], "", *WORDS))]
+        if not self.s.quick:  # the address of a host alone, of which parsers of addresses make another text
+            addresses = [name for name in (self.field, *self.more) if "url" in name]
+            sent.append((addresses, f"https://{self.s.session.prefix}.example.invalid"))
+        for names, text in sent:
+            if names and self._all(names, text).client_error and len(names) > 1:
+                for name in names:
                     self._all([name], text)
 
     def _all(self, names: list[str], text: str) -> Exchange:
         """A text in several fields at once."""
-        sent = text if text in ("", *WORDS) else self._named(text)
+        sent = text if text in ("", *WORDS) or "://" in text else self._named(text)
         exchange = self.written(dict.fromkeys(names, sent))
         for name in names if exchange.ok else ():
             self.came_back(exchange, name, sent, ascii(text))
@@ -184,7 +188,9 @@ class _Texts:
             self._unchanged(field, sent, stored[field], "was stored", again, example)
 
     def _unchanged(self, field: str, sent: str, got: Any, how: str, exchange: Exchange, example: str) -> None:
-        """Blanks cut off at the ends are worth a WARN: many forms do that on purpose. So is null for an empty text."""
+        """Blanks cut off at the ends are worth a WARN: many forms do that on purpose. So is null for an empty text, and
+        a slash behind an address without a path, which is the same one (RFC 3986 section 6.2.3)."""
         trimmed = isinstance(got, str | None) and (got or "").strip() == sent.strip()
-        require(got == sent, f"{field} {how} as {got!r:.160}", exchange, example, softly=trimmed)
+        alike = trimmed or ("://" in sent and got == f"{sent}/")
+        require(got == sent, f"{field} {how} as {got!r:.160}", exchange, example, softly=alike)
         self.s.exercised()

@@ -127,9 +127,10 @@ broken(
 broken(
     "valid-is-refused",
     "a valid write is 422",
-    "create_report update_feed delete_tag",
+    "create_tag delete_tag",
     "CODE-02",
     instead(success, lambda a: refusal(422)),
+    fits=fitting.of_a_known_body,
 )
 broken(
     "valid-is-500",

@@ -32,6 +32,11 @@ def of_a_known_status(o: Operation, c: Contract) -> bool:
     return "assumed" not in (o.raw["x-provenance"], o.raw["responses"][str(o.status)].get("x-provenance"))
 
 
+def of_a_known_body(o: Operation, c: Contract) -> bool:
+    """What its body has to hold is not just assumed, or it has none."""
+    return o.raw["x-provenance"] != "assumed" or o.body_media is None
+
+
 def below_the_api(o: Operation, c: Contract) -> bool:
     """It is not off the host itself, where other things may answer, too."""
     return o.base == "api"

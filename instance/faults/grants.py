@@ -37,6 +37,7 @@ broken(
     OPERATIONS,
     "AUTH-03",
     lenient(decoded_alike),
+    softly=True,
     profile="release",
     source="RFC 4648 section 3.5 (pad bits); CWE-187 Partial String Comparison",
 )

@@ -204,28 +204,6 @@ broken(
 )
 
 
-def depth(body: bytes) -> int:
-    """How deep the brackets of a body go; those within texts are counted, too."""
-    deep = most = 0
-    for sign in body:
-        deep += (sign in b"[{") - (sign in b"]}")
-        most = max(most, deep)
-    return most
-
-
-broken(
-    "deep-body-is-500",
-    "a body of more than two hundred brackets within each other is a 500: the parser calls itself too often",
-    "create_segment create_tag update_report",
-    "CODE-01",
-    instead(lambda r, a: well_let_in(a) and depth(r.body) > 200, lambda a: refusal(500)),
-    also="CODE-05 MEDIA-03",
-    fits=fitting.writes,
-    profile="release",
-    source="CWE-674 Uncontrolled Recursion",
-)
-
-
 def several_mistakes(request: Request, answer: Answer) -> bool:
     operation = request.operation
     if answer.status not in INVALID or operation is None or not isinstance(request.json, dict):

@@ -192,19 +192,24 @@ class World:
 
 
 def records_of(request: Request, answer: Answer) -> list[Any]:
-    """The records in a list's answer."""
-    assert request.operation is not None and request.operation.collection is not None
-    key = request.operation.collection.key
+    """The records in a list's answer; the one in the answer of an operation that is about one."""
+    operation = request.operation
+    assert operation is not None and (operation.collection is not None or operation.has_item)
+    key = operation.collection.key if operation.collection is not None else operation.item_key
     found = answer.json if key is None else answer.json[key]
+    if operation.collection is None:
+        return [found]
     assert isinstance(found, list)
     return found
 
 
 def with_records(request: Request, answer: Answer, records: list[Any]) -> Answer:
-    """A list's answer with other records."""
-    assert request.operation is not None and request.operation.collection is not None
-    key = request.operation.collection.key
-    return answer.showing(records if key is None else {**answer.json, key: records})
+    """A list's answer with other records, or an answer with another one."""
+    operation = request.operation
+    assert operation is not None and (operation.collection is not None or operation.has_item)
+    key = operation.collection.key if operation.collection is not None else operation.item_key
+    shown = records if operation.collection is not None else records[0]
+    return answer.showing(shown if key is None else {**answer.json, key: shown})
 
 
 Alteration = Callable[[Request, World], Awaitable[Answer]]

@@ -230,7 +230,15 @@ def flag(change: Callable[[str | None], str | None]) -> Alteration:
     return misreading(lambda r: r.asking(load_full_structure=change(r.get("load_full_structure"))))
 
 
-broken("full-ignored", "load_full_structure is ignored", f"{STRUCTURED} {IN_PLACE}", "STRUCT-02", flag(lambda f: None))
+# Where one record is answered, single_records has the same.
+broken(
+    "full-ignored",
+    "load_full_structure is ignored",
+    f"{STRUCTURED} {IN_PLACE}",
+    "STRUCT-02",
+    flag(lambda f: None),
+    fits=fitting.lists,
+)
 broken(
     "full-always",
     "the sub-entities' data always come",
@@ -238,6 +246,7 @@ broken(
     "STRUCT-01",
     flag(lambda f: "1"),
     "STRUCT-04",
+    fits=fitting.lists,
 )
 broken(
     "full-when-sent",
@@ -245,6 +254,7 @@ broken(
     STRUCTURED,
     "STRUCT-03",
     flag(lambda f: None if f is None else "1"),
+    fits=fitting.lists,
 )
 broken(
     "full-inverted",
@@ -252,6 +262,7 @@ broken(
     STRUCTURED,
     "STRUCT-02 STRUCT-03",
     flag(lambda f: {"0": "1", "1": "0"}.get(f or "", f)),
+    fits=fitting.lists,
 )
 
 
@@ -284,6 +295,7 @@ broken(
     STRUCTURED,
     "STRUCT-04",
     embedding(lambda records: records[::-1]),
+    fits=fitting.lists,
 )
 broken(
     "full-loses-a-record",
@@ -291,6 +303,7 @@ broken(
     STRUCTURED,
     "STRUCT-04",
     embedding(lambda records: records[:5] + records[6:]),
+    fits=fitting.lists,
 )
 broken(
     "full-changes-own-field",
@@ -298,7 +311,7 @@ broken(
     "list_tags list_segment_exports",
     "STRUCT-04",
     embedding(lambda records: [{**r, "name": r["user"]["name"]} if r.get("user") else r for r in records]),
-    fits=fitting.every(fitting.embeds("user"), fitting.records_with("name", fitting.of_kind("string"))),
+    fits=fitting.every(fitting.lists, fitting.embeds("user"), fitting.records_with("name", fitting.of_kind("string"))),
 )
 broken(
     "embedded-id-wrong",
@@ -321,8 +334,8 @@ broken(
     "every record embeds the user of the first",
     "list_tags list_segment_exports",
     "STRUCT-04",
-    embedding(lambda records: [{**r, "user": records[0]["user"]} for r in records]),
-    fits=fitting.embeds("user"),
+    embedding(lambda records: [{**r, "user": records[0].get("user")} for r in records]),
+    fits=fitting.every(fitting.lists, fitting.embeds("user")),
 )
 broken(
     "embedded-id-field-wrong",
@@ -338,7 +351,7 @@ broken(
     USERS,
     "STRUCT-02",
     embedding(lambda records: [*records[:1], *({**r, "user": None} for r in records[1:])]),
-    fits=fitting.embeds("user"),
+    fits=fitting.every(fitting.lists, fitting.embeds("user")),
 )
 broken(
     "embedded-list-cut",

@@ -29,9 +29,15 @@ Fields = dict[str, Any]
 INVALID = (400, 422)
 
 
+def made_at_will(entity: str, c: Contract) -> bool:
+    """A client can make such records, and nothing is sent for it."""
+    return any(o.safety != "sends" for o in c.of_entity(entity, "create"))
+
+
 def with_children(o: Operation, c: Contract) -> bool:
-    """Records of other kinds lie below its own."""
-    return o.entity is not None and any(other.parent == o.entity for other in c.entities.entities.values())
+    """Records of other kinds lie below its own, and a client can put some there."""
+    kinds = c.entities.entities.values()
+    return o.entity is not None and any(k.parent == o.entity and made_at_will(k.name, c) for k in kinds)
 
 
 def above(o: Operation, c: Contract) -> bool:
@@ -167,8 +173,9 @@ async def text_ids_without_case(request: Request, world: World) -> Answer:
 
 
 def below_what_is_marked(o: Operation, c: Contract) -> bool:
-    """The record above is only marked when it is deleted, and a client can do that."""
-    if not above(o, c):
+    """The record above is only marked when it is deleted, and a client can do that; he can make what lies below it,
+    too, where more than a list is asked."""
+    if not above(o, c) or not (o.action == "list" or made_at_will(str(o.entity), c)):
         return False
     entity = str(o.path_parameters[0].entity)
     return c.entities[entity].soft and bool(c.of_entity(entity, "delete"))

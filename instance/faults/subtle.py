@@ -257,6 +257,7 @@ broken(
     "STRUCT-02",
     misreading(lambda r: r.asking(load_full_structure=None) if offset(r) else r),
     "STRUCT-04",
+    fits=fitting.paged,
     least=25,
     profile="release",
 )
@@ -267,6 +268,7 @@ broken(
     "STRUCT-02",
     misreading(lambda r: r.asking(load_full_structure=None) if given(r, "limit") else r),
     "STRUCT-04",
+    fits=fitting.paged,
     profile="release",
 )
 
@@ -277,7 +279,7 @@ broken(
     on="list_tags list_segment_exports",
     by="STRUCT-01",
     also="STRUCT-03 STRUCT-04 SHAPE-01 PAGE-03 PAGE-04 PAGE-06",
-    fits=fitting.embeds("user"),
+    fits=fitting.every(fitting.acting("list", "read"), fitting.embeds("user")),  # a write is not done twice
 )
 async def plain_embeds_some(request: Request, world: World) -> Answer:
     answer = await world.forward(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.callers import known_token
 from instance.faults.codes import instead, status
@@ -162,3 +163,55 @@ def _without_empty(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
         return None if not value and depth > 1 else [_without_empty(v, depth + 1) for v in value]
     return value
+
+
+TEXT_FILTERS = ("name_filter", "name_search", "searched_text")
+
+# --- CODE, MEDIA ----------------------------------------------------------------------------------------------------
+
+
+@breaks(
+    "long-filter-is-500",
+    "a text of more than 2,000 characters breaks the query of a filter",
+    "list_tags list_emails",
+    "CODE-01",
+    fits=fitting.every(fitting.paged, lambda o, c: any(n in o.query_parameters for n in TEXT_FILTERS)),
+    profile="release",
+)
+async def long_filter_is_500(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    long = any(len(value) > 2000 for name, value in request.query if name in TEXT_FILTERS)
+    return refusal(500) if long and answer.ok else answer
+
+
+@breaks(
+    "deep-body-is-500",
+    "a body of more than a thousand levels ends the parser, which calls itself",
+    "create_tag update_report",
+    "MEDIA-03 CODE-01",
+    fits=fitting.writes,
+    profile="release",
+    source="CWE-674 Uncontrolled Recursion",
+)
+async def deep_body_is_500(request: Request, world: World) -> Answer:
+    return refusal(500) if request.body.startswith(b"[" * 1000) else await world.forward(request)
+
+
+@breaks(
+    "post-to-a-record-is-500",
+    "who posts to the path of a record meets a router that looks for a body before the method",
+    "get_tag update_report",
+    "CODE-04",
+    also="CODE-01 CODE-06",
+    beyond=True,
+    fits=lambda o, c: fitting.ends_in_id(o, c) and fitting.acting("read", "update", "delete")(o, c) and no_post(o, c),
+    profile="release",
+)
+async def post_to_a_record_is_500(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    return refusal(500) if answer.status == 405 and request.method == "POST" else answer
+
+
+def no_post(o: Operation, c: Contract) -> bool:
+    """Nothing is posted to its path."""
+    return all(other.method != "POST" for other in c.operations.values() if other.path == o.path)

@@ -1,0 +1,127 @@
+"""What a filter finds, beside how it is paged: whom it fits and nobody else, in the order that is asked for, and what
+was changed a moment ago (PAGE-10)."""
+
+from __future__ import annotations
+
+from time import monotonic, sleep
+from typing import Any
+from urllib.parse import urlsplit
+
+from cdp.http import Exchange
+from contracts.calls import Call
+from contracts.checks import Broken, NotExercised, Unconfirmed
+from contracts.conventions.listing import REFERENCE_PAGE, Page, Walk, as_page, describe, differs, list_call
+from contracts.conventions.ordering import in_order
+from contracts.observing import identity, record_of, rows_of
+from contracts.subject import Subject
+
+SENT_EMPTY = "sent empty"  # as the contract notes of a filter that clients send so, to ask for everything
+PATIENCE_S, LOOK_S = 5.0, 0.5  # until a change has come to an index
+_REFUSED = (400, 422)
+
+
+def held(record: Any, field: str) -> set[str] | None:
+    """The ids that a record holds under a name, as texts; None where it does not tell them."""
+    value = record.get(field) if isinstance(record, dict) else None
+    values = value if isinstance(value, list) else [value]
+    if not isinstance(record, dict) or field not in record or any(isinstance(v, dict) for v in values):
+        return None
+    return {str(v) for v in values if v is not None}
+
+
+def finds_holders(s: Subject, field: str, id: str, found: Page, reference: Walk, *, whole: bool) -> None:
+    """A filter that takes an id finds records that hold it, and all of the list's where that is the `whole` answer."""
+    example = urlsplit(found.exchange.url).query
+    for record in found.records:
+        ids = held(record, field)
+        if ids is not None and id not in ids:
+            sentence = f"{field} {id} is asked for, and {identity(record)!r:.60} is brought, which does not hold it"
+            differs(s, reference, sentence, found.exchange, example)
+    s.exercised()
+    holds = [held(record, field) for record in reference.records]
+    if not whole or not reference.complete or None in holds:
+        return
+    names = {str(identity(record)) for record in found.records}
+    for record, ids in zip(reference.records, holds, strict=True):
+        if ids is not None and id in ids and str(identity(record)) not in names:
+            sentence = f"{field} {id} is asked for, and {identity(record)!r:.60}, which holds it, is not brought"
+            differs(s, reference, sentence, found.exchange, example)
+
+
+def sorted_beside(s: Subject, base: Call, found: list[Any], reference: Walk) -> None:
+    """order_by counts beside a filter, where it counts without one."""
+    order = s.operation.query("order_by")
+    if order is None or s.operation.query("order_dir") is None:
+        return
+    rows = [r for r in found if isinstance(r, dict)]
+    choices = s.session.contract.resolved(order.schema).get("enum") or (list(rows[0]) if rows else [])
+    for name in [n for n in ("created", "name", "id") if n in choices]:
+        asked = (("order_by", name), ("order_dir", "ASC"), ("limit", REFERENCE_PAGE))
+        if in_order([r.get(name) for r in rows], False):
+            continue  # an order that is not looked at would not show
+        answers = [s.session.read(call.asking(*asked), s.caller()) for call in (list_call(s), base)]
+        if any(exchange.status in _REFUSED for exchange in answers):
+            continue
+        whole, part = (as_page(s, exchange, describe(*asked)) for exchange in answers)
+        values = [[r.get(name) for r in p.records if isinstance(r, dict)] for p in (whole, part)]
+        if in_order(values[0], False):
+            if not in_order(values[1], False):
+                sentence = f"beside {describe(*base.query)} the records are not sorted by {name} ASC"
+                differs(s, reference, sentence, part.exchange, describe(*base.query, *asked))
+            s.exercised()
+        return
+
+
+def finds_everything(s: Subject, name: str, reference: Walk) -> None:
+    """A filter without a text leaves nothing out. That is known of what clients send so; of another one only that it
+    brings everything, or nothing, or refuses it."""
+    exchange = s.session.read(list_call(s).asking((name, ""), ("limit", REFERENCE_PAGE)), s.caller())
+    parameters = s.session.contract.raw(s.operation).get("parameters", ())
+    known = any(p.get("name") == name and SENT_EMPTY in str(p.get("description")) for p in parameters)
+    if exchange.client_error and not known:
+        return
+    got = as_page(s, exchange, f"{name}=")
+    if got.records != reference.records[: reference.first] and (got.records or known):
+        sentence = f"beside an empty {name} {len(got.records)} records came, without it {reference.first}"
+        differs(s, reference, sentence, exchange, f"{name}=&limit={REFERENCE_PAGE}")
+    s.exercised()
+
+
+def finds_changed(s: Subject, name: str) -> None:
+    """A record is found by the name that a change has given it. Its index may come a moment later."""
+    update = s.session.contract.by_action(s.operation.entity, "update")
+    if update is None or s.operation.action != "list" or s.operation.path_parameters:
+        return
+    try:
+        change, answer = s.bench.control(update)
+    except (NotExercised, Unconfirmed):
+        return
+    record = record_of(update, answer)
+    text = (change.sent or {}).get("name")
+    if not answer.ok or not isinstance(text, str) or not isinstance(record, dict) or record.get("name") != text:
+        return
+    if not s.bench.execute(change, judged=False).ok:
+        return
+    until = monotonic() + PATIENCE_S
+    while True:
+        rows, exchange = _looked_for(s, change, (name, text))
+        if rows is None:
+            return  # whether it is answered is looked at elsewhere
+        if rows:
+            s.exercised()
+            return
+        if monotonic() > until:
+            break
+        sleep(LOOK_S)
+    if _looked_for(s, change)[0]:
+        raise Broken(f"a record is not found by the name that it was given {PATIENCE_S:g} s ago", exchange, text)
+
+
+def _looked_for(s: Subject, change: Call, *query: tuple[str, str]) -> tuple[list[Any] | None, Exchange]:
+    """What a page of the list, asked for anew, holds of the record that a change is about."""
+    known_by = change.operation.path_parameters[-1]
+    exchange = s.session.read_again(list_call(s).asking(*query, ("limit", REFERENCE_PAGE)), s.caller())
+    rows = rows_of(s.operation, exchange)
+    wanted = change.path[known_by.name]
+    found = [r for r in rows or () if isinstance(r, dict) and str(r.get(known_by.field)) == wanted]
+    return None if rows is None else found, exchange
