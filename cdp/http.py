@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import ssl
 import time
@@ -27,6 +28,7 @@ from cdp.secrets import Secrets
 from cdp.targets import Target
 
 JSON = "application/json"
+_NEEDLESS = re.compile("%(4[1-9A-F]|5[0-9A]|6[1-9A-F]|7[0-9A])")  # a letter that is percent-encoded
 TOKEN_HEADER = "X-Access-Token"
 MAX_BODY_BYTES = 32 * 1024 * 1024
 REFUSED, HUNG, DROPPED, TOO_LARGE, UNREADABLE = "refused", "hung", "dropped", "too large", "unreadable"
@@ -188,6 +190,8 @@ class Client:
         deadline = started + self.target.timeout_s
         try:
             prepared = requests.Request(method, url, data=body).prepare()
+            if _NEEDLESS.search(url):
+                prepared.url = url  # requests would send the letter itself
             prepared.headers.update(headers)  # past requests' own checks: a blank token has to be sent as it is
             with self._watch.until(deadline):
                 response = self._session.send(

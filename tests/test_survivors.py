@@ -34,6 +34,24 @@ FOUND = {
     "utf-16-taken": "MEDIA-03/create_tag",
     "three-letters-find-nobody": "SEARCH-01/search_customers",
     "colon-names-a-field": "SEARCH-03/search_customers",
+    "token-percent-decoded": "AUTH-03/create_report",
+    "encoded-path-needs-no-token": "AUTH-01/list_tags",
+    "swap-of-features-counts-late": "ROLE-06/update_report",
+    "unknown-reference-before-role": "ROLE-04/update_user_role",
+    "smaller-roles-get-ten": "PAGE-01/list_tags",
+    "filter-sticks": "PAGE-10/list_tags",
+    "own-records-first": "ORDER-02/list_tags",
+    "direction-in-small-letters-is-the-default": "ORDER-05/list_tags",
+    "order-by-lost-beside-filter": "PAGE-10/list_tags",
+    "unclosed-body-is-closed": "MEDIA-03/update_report",
+    "type-by-its-start": "MEDIA-04/create_tag",
+    "unknown-parameter-is-500": "CODE-01/get_report",
+    "repeated-filter-is-500": "CODE-01/list_tags",
+    "same-name-is-the-same-record": "LIFE-01/create_report",
+    "deletion-takes-namesakes": "LIFE-04/delete_report",
+    "nulls-in-objects-dropped": "LIFE-03/update_push_notification",
+    "payload-overwrites-columns": "EVENT-02/create_customer_events",
+    "keys-beyond-thirty-lost": "EVENT-02/create_customer_events",
     "token-last-bits-ignored": "AUTH-03/list_reports",
     "text-ids-without-case": "CODE-03/get_source",
     "paths-without-case": "CODE-04/list_feeds",
@@ -79,6 +97,13 @@ def test_it_is_found(server: BrokenServer, tmp_path: Path, name: str) -> None:
     found = judged(server, FAULTS[name], tmp_path, FOUND[name])[FOUND[name]]
     assert found.verdict in (Verdict.WARN, Verdict.FAIL), found.sentence
     assert found.exchange is not None
+
+
+def test_a_logout_ends_one_token_alone(server: BrokenServer, tmp_path: Path) -> None:
+    fault = replace(FAULTS["logout-ends-all-of-the-user"], through=frozenset({"logout_user"}))
+    found = judged(server, fault, tmp_path, "AUTH-06/login_to_metabase")["AUTH-06/login_to_metabase"]
+    assert found.verdict is Verdict.WARN
+    assert found.sentence == "once a token is ended by logout another one of the same user is refused, too"
 
 
 def test_a_taken_address_is_no_failure_of_the_server(server: BrokenServer, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from contracts.conventions.harmless import harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
 from contracts.conventions.named_users import names_a_user
 from contracts.conventions.other_ways import refused_by_every_way
-from contracts.conventions.renewals import as_good_as_another
+from contracts.conventions.renewals import as_good_as_another, ends_one_alone
 from contracts.conventions.shown_inside import shown_inside
 from contracts.observing import State
 from contracts.session import ANONYMOUS
@@ -138,6 +138,7 @@ def _spoilt(token: str) -> list[tuple[str, Any]]:
         ("a valid token with a blank inside", token[:middle] + " " + token[middle:]),
         ("a valid token twice", f"{token}, {token}"),
         ("a valid token after Bearer", f"Bearer {token}"),
+        ("a valid token with its first character percent-encoded", f"%{ord(token[0]):02X}{token[1:]}"),
         *unsigned(token),
     ]
 
@@ -328,6 +329,8 @@ def ended_token(s: Subject) -> None:
         require(exchange.status != 401, "a renewed token is refused with 401", exchange)
         as_good_as_another(s, call, renewed, exchange)
         s.exercised()
+    if not s.quick:
+        ends_one_alone(s)
 
 
 @check("AUTH-07")

@@ -51,6 +51,9 @@ PAYLOADS: tuple[dict[str, Any], ...] = (
     {"iso": "2024-05-17T10:00:00Z", "times": ["2024-05-17T12:00:00.000+02:00", "2024-05-17", "12:30"], "power": "1e5"},
     {"price": "12.50", "yes": "true", "address": "https://example.com/a%20b?c=1&d=%C5%BE", "base64": "Zm9v/+8="},
     {"long": "long text, " * 300},
+    # Names that the fields around it have.
+    {"source_id": "own", "type": "own", "version": "own", "user_identifier": "own", "event_time": "own", "created": ""},
+    {f"key {number}": number for number in range(120)},
     {"Case": 1, "case": 2, " blanks ": 3, "long fraction": 0.123456789, "a": {"b": {"c": {"d": "deep"}}}},
 )
 

@@ -87,6 +87,7 @@ def _filtered(s: Subject, name: str, reference: Walk) -> bool:
         differs(s, reference, f"{name} with a value taken from a record brings nothing", exchange, example)
     if not s.quick:
         _nobody(s, form, base)
+        _gone_again(s, form, base, reference)
     if field is not None and form.name != "search_text":
         finds_holders(s, field, bare, Page(found, None, exchange), reference, whole=whole)
         if not s.quick:
@@ -222,6 +223,19 @@ def _nobody(s: Subject, form: Form, base: Call) -> None:
         raise Broken(
             f"{form.name} with a value that no record has brings {len(found.records)} records", exchange, example
         )
+    s.exercised()
+
+
+def _gone_again(s: Subject, form: Form, base: Call, reference: Walk) -> None:
+    """A filter counts for the call that it is sent with: the next one is answered as before (CWE-488)."""
+    before = page(s)
+    unknown = base.asking((form.name, form.unknown(s)), ("limit", 5))
+    if not s.session.read_again(unknown, s.caller()).ok:
+        return
+    after = s.session.read_again(list_call(s), s.caller())
+    if after.ok and as_page(s, after, "").records != before.records:
+        sentence = f"a call without {form.name} is not answered as before, once another one had it"
+        differs(s, reference, sentence, after, "without parameters")
     s.exercised()
 
 

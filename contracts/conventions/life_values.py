@@ -54,7 +54,8 @@ class Values:
 
     def of_a_change(self, update: Operation, now: Mapping[str, Any], pick: int, most: int) -> Fields:
         """New values for some of the fields, `most` of them at most; `pick` tells with which one to begin, and, where
-        it is odd, that what may be null becomes null. `now`: the record's fields as they are known."""
+        it is odd, that what may be null becomes null, and a list empty. `now`: the record's fields as they are
+        known."""
         fields, required = self.fields(update), self._required(update)
         found, plain = Fields(), Fields()
         for name, schema in fields.items():
@@ -64,7 +65,7 @@ class Values:
             if pick % 2 and now.get(name) is not None and _nullable(schema) and name not in required:
                 plain[name] = None
             elif simple is not None:
-                plain[name] = simple
+                plain[name] = [] if pick % 2 and isinstance(simple, list) and now.get(name) else simple
             elif other is not None:
                 # 0 is often taken for no value at all.
                 found[name] = 0 if pick % 2 and _may_be_zero(schema) and now.get(name) else other
@@ -97,7 +98,8 @@ class Values:
         kind = kind[0] if isinstance(kind, list) else kind
         if kind == "object" and set(schema) <= _OF_ANY_FORM:  # each time under another key: what was there has to go
             self._keys += 1
-            return {f"cdpKey_{self._keys}": self.sampler.text(name)}  # in mixed case: some programs spell keys anew
+            key = f"cdpKey_{self._keys}"  # in mixed case: some programs spell keys anew
+            return {key: self.sampler.text(name), f"{key}_none": None}
         if kind == "string" and not {"format", "pattern", "contentMediaType", "maxLength"} & set(schema):
             return self.sampler.text(name)
         if kind == "integer" and not {"maximum", "format"} & set(schema):

@@ -44,6 +44,7 @@ from contracts.conventions.life_model import (
 from contracts.conventions.life_model import Kept as ModelOf
 from contracts.conventions.life_watched import Watched
 from contracts.conventions.listing import REFERENCE_PAGE, asked_again, asked_otherwise, describe
+from contracts.conventions.namesakes import namesakes
 from contracts.conventions.parents import deleted_with_what_is_below
 from contracts.examples import Kept
 from contracts.exploration import heed
@@ -211,6 +212,8 @@ def _told(s: Subject) -> None:
     s.control()
     if s.cell.requirement == "LIFE-01" and not s.quick:
         _made_again(s)
+    if s.cell.requirement in ("LIFE-01", "LIFE-04") and not s.quick:
+        namesakes(s)
     outcome = life_of(s)
     key = (s.cell.requirement, s.operation.action)
     s.exercised(outcome.evidence[key])

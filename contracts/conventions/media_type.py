@@ -39,7 +39,12 @@ DEEP = b"[" * 5000  # deeper than parsers that call themselves may go
 VALUELESS = (b"{", b'{"name":}', b"nul", b"\xff\xfe\x00", b"[1, 2")  # of those, what has no value for any parser
 OTHER_TYPES = ("text/plain", "application/xml", "application/x-www-form-urlencoded")
 # Types of their own, however much they look like JSON (RFC 6839 section 3.1): in the first a null takes a field away.
-JSON_INSIDE = ("application/merge-patch+json", "application/vnd.api+json", "application/problem+json")
+JSON_INSIDE = (
+    "application/merge-patch+json",
+    "application/vnd.api+json",
+    "application/problem+json",
+    "application/json-seq",  # begins like it (RFC 7464)
+)
 JSON_BY_OTHER_NAMES = ("application/json; charset=utf-8", "Application/JSON")
 SELDOM_TYPES = ("application/octet-stream", "multipart/form-data; boundary=cdp")
 
@@ -79,7 +84,7 @@ def malformed_bodies(call: Call) -> list[bytes]:
     body = call.body or b""
     found = list(MALFORMED)
     if isinstance(call.sent, dict) and call.sent:
-        found += [body[:-1] + b",}", body + b" trailing", b"/* none */" + body]
+        found += [body[:-1] + b",}", body[:-1], body + b" trailing", b"/* none */" + body]
         if b"'" not in body and b"\\" not in body:
             found.append(body.replace(b'"', b"'"))
         if (text := body.find(b':"')) > 0 or (text := body.find(b': "')) > 0:

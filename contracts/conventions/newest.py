@@ -3,7 +3,7 @@ Pagination)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import sleep, time
 from typing import Any
@@ -115,6 +115,35 @@ def created_now_comes_first(s: Subject) -> None:
     s.exercised()
     if not s.quick and collection.timestamp != "created":
         _moves_up(s, call, own)
+    if not s.quick:
+        _whose_it_is(s, call, got)
+
+
+def _whose_it_is(s: Subject, call: Call, before: Page) -> None:
+    """What somebody else creates a second later comes before our own: whose a record is does not matter."""
+    create, collection = s.session.contract.by_action(s.operation.entity, "create"), s.operation.collection
+    if create is None or collection is None or not collection.timestamp:
+        return
+    if collection.timestamp_provenance == "assumed" or descent_ends(times_of(before.records, collection.timestamp)):
+        return  # it may be sorted by something else
+    try:
+        everything = frozenset(s.session.contract.feature_names)
+        caller = s.bench.identities.holding(everything, "another-creator")
+        made = s.bench.valid_call(create, "another's record")
+    except NotExercised:
+        return
+    made = replace(made, path={**made.path, **{n: v for n, v in call.path.items() if n in made.path}})
+    _next_second()
+    if not s.session.send(made, caller, judged=False).ok:
+        return
+    got = page(s, base=call)
+    times = times_of(got.records, collection.timestamp)
+    wrong = descent_ends(times)
+    if wrong is not None:
+        if s.session.read_again(call, s.caller()).json != got.exchange.json:
+            raise Moved()
+        raise Broken(f"record {wrong} is newer than the one before it, once somebody else made one", got.exchange)
+    s.exercised()
 
 
 def _parents(s: Subject, own: OwnRecord) -> dict[str, str]:

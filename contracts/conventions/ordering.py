@@ -281,7 +281,27 @@ def unknown_order(s: Subject) -> None:
             f"{form[0][0]}={form[0][1]}",
         )
         s.exercised()
+    if not s.quick and s.operation.query("order_by") and s.operation.query("order_dir"):
+        _in_small_letters(s)
     heed(s)
+
+
+def _in_small_letters(s: Subject) -> None:
+    """A direction in small letters may be refused like any other word, or taken for what it says; not for another."""
+    ascending = _directions(s)[0]
+    try:
+        field = _fields(s)[0][0]
+        up = _sorted_page(s, field, ascending)
+        if ascending.islower() or not in_order([r.get(field) for r in up.records], descending=False):
+            return
+        small = _sorted_page(s, field, ascending.lower())
+    except (NotExercised, _Refused):
+        return
+    if not in_order([r.get(field) for r in small.records], descending=False):
+        example = f"order_by={field}&order_dir={ascending.lower()}"
+        sentence = f"order_dir={ascending.lower()} is taken, and the records are not sorted by {field} {ascending}"
+        raise still(s, walk(s), Broken(sentence, small.exchange, example), up.exchange)
+    s.exercised()
 
 
 @check("ORDER-06")

@@ -12,6 +12,7 @@ from contracts.session import Identity
 from contracts.subject import Subject
 
 HEAD, SLASH, DOUBLED = "HEAD", "a slash behind the path", "a doubled slash in the path"
+ENCODED = "a path with one letter percent-encoded"  # the same path (RFC 3986 section 6.2.2.2), not the same text
 # Who says in a header that he calls from the server's own machine: servers behind a proxy read the caller's address in
 # one of these, and some trust an address of their own.
 LOCAL = "headers that say it comes from 127.0.0.1"
@@ -34,7 +35,9 @@ def _by_other_ways(call: Call) -> Iterator[tuple[str, Call, str]]:
     if operation.method == "GET":
         yield HEAD, call, "HEAD"
     above, _, last = operation.path.rstrip("/").rpartition("/")
-    for what, path in ((SLASH, operation.path + "/"), (DOUBLED, f"{above}//{last}")):
+    first = operation.path.lstrip("/")
+    encoded = f"/%{ord(first[0]):02X}{first[1:]}" if first[:1].isalpha() else operation.path
+    for what, path in ((SLASH, operation.path + "/"), (DOUBLED, f"{above}//{last}"), (ENCODED, encoded)):
         if not (what == SLASH and operation.path.endswith("/")):
             yield what, replace(call, operation=replace(operation, path=path)), operation.method
 

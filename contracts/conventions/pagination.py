@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from cdp.http import Exchange
+from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.far_pages import by_cursor, far_behind, more_than_walked
 from contracts.conventions.listing import (
@@ -24,7 +25,7 @@ from contracts.conventions.listing import (
     walk,
 )
 from contracts.exploration import heed
-from contracts.observing import identity
+from contracts.observing import identity, rows_of
 from contracts.subject import Subject, require
 
 PAST_THE_END = 1_000_000_000
@@ -64,6 +65,24 @@ def default_limit(s: Subject) -> None:
     s.exercised()
     if not s.quick:
         _default_beside(s, reference)
+        if not s.operation.features.needed:
+            _default_for_others(s)
+
+
+def _default_for_others(s: Subject) -> None:
+    """The default is the same whoever asks, where a token is enough."""
+    try:
+        caller = s.bench.identities.holding(frozenset(), NO_FEATURES)
+    except NotExercised:
+        return
+    more = s.session.read(list_call(s).asking(("limit", DEFAULT_LIMIT + 1)), caller)
+    first = s.session.read(list_call(s), caller)
+    rows, most = rows_of(s.operation, first), rows_of(s.operation, more)
+    if rows is None or most is None or len(most) <= DEFAULT_LIMIT:
+        return  # he may see fewer, or none
+    sentence = f"without limit {len(rows)} records came to a role without features instead of {DEFAULT_LIMIT}"
+    require(len(rows) == DEFAULT_LIMIT, sentence, first, "without parameters")
+    s.exercised()
 
 
 def _default_beside(s: Subject, reference: Walk) -> None:

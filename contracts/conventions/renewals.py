@@ -1,11 +1,13 @@
-"""Renewing tokens: what may be renewed (AUTH-11), and that a renewed token is as good as another (AUTH-06)."""
+"""Renewing tokens: what may be renewed (AUTH-11), and that a renewed token is as good as another (AUTH-06). Ending one
+ends that one alone."""
 
 from __future__ import annotations
 
 from cdp.http import Exchange
 from contracts.applicability import credential_fields
 from contracts.calls import Call
-from contracts.checks import NotExercised, check
+from contracts.checks import NotExercised, TargetLost, check
+from contracts.logins import LoginRefused
 from contracts.session import ANONYMOUS, Identity
 from contracts.subject import Subject, require
 
@@ -32,6 +34,29 @@ def _useless(s: Subject, exchange: Exchange) -> bool:
     if s.operation.safety == "read":
         return exchange.client_error
     return exchange.status == 403
+
+
+def ends_one_alone(s: Subject) -> None:
+    """A token lives for eight hours, whatever becomes of another one of the same user."""
+    identities, health = s.bench.identities, s.session.health
+    logout = s.session.contract.operations.get("logout_user")
+    if logout is None or s.operation.section != logout.section or health is None:
+        return
+    try:
+        first = identities.make(frozenset(s.session.contract.feature_names), "two-tokens")
+        token = identities.login(*identities.accounts[first.user_id], "two-tokens")
+    except (NotExercised, LoginRefused, TargetLost):
+        return
+    other = Identity("two-tokens", token, first.user_id, first.role_id)
+    if token == first.token or not all(s.session.send(health, caller).ok for caller in (first, other)):
+        return  # who logs in again may get the same token, or end the one before
+    s.session.ended.add(first.token)
+    if not s.session.send(Call(logout).sending({"token": first.token}), first, judged=False).ok:
+        return
+    exchange = s.session.send(health, other, judged=False)
+    sentence = "once a token is ended by logout another one of the same user is refused, too"
+    require(exchange.status != 401, sentence, exchange, "log in; log in; log out with the first; use the second", True)
+    s.exercised()
 
 
 @check("AUTH-11")

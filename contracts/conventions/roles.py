@@ -8,6 +8,7 @@ from typing import Any
 from cdp.contract import Operation
 from cdp.contract.operation import is_pattern
 from cdp.http import Exchange
+from contracts.applicability import body_fields
 from contracts.calls import Call
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
@@ -15,7 +16,7 @@ from contracts.conventions.authentication import refused_in_vain, tells_nothing
 from contracts.conventions.empty_changes import refused_without_changing
 from contracts.conventions.entitled import kept_out, reads_what_there_is, really_writes
 from contracts.conventions.feature_sets import explore
-from contracts.conventions.harmless import NO_SUCH, harmless, invalid_body, unknown_id
+from contracts.conventions.harmless import NO_SUCH, NO_SUCH_NUMBER, harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
 from contracts.conventions.one_record_only import opens_for_it_alone
 from contracts.conventions.other_ways import refused_by_every_way
@@ -229,6 +230,7 @@ def refusal_comes_first(s: Subject) -> None:
     if not s.quick:
         if s.operation.query("limit"):
             variants.append(("an invalid limit", call.asking(("limit", "-1"))))
+        variants += [("a body that refers to nothing", body) for body in _referring_to_nothing(s, call)]
         if s.operation.body_media_type == "application/json":
             variants.append((_OTHER_TYPE, replace(call, media_type="text/plain")))
     for place, (what, variant) in enumerate(variants):
@@ -244,6 +246,19 @@ def refusal_comes_first(s: Subject) -> None:
             what,
         )
         s.exercised()
+
+
+def _referring_to_nothing(s: Subject, call: Call) -> list[Call]:
+    """The call with a body that refers to a record which is not there; none where a body refers to no record."""
+    for name, field in body_fields(s.session.contract, s.operation).items():
+        kind = field.get("type")
+        if isinstance(call.sent, dict) and "x-entity" in field and kind in ("integer", "string", "array"):
+            numbered = (
+                kind == "integer" or s.session.contract.resolved(field.get("items") or {}).get("type") == "integer"
+            )
+            nobody: Any = int(NO_SUCH_NUMBER) if numbered else NO_SUCH
+            return [call.sending({**call.sent, name: [nobody] if kind == "array" else nobody})]
+    return []
 
 
 def _others(s: Subject) -> Identity | None:
@@ -289,19 +304,28 @@ def change_counts_at_once(s: Subject) -> None:
     steps: list[tuple[str, list[str], bool]] = [
         ("without the feature", [], False),
         ("once it was granted", list(sets[0]), True),
-        ("once it was withdrawn", [], False),
+        # Others take its place where there are any: what tells roles apart by the number of their features sees none.
+        ("once it was withdrawn", _as_many_others(s, len(sets[0])), False),
     ]
     for when, features, allowed in steps:
-        if not identities.grant(caller, features):
+        if not identities.grant(caller, features) and (allowed or not features or not identities.grant(caller, [])):
             raise NotExercised("the features of a role cannot be changed on this target")
         exchange = s.session.send(call, Identity(s.cell.role, caller.token))
         if allowed == (exchange.status == 403):
             raise Broken(f"{when} a role got {exchange.outcome()}", exchange, sets[0][0])
         s.exercised()
-    if not s.quick:
+    if not s.quick and identities.grant(caller, []):
         _moved_to_another_role(s, call, caller, list(sets[0]))
         owner_needs_them(s, caller, list(sets[0]))
         shares_count(s, caller)
+
+
+def _as_many_others(s: Subject, count: int) -> list[str]:
+    """So many features that do not open the operation; none where there are not enough of them."""
+    names = s.session.contract.feature_names
+    found = [f for f in names if not is_pattern(f) and not s.operation.features.allows(frozenset({f}))]
+    chosen = frozenset(found[-count:])
+    return sorted(chosen) if len(chosen) == count and _telling_set(s, chosen) else []
 
 
 def _moved_to_another_role(s: Subject, call: Call, caller: Identity, features: list[str]) -> None:

@@ -54,18 +54,10 @@ def wrapped_under_its_key(s: Subject) -> None:
     require(isinstance(body, dict), "the answer is no JSON object", exchange)
     collection = s.operation.collection
     if collection is not None and collection.key is not None:
-        require(
-            isinstance(body.get(collection.key), list),
-            f"no list stands under {collection.key}; the keys are {', '.join(body)}",
-            exchange,
-        )
-        schema = s.operation.response_schema(s.operation.success_status)
-        if schema is not None and "selection_settings" in s.session.contract.resolved(schema).get("properties", {}):
-            require(
-                isinstance(body.get("selection_settings"), dict),
-                "no selection_settings stand beside the list",
-                exchange,
-            )
+        _list_under_its_key(s, collection.key, exchange)
+        for other in s.session.seen(s.operation):  # whatever else was asked for: later pages, and empty ones
+            if _of_the_list(s, other):
+                _list_under_its_key(s, collection.key, other)
     elif s.operation.item_key:
         require(
             isinstance(body.get(s.operation.item_key), dict),
@@ -73,6 +65,22 @@ def wrapped_under_its_key(s: Subject) -> None:
             exchange,
         )
     s.exercised()
+
+
+def _of_the_list(s: Subject, exchange: Exchange) -> bool:
+    """Whether an answer is a success of the list itself. What comes as no JSON is the matter of MEDIA."""
+    elsewhere = exchange.method != s.operation.method or any(path in exchange.url for path in (NOWHERE, STEP))
+    return exchange.ok and not elsewhere and isinstance(exchange.json, dict)
+
+
+def _list_under_its_key(s: Subject, key: str, exchange: Exchange) -> None:
+    body: Any = exchange.json
+    keys = ", ".join(body)
+    require(isinstance(body.get(key), list), f"no list stands under {key}; the keys are {keys}", exchange)
+    schema = s.operation.response_schema(s.operation.success_status)
+    if schema is not None and "selection_settings" in s.session.contract.resolved(schema).get("properties", {}):
+        told = isinstance(body.get("selection_settings"), dict)
+        require(told, "no selection_settings stand beside the list", exchange)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from contracts.conventions.harmless import NO_SUCH, touching_call, unknown_id
 from contracts.conventions.life_model import MARK
 from contracts.conventions.numeric_ids import beyond_columns
 from contracts.conventions.other_case import id_in_other_case, path_in_other_case, same_route
+from contracts.conventions.overdone import overdone
 from contracts.conventions.parents import below_the_deleted
 from contracts.conventions.raw_queries import raw_queries
 from contracts.conventions.repeated import same_again
@@ -58,6 +59,7 @@ def never_a_server_error(s: Subject) -> None:
     taken_twice(s)
     if not s.quick:
         raw_queries(s)
+        overdone(s)
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
         s.exercised()

@@ -113,6 +113,19 @@ def plain_by_default(s: Subject) -> None:
                 exchange,
             )
         s.exercised()
+    _plain_each_time(s)
+
+
+def _plain_each_time(s: Subject) -> None:
+    """Whatever else was asked for, and whatever the call before was: who does not ask for data gets none. What an
+    answer to another method or at another path holds is not the list's."""
+    for exchange in s.session.seen(s.operation) if s.operation.collection else ():
+        rows = rows_of(s.operation, exchange) if exchange.method == s.operation.method else None
+        for record in [r for r in rows or [] if isinstance(r, dict) and "load_full_structure" not in exchange.url]:
+            for sub in s.operation.sub_entities:
+                told = objects(record.get(sub.field)) or data_of(record, sub)
+                sentence = f"without load_full_structure {identity(record)!r:.60} brings the data of {sub.key}"
+                require(not told, sentence, exchange)
 
 
 @check("STRUCT-02")

@@ -29,7 +29,7 @@ from contracts.subject import Subject, require
 # and forms of Unicode with blanks at the end, and white space.
 TRICKY = (
     "Robert'); DROP TABLE x;-- <b>\"q\"</b> & 'it''s' \\ back\\slash 100% _u_ *s* ?q=1&r=2#f {c} ${7*7} &amp; \\n",
-    "שלום \u202eعربي 👩‍👩‍👧 e\u0301 ≠ é, ﬃ, ẞ  ",
+    "שלום \u202eعربي 👩‍👩‍👧 e\u0301 ≠ é, ﬃ, ẞ, “q” ‘s’ – …  ",
     "<i>tab</i>\tline\nreturn\r\u2028end  of  it",
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from cdp.contract import Contract
 from contracts.belongings import foreign
 from contracts.calls import Call
 from contracts.checks import check
@@ -48,7 +49,20 @@ def invalid_bodies(s: Subject, call: Call) -> Iterator[tuple[str, str, Any]]:
         for name, value in _kept_by_the_server(s):
             if name not in schema.get("properties", {}):
                 yield "kept by the server", f"with {name}, which nobody can set", {**valid, name: value}
+        # What lists its complaints may have another form for one than for several.
+        yield (
+            "several",
+            "with several mistakes",
+            {**valid, **_all_wrong(contract, schema, valid), "cdp_no_such_field": 1},
+        )
     yield "array", "an array instead of an object", []
+
+
+def _all_wrong(contract: Contract, schema: Mapping[str, Any], valid: Mapping[str, Any]) -> dict[str, Any]:
+    """A value of another type for each field of a valid body."""
+    fields = {name: contract.resolved(schema["properties"].get(name, {})) for name in valid}
+    wrong = {name: _wrong_value(field, valid[name]) for name, field in fields.items()}
+    return {name: value[0] for name, value in wrong.items() if value is not None}
 
 
 def _optional_of_another_type(

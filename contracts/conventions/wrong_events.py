@@ -19,6 +19,7 @@ def wrong_events(events: Events, good: Row) -> list[tuple[str, Any]]:
     forms += [(f"null as {name}", {**good, name: None}) for name in (ingestion.identifier, ingestion.payload)]
     forms.append((f"an empty {ingestion.identifier}", {**good, ingestion.identifier: ""}))
     forms.append((f"no moment as {ingestion.time}", {**good, ingestion.time: "2024-02-30 25:61:00"}))
+    forms.append((f"a day that no month has as {ingestion.time}", {**good, ingestion.time: "2023-02-30 10:00:00"}))
     forms.append((f"a list as {ingestion.payload}", {**good, ingestion.payload: [1]}))
     # What is done about a source, type or version that is not defined is not documented: it may be taken in, or made.
     return [*forms, ("a text in place of an event", "event")]
