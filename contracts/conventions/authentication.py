@@ -149,7 +149,7 @@ def malformed_token(s: Subject) -> None:
     token = s.session.admin.token
     forms = [(what, value) for what, value in _spoilt(token) if value != token]
     start = s.operation.order % len(forms)
-    for number in range(min(s.session.profile.tokens, len(forms))):
+    for number in range(min(s.session.profile.tokens, len(forms)) if s.quick else len(forms)):
         what, value = forms[(start + number) % len(forms)]
         if isinstance(value, str) and token[:6] in value:
             s.session.secrets.add(value)
