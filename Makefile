@@ -56,8 +56,9 @@ $(INSTALLED):
 run: $(INSTALLED)
 	@$(BIN)/cdp gate -n 2 $(ARGS)
 
+# Some tests wait for processes: three workers keep two cores busy.
 test: lint
-	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder -m "not slow and not browser"
+	@$(BIN)/python -m pytest tests -q -n 3 --dist loadfile --no-loadscope-reorder -m "not slow and not browser"
 
 test-all: lint
 	@$(BIN)/python -m pytest tests -q -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder -m "not browser"

@@ -63,6 +63,7 @@ def test_what_has_others_below_it_may_stay(server: BrokenServer, tmp_path: Path)
     assert refused
 
 
+@pytest.mark.slow
 def test_an_id_may_be_given_again(server: BrokenServer, tmp_path: Path) -> None:
     gone: dict[str, float] = {}
     shown = []

@@ -104,7 +104,7 @@ def outcome(
 
 
 def of(*kinds: str) -> pytest.MarkDecorator:
-    often = ("read-only", "ready-made roles")  # the others run in `make test-all`
+    often = ("read-only",)  # the others run in `make test-all`
     params = [kind if kind in often else pytest.param(kind, marks=pytest.mark.slow) for kind in kinds]
     return pytest.mark.parametrize("outcome", params, indirect=True)
 

@@ -197,8 +197,11 @@ def run_at(answer: Answer, runs: Path, *, let_in: bool) -> tuple[str, int]:
 @pytest.mark.parametrize("let_in", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["at once", "later"])
 @pytest.mark.parametrize(
     "answer",
-    [in_the_body, in_headers, in_a_record]
-    + [pytest.param(each, marks=pytest.mark.slow) for each in (in_a_location, in_the_media_type, in_the_status_line)],
+    [in_the_body, in_a_record]
+    + [
+        pytest.param(e, marks=pytest.mark.slow)
+        for e in (in_headers, in_a_location, in_the_media_type, in_the_status_line)
+    ],
     ids=lambda answer: answer.__name__,
 )
 def test_an_echo_leaves_no_trace_of_the_token(answer: Answer, let_in: bool, tmp_path: Path) -> None:
