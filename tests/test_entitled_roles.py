@@ -16,7 +16,7 @@ from cdp.contract import load_contract
 from cdp.verdicts import Result, Verdict
 from contracts.catalogue import load_catalogue
 from contracts.cells import Selection
-from contracts.conventions.forged import decoded_alike, respelled, unsigned
+from contracts.conventions.auth.forged import decoded_alike, respelled, unsigned
 from contracts.plan import make_plan
 from contracts.profiles import PROFILES
 from instance import records

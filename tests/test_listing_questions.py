@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cdp.contract import Contract, load_contract
 from contracts.conventions.listing import asked_about, repeated
-from contracts.conventions.pagination import BEYOND, _over_the_end, _pages_in, _windows
+from contracts.conventions.page.pagination import BEYOND, _over_the_end, _pages_in, _windows
 
 
 @pytest.fixture(scope="module")

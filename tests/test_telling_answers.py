@@ -9,9 +9,9 @@ from requests.structures import CaseInsensitiveDict
 from cdp.http import Exchange
 from contracts.conventions.breakdown import broken_down
 from contracts.conventions.disclosure import internals
-from contracts.conventions.encoding import another_encoding
-from contracts.conventions.inner_values import _stays_inside, is_inner
-from contracts.conventions.life_model import same
+from contracts.conventions.life.inner_values import _stays_inside, is_inner
+from contracts.conventions.life.model import same
+from contracts.conventions.media.encoding import another_encoding
 
 
 def answer(body: str = "{}", status: int = 404, **headers: str) -> Exchange:

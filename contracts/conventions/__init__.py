@@ -1,45 +1,6 @@
-"""The conventions, one module per family. Importing the package registers every check."""
+"""The conventions, one package per family of requirements (`contracts/requirements.yaml`); what several of them need
+stands beside them. Importing the package registers every check."""
 
-from contracts.conventions import (
-    authentication,
-    below,
-    equal_calls,
-    events,
-    filtering,
-    lifecycle,
-    logging_in,
-    media_type,
-    newest,
-    ordering,
-    pagination,
-    renewals,
-    roles,
-    search,
-    shape,
-    status_codes,
-    structure,
-    written_texts,
-    wrong_bodies,
-)
+from contracts.conventions import auth, code, event, life, media, order, page, role, search, shape, struct
 
-__all__ = [
-    "authentication",
-    "below",
-    "equal_calls",
-    "events",
-    "filtering",
-    "lifecycle",
-    "logging_in",
-    "media_type",
-    "newest",
-    "ordering",
-    "pagination",
-    "renewals",
-    "roles",
-    "search",
-    "shape",
-    "status_codes",
-    "structure",
-    "written_texts",
-    "wrong_bodies",
-]
+__all__ = ["auth", "code", "event", "life", "media", "order", "page", "role", "search", "shape", "struct"]

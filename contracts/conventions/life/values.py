@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cdp.contract import Operation
-from contracts.conventions.life_model import MARK
+from contracts.conventions.life.model import MARK
 from contracts.workbench import Workbench
 
 FEW, MANY = 3, 99  # fields that are changed at once

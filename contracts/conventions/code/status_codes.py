@@ -13,17 +13,17 @@ from cdp.http import DROPPED, JSON, Exchange
 from contracts.belongings import foreign
 from contracts.calls import Call
 from contracts.checks import NotExercised, Unconfirmed, check
+from contracts.conventions.code.numeric_ids import beyond_columns
+from contracts.conventions.code.other_case import id_in_other_case, path_in_other_case, same_route
+from contracts.conventions.code.overdone import overdone
+from contracts.conventions.code.raw_queries import raw_queries
+from contracts.conventions.code.repeated import same_again
+from contracts.conventions.code.taken_ids import taken_twice
 from contracts.conventions.disclosure import internals
 from contracts.conventions.front_end import by_the_host, needing_the_api
 from contracts.conventions.harmless import NO_SUCH, touching_call, unknown_id
-from contracts.conventions.life_model import MARK
-from contracts.conventions.numeric_ids import beyond_columns
-from contracts.conventions.other_case import id_in_other_case, path_in_other_case, same_route
-from contracts.conventions.overdone import overdone
-from contracts.conventions.parents import below_the_deleted
-from contracts.conventions.raw_queries import raw_queries
-from contracts.conventions.repeated import same_again
-from contracts.conventions.taken_ids import taken_twice
+from contracts.conventions.life.model import MARK
+from contracts.conventions.life.parents import below_the_deleted
 from contracts.exploration import heed, judge_method
 from contracts.finding import Unavailable
 from contracts.subject import Subject, require

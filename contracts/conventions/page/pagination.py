@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from cdp.http import Exchange
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, check
-from contracts.conventions.far_pages import by_cursor, far_behind, more_than_walked
 from contracts.conventions.listing import (
     DEFAULT_LIMIT,
     REFERENCE_PAGE,
@@ -24,6 +23,7 @@ from contracts.conventions.listing import (
     repeated,
     walk,
 )
+from contracts.conventions.page.far_pages import by_cursor, far_behind, more_than_walked
 from contracts.exploration import heed
 from contracts.observing import identity, rows_of
 from contracts.subject import Subject, require

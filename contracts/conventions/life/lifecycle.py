@@ -22,8 +22,7 @@ from cdp.verdicts import Cell
 from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import Broken, Moved, NotExercised, TargetLost, Unconfirmed, check
-from contracts.conventions.life import Life
-from contracts.conventions.life_model import (
+from contracts.conventions.life.model import (
     ACTIONS,
     CREATE,
     DELETE,
@@ -41,11 +40,12 @@ from contracts.conventions.life_model import (
     Step,
     usable,
 )
-from contracts.conventions.life_model import Kept as ModelOf
-from contracts.conventions.life_watched import Watched
+from contracts.conventions.life.model import Kept as ModelOf
+from contracts.conventions.life.namesakes import namesakes
+from contracts.conventions.life.parents import deleted_with_what_is_below
+from contracts.conventions.life.playing import Life
+from contracts.conventions.life.watched import Watched
 from contracts.conventions.listing import REFERENCE_PAGE, asked_again, asked_otherwise, describe
-from contracts.conventions.namesakes import namesakes
-from contracts.conventions.parents import deleted_with_what_is_below
 from contracts.examples import Kept
 from contracts.exploration import heed
 from contracts.finding import Unavailable

@@ -12,18 +12,18 @@ from contracts.applicability import body_fields
 from contracts.calls import Call
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
-from contracts.conventions.authentication import refused_in_vain, tells_nothing
-from contracts.conventions.empty_changes import refused_without_changing
-from contracts.conventions.entitled import kept_out, reads_what_there_is, really_writes
-from contracts.conventions.feature_sets import explore
+from contracts.conventions.auth.authentication import refused_in_vain, tells_nothing
 from contracts.conventions.harmless import NO_SUCH, NO_SUCH_NUMBER, harmless, invalid_body, unknown_id
+from contracts.conventions.life.parents import refused_in_whole
 from contracts.conventions.listing import asked_otherwise, describe
-from contracts.conventions.one_record_only import opens_for_it_alone
 from contracts.conventions.other_ways import refused_by_every_way
-from contracts.conventions.own_identity import tells_of_the_caller
-from contracts.conventions.owners import owner_needs_them
-from contracts.conventions.parents import refused_in_whole
-from contracts.conventions.shares import shares_count
+from contracts.conventions.role.empty_changes import refused_without_changing
+from contracts.conventions.role.entitled import kept_out, reads_what_there_is, really_writes
+from contracts.conventions.role.feature_sets import explore
+from contracts.conventions.role.one_record_only import opens_for_it_alone
+from contracts.conventions.role.own_identity import tells_of_the_caller
+from contracts.conventions.role.owners import owner_needs_them
+from contracts.conventions.role.shares import shares_count
 from contracts.identities import gives_access
 from contracts.observing import record_of, rows_of
 from contracts.session import Identity

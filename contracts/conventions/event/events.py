@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from cdp.http import Exchange
 from cdp.texts import as_sent, same_time, timestamp
 from contracts.checks import Broken, NotExercised, check
-from contracts.conventions.two_kinds import two_kinds
-from contracts.conventions.wrong_events import broken_uploads, wrong_events
+from contracts.conventions.event.two_kinds import two_kinds
+from contracts.conventions.event.wrong_events import broken_uploads, wrong_events
 from contracts.ingestion import Events, Row, events_of
 from contracts.observing import canonical
 from contracts.subject import Subject, require

@@ -18,7 +18,7 @@ from contracts.applicability import text_fields
 from contracts.books import naming_field, recognise_path
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
-from contracts.conventions.marked_up import marked_up
+from contracts.conventions.media.marked_up import marked_up
 from contracts.finding import Unavailable
 from contracts.observing import record_of
 from contracts.subject import Subject, require

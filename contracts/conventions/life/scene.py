@@ -9,7 +9,7 @@ from cdp.contract import Operation
 from cdp.http import Exchange
 from contracts.calls import Call
 from contracts.conventions.breakdown import broken_down
-from contracts.conventions.life_model import (
+from contracts.conventions.life.model import (
     CREATE,
     DELETE,
     HELD_BY,
@@ -23,7 +23,7 @@ from contracts.conventions.life_model import (
     Key,
     Outcome,
 )
-from contracts.conventions.life_values import Values
+from contracts.conventions.life.values import Values
 from contracts.observing import identity, record_of
 from contracts.workbench import Workbench
 

@@ -15,12 +15,12 @@ from cdp.strict_json import strictness
 from contracts.belongings import foreign
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
-from contracts.conventions.browsers import errors_for_browsers
-from contracts.conventions.encoding import names_its_encoding
 from contracts.conventions.front_end import by_the_host, needing_the_api
 from contracts.conventions.harmless import invalid_body
 from contracts.conventions.listing import ACCEPTS, ANY_BUT_JSON, asked_again
-from contracts.conventions.ordinary_clients import ordinary_clients
+from contracts.conventions.media.browsers import errors_for_browsers
+from contracts.conventions.media.encoding import names_its_encoding
+from contracts.conventions.media.ordinary_clients import ordinary_clients
 from contracts.exploration import heed
 from contracts.subject import Subject, require
 

@@ -9,7 +9,7 @@ from cdp.contract import Operation
 from cdp.http import Exchange
 from cdp.texts import timestamp
 from contracts.answers import marked
-from contracts.conventions.life_model import (
+from contracts.conventions.life.model import (
     CREATE,
     CREATED,
     DELETE,
@@ -25,7 +25,7 @@ from contracts.conventions.life_model import (
     Kept,
     same,
 )
-from contracts.conventions.life_scene import Scene
+from contracts.conventions.life.scene import Scene
 from contracts.conventions.listing import REFERENCE_PAGE, asked_about, describe
 from contracts.observing import rows_of
 

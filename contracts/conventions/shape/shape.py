@@ -9,8 +9,8 @@ from cdp.http import Exchange
 from contracts.answers import fields, in_plain_form, marked
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
-from contracts.conventions.bodies import has_its_body, keeps_secrets
-from contracts.conventions.status_codes import NOWHERE, STEP
+from contracts.conventions.code.status_codes import NOWHERE, STEP
+from contracts.conventions.shape.bodies import has_its_body, keeps_secrets
 from contracts.exploration import heed
 from contracts.finding import Unavailable
 from contracts.observing import record_of, rows_of

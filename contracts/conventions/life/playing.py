@@ -15,8 +15,8 @@ from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import NotExercised
 from contracts.conventions.harmless import unknown_id
-from contracts.conventions.inner_values import inner_values
-from contracts.conventions.life_model import (
+from contracts.conventions.life.inner_values import inner_values
+from contracts.conventions.life.model import (
     CREATE,
     CREATED,
     DELETE,
@@ -35,8 +35,8 @@ from contracts.conventions.life_model import (
     Step,
     same,
 )
-from contracts.conventions.life_values import FEW, MANY
-from contracts.conventions.life_watched import Watched
+from contracts.conventions.life.values import FEW, MANY
+from contracts.conventions.life.watched import Watched
 from contracts.finding import Unavailable
 from contracts.subject import Subject
 

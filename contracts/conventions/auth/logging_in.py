@@ -9,8 +9,8 @@ from cdp.secrets import new_password
 from contracts.applicability import credential_fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, TargetLost, check
-from contracts.conventions.login_words import same_words
-from contracts.conventions.long_passwords import counts_to_its_end
+from contracts.conventions.auth.login_words import same_words
+from contracts.conventions.auth.long_passwords import counts_to_its_end
 from contracts.session import ANONYMOUS
 from contracts.subject import Subject, require
 

@@ -11,7 +11,7 @@ from cdp.http import Exchange
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed
 from contracts.conventions.listing import REFERENCE_PAGE, Page, Walk, as_page, describe, differs, list_call
-from contracts.conventions.ordering import in_order
+from contracts.conventions.order.ordering import in_order
 from contracts.observing import identity, record_of, rows_of
 from contracts.subject import Subject
 

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from contracts.checks import NotExercised, TargetLost, Unconfirmed
-from contracts.conventions.life_model import LIST, READ, Entity, decoded, same
+from contracts.conventions.life.model import LIST, READ, Entity, decoded, same
 from contracts.observing import canonical, record_of, rows_of
 from contracts.workbench import Workbench
 

@@ -13,7 +13,7 @@ from contracts.answers import marked
 from contracts.arrangement import OwnRecord
 from contracts.calls import Call
 from contracts.conventions.breakdown import broken_down
-from contracts.conventions.life_model import GONE, MARK
+from contracts.conventions.life.model import GONE, MARK
 from contracts.finding import Unavailable
 from contracts.observing import record_of, rows_of
 from contracts.subject import Subject, require

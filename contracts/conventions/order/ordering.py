@@ -10,7 +10,6 @@ from typing import Any
 from cdp.http import Exchange
 from cdp.texts import timestamp
 from contracts.checks import Broken, NotExercised, check
-from contracts.conventions.collation import fold, may_be_choices, texts_in_order
 from contracts.conventions.listing import (
     REFERENCE_PAGE,
     Page,
@@ -23,6 +22,7 @@ from contracts.conventions.listing import (
     still,
     walk,
 )
+from contracts.conventions.order.collation import fold, may_be_choices, texts_in_order
 from contracts.exploration import heed
 from contracts.observing import canonical, identity
 from contracts.subject import Subject, require

@@ -14,15 +14,15 @@ from cdp.texts import timestamp
 from contracts.applicability import text_fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
+from contracts.conventions.auth.forged import RESPELLED, decoded_alike, is_web_token, respelled, unsigned
+from contracts.conventions.auth.named_users import names_a_user
+from contracts.conventions.auth.renewals import as_good_as_another, ends_one_alone
+from contracts.conventions.auth.shown_inside import shown_inside
 from contracts.conventions.disclosure import internals, record_within
-from contracts.conventions.forged import RESPELLED, decoded_alike, is_web_token, respelled, unsigned
 from contracts.conventions.front_end import needing_the_api
 from contracts.conventions.harmless import harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
-from contracts.conventions.named_users import names_a_user
 from contracts.conventions.other_ways import refused_by_every_way
-from contracts.conventions.renewals import as_good_as_another, ends_one_alone
-from contracts.conventions.shown_inside import shown_inside
 from contracts.observing import State
 from contracts.session import ANONYMOUS
 from contracts.subject import Subject, require

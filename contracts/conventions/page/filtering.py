@@ -8,7 +8,6 @@ from typing import Any
 from contracts.applicability import FILTERS, HIDING
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
-from contracts.conventions.found_by import finds_changed, finds_everything, finds_holders, held, sorted_beside
 from contracts.conventions.listing import (
     DEFAULT_LIMIT,
     REFERENCE_PAGE,
@@ -24,7 +23,8 @@ from contracts.conventions.listing import (
     times_of,
     walk,
 )
-from contracts.conventions.parts_shown import shows_parts
+from contracts.conventions.page.found_by import finds_changed, finds_everything, finds_holders, held, sorted_beside
+from contracts.conventions.page.parts_shown import shows_parts
 from contracts.observing import identity, rows_of
 from contracts.subject import Subject
 

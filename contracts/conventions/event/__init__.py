@@ -1,0 +1,5 @@
+"""EVENT: events taken in and read back."""
+
+from contracts.conventions.event import events
+
+__all__ = ["events"]

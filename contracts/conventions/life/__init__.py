@@ -1,0 +1,5 @@
+"""LIFE: what becomes of records that are created, changed and deleted, compared with a model."""
+
+from contracts.conventions.life import lifecycle
+
+__all__ = ["lifecycle"]

@@ -1,0 +1,5 @@
+"""STRUCT: plain and full responses."""
+
+from contracts.conventions.struct import agreement, structure
+
+__all__ = ["agreement", "structure"]
