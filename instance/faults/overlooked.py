@@ -74,7 +74,13 @@ broken(
 )
 
 
-@breaks("cursor-inclusive", "a page begins with the record that until_id names", "list_notifications", "PAGE-04")
+@breaks(
+    "cursor-inclusive",
+    "a page begins with the record that until_id names",
+    "list_notifications",
+    "PAGE-04",
+    fits=with_cursor,
+)
 async def cursor_inclusive(request: Request, world: World) -> Answer:
     answer, until = await world.forward(request), request.get("until_id")
     if not answer.ok or until is None:
