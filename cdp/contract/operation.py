@@ -48,10 +48,12 @@ class Features:
 
 @dataclass(frozen=True)
 class Searches:
-    """What a text is looked for in: a field of the records that another read operation brings for one found record."""
+    """What a text is looked for in: a field of the records that another read operation brings for one found record.
+    `counted`: the operation that counts the records which have a value, under the same field."""
 
     operation: str
     field: str
+    counted: str = ""
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,7 @@ class Footprints:
         for parameter in operation.query_parameters:
             if parameter.searches:
                 found |= self._using(parameter.searches.operation)
+                found |= self._using(parameter.searches.counted) if parameter.searches.counted else NOTHING
                 for other in self.contract.operations.values():
                     found |= self._using(other.id) if other.ingestion else NOTHING
         return found

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from instance.faults import fitting
+from instance.faults.fitting import FILTERS
 from instance.faults.listing import arranging, given, limit, misreading, offset, settling_by, valid
 from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, records_of, with_records
 from instance.faults.ordering import by_default, embedding, full
-from instance.faults.paging import FILTERS, default_limit
+from instance.faults.paging import default_limit
 from instance.faults.refactored import STRUCTURED
 from instance.faults.search import SEARCH, matching, searching
-from instance.faults.side_ways import LISTING, NOBODY, filtered
+from instance.faults.side_ways import LISTING, NOBODY
 
 LISTS = "list_tags list_feeds"
 FULL = "list_segment_notes list_segment_exports"
@@ -37,7 +38,7 @@ broken(
     "PAGE-10",
     misreading(lambda r: r.asking(limit=10) if given(r, *FILTERS) and not given(r, "limit") else r),
     LISTING + " PAGE-01",
-    fits=fitting.every(fitting.paged, filtered),
+    fits=fitting.every(fitting.paged, fitting.filtered),
     least=25,
     profile="release",
 )
@@ -114,7 +115,7 @@ mended("repeated-limit-taken", "of a limit that is sent twice the last counts", 
 
 def smaller(request: Request) -> Request:
     value = request.get("limit") or ""
-    return request.asking(limit=1000) if value.isdigit() and int(value) > 1000 else request
+    return request.asking(limit=1000) if value.isdecimal() and int(value) > 1000 else request
 
 
 mended("huge-limit-is-the-largest", "a limit beyond the largest counts as the largest", smaller)
@@ -130,7 +131,7 @@ broken(
     "PAGE-10",
     arranging(lambda f, r: f[::-1] if by_default(r) and given(r, *FILTERS) else f),
     LISTING,
-    fits=fitting.every(fitting.paged, filtered, fitting.records_with("created")),
+    fits=fitting.every(fitting.paged, fitting.filtered, fitting.records_with("created")),
     least=22,
     profile="release",
 )

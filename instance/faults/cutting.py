@@ -7,12 +7,12 @@ from typing import Any
 
 from instance.contract import Contract, Operation
 from instance.faults import fitting
+from instance.faults.fitting import FILTERS
 from instance.faults.kinship import embeds_lists, keys_of
 from instance.faults.life import acting
 from instance.faults.listing import arranging, given, limit, misreading, offset, valid
 from instance.faults.model import Answer, Request, World, breaks, broken, with_records
 from instance.faults.ordering import by_default, embedding_by
-from instance.faults.paging import FILTERS
 from instance.faults.relations import row_of
 from instance.faults.side_ways import LISTING, STRUCTURED
 

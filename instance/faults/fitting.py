@@ -59,6 +59,14 @@ def ordered(o: Operation, c: Contract) -> bool:
     return o.collection is not None and "order_by" in o.query_parameters
 
 
+FILTERS = ("name_filter", "name_search", "searched_text", "search_text", "tag_ids", "event_ids", "source_ids")
+
+
+def filtered(o: Operation, c: Contract) -> bool:
+    """It has a filter."""
+    return any(name in o.query_parameters for name in FILTERS)
+
+
 def asks(name: str) -> Fitting:
     """It has this query parameter."""
     return lambda o, c: name in o.query_parameters

@@ -9,6 +9,7 @@ from typing import Any
 
 from instance import records
 from instance.faults import fitting
+from instance.faults.fitting import FILTERS
 from instance.faults.life import acting as act
 from instance.faults.life import alone, item, own, with_item
 from instance.faults.listing import misreading, offset, valid
@@ -24,7 +25,6 @@ from instance.faults.model import (
     with_records,
 )
 from instance.faults.ordering import full
-from instance.faults.paging import FILTERS
 from instance.faults.subtle import LISTS, WALKS
 
 # --- the life of a record -------------------------------------------------------------------------------------------
@@ -280,6 +280,7 @@ broken(
     "list_tags list_emails",
     "PAGE-10",
     misreading(lambda r: r.asking(**dict.fromkeys(n for n in FILTERS if n != "search_text"))),
+    fits=lambda o, c: any(n in o.query_parameters for n in FILTERS if n != "search_text"),
     profile="release",
 )
 

@@ -16,12 +16,11 @@ from instance.contract import Operation
 from instance.faults import fitting
 from instance.faults.codes import instead
 from instance.faults.events import BATCH, UPLOAD, Rows, event, in_times, storing
+from instance.faults.fitting import FILTERS
 from instance.faults.model import Answer, Request, World, breaks, broken, json_answer, refusal
-from instance.faults.paging import FILTERS
 from instance.faults.relations import INVALID, references
 from instance.faults.search import SEARCH, matching, searching
 from instance.faults.serializers import free, in_objects
-from instance.faults.side_ways import filtered
 from instance.faults.texts import mangling
 from instance.faults.tokens import lenient
 from instance.faults.values import a_list_of_texts, stored, takes
@@ -198,7 +197,7 @@ broken(
         lambda r, a: well_let_in(a) and any([n for n, _ in r.query].count(f) > 1 for f in FILTERS),
         lambda a: refusal(500),
     ),
-    fits=fitting.every(fitting.lists, filtered),
+    fits=fitting.every(fitting.lists, fitting.filtered),
     profile="release",
     source="CWE-235 Improper Handling of Extra Parameters",
 )

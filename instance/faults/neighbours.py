@@ -11,11 +11,11 @@ from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.callers import known_token
 from instance.faults.events import UPLOAD, rewriting
+from instance.faults.fitting import FILTERS
 from instance.faults.life import acting
 from instance.faults.listing import arranging, given, limit, misreading, offset, valid
 from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, records_of, refusal, with_records
 from instance.faults.ordering import by_default, full
-from instance.faults.paging import FILTERS
 from instance.faults.roles import role
 from instance.faults.search import SEARCH
 from instance.faults.side_ways import LISTING, STRUCTURED

@@ -11,6 +11,7 @@ from instance import records
 from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.callers import known_token
+from instance.faults.fitting import FILTERS
 from instance.faults.listing import arranging, given, limit, misreading, offset, settling_by, valid
 from instance.faults.model import (
     Alteration,
@@ -22,10 +23,9 @@ from instance.faults.model import (
     records_of,
     with_records,
 )
-from instance.faults.paging import FILTERS
 from instance.faults.roles import role
 from instance.faults.shortcuts import KEPT_S, LISTS
-from instance.faults.side_ways import LISTING, filtered
+from instance.faults.side_ways import LISTING
 
 Records = list[Any]
 
@@ -233,7 +233,7 @@ async def old_password_logs_in(request: Request, world: World) -> Answer:
     "list_tags list_attributes",
     "PAGE-10",
     also=LISTING + " SEARCH-04",
-    fits=fitting.every(fitting.paged, filtered),
+    fits=fitting.every(fitting.paged, fitting.filtered),
     least=22,
     profile="release",
 )

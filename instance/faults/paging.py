@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from instance.faults import fitting
+from instance.faults.fitting import FILTERS
 from instance.faults.listing import LEFT_OUT, arranging, given, limit, misreading, offset, settling, valid
 from instance.faults.model import (
     Alteration,
@@ -331,7 +332,6 @@ async def counter_in_record(request: Request, world: World) -> Answer:
     return with_records(request, answer, [{**r, "name": f"read {reads} times"} for r in records_of(request, answer)])
 
 
-FILTERS = ("name_filter", "name_search", "searched_text", "search_text", "tag_ids", "event_ids", "source_ids")
 LISTS_IN_BRACKETS = tuple(f"{name}[]" for name in FILTERS if name.endswith("_ids"))  # the instance takes these, too
 FILTERED = "list_tags list_emails list_customer_events"
 
@@ -349,7 +349,15 @@ def filtering(answered: Callable[[list[Any], Request], list[Any]], ignoring: boo
     return alter
 
 
-broken("filter-finds-nothing", "a filter never finds anything", FILTERED, "PAGE-10", filtering(lambda f, r: []))
+broken(
+    "filter-finds-nothing",
+    "a filter never finds anything",
+    FILTERED,
+    "PAGE-10",
+    filtering(lambda f, r: []),
+    "SEARCH-01",  # where the filter is the text of a search
+    fits=fitting.filtered,
+)
 broken(
     "filter-brings-strangers",
     "a filter brings records that the list does not hold",
@@ -357,7 +365,7 @@ broken(
     "PAGE-10",
     filtering(lambda f, r: [*f, {**f[0], "id": 987654}] if f else f),
     "SHAPE-01",
-    fits=fitting.records_with("id"),
+    fits=fitting.every(fitting.filtered, fitting.records_with("id")),
 )
 broken(
     "filter-loses-paging",
@@ -366,4 +374,5 @@ broken(
     "PAGE-10",
     filtering(lambda f, r: f, ignoring=True),
     "PAGE-01 PAGE-02 PAGE-03 PAGE-04 SEARCH-04",
+    fits=fitting.filtered,
 )

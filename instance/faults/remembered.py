@@ -10,12 +10,11 @@ from typing import Any
 from instance import access, records
 from instance.contract import Contract, Operation
 from instance.faults import fitting
+from instance.faults.fitting import FILTERS
 from instance.faults.life import item, with_item
 from instance.faults.listing import arranging, given, misreading, valid
 from instance.faults.model import Answer, Request, World, breaks, broken, records_of, refusal, with_records
-from instance.faults.paging import FILTERS
 from instance.faults.roles import role
-from instance.faults.side_ways import filtered
 
 Record = dict[str, Any]
 FORM = "%Y-%m-%d %H:%M:%S"
@@ -200,7 +199,7 @@ async def smaller_roles_get_ten(request: Request, world: World) -> Answer:
     "list_tags list_segments",
     "PAGE-09",
     also="PAGE-01 PAGE-02 PAGE-03 PAGE-04 PAGE-06 PAGE-10 LIFE-02 ORDER-02",
-    fits=fitting.every(fitting.paged, filtered),
+    fits=fitting.every(fitting.paged, fitting.filtered),
     profile="release",
     source="Python manual, Default Argument Values; CWE-488 Exposure of Data Element to Wrong Session",
 )
@@ -295,7 +294,7 @@ broken(
     "PAGE-10",
     misreading(lambda r: r.asking(order_by=None, order_dir=None) if given(r, *FILTERS) else r),
     also="ORDER-04 ORDER-03",
-    fits=fitting.every(fitting.paged, fitting.ordered, filtered),
+    fits=fitting.every(fitting.paged, fitting.ordered, fitting.filtered),
     least=3,
     profile="release",
     source="CWE-684 Incorrect Provision of Specified Functionality",

@@ -11,10 +11,10 @@ from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.callers import known_token
 from instance.faults.events import BATCH, Rows, event, rows, storing
+from instance.faults.fitting import FILTERS
 from instance.faults.listing import arranging, given, limit, misreading, offset, valid
 from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, records_of, refusal, with_records
 from instance.faults.ordering import full
-from instance.faults.paging import FILTERS
 from instance.faults.search import SEARCH, searching
 from instance.faults.shortcuts import unchecked
 
@@ -137,11 +137,6 @@ def struct(name: str, what: str, on: str, change: Callable[[Request], Request], 
     broken(name, what, on, "STRUCT-04", misreading(change), "STRUCT-02", fits=fits, least=least, profile="release")
 
 
-def filtered(o: Operation, c: Contract) -> bool:
-    """It has a filter."""
-    return any(name in o.query_parameters for name in FILTERS)
-
-
 struct(
     "full-is-not-sorted",
     "beside load_full_structure order_by does not count",
@@ -154,7 +149,7 @@ struct(
     "beside load_full_structure filters do not count",
     "list_tags",
     lambda r: r.asking(**dict.fromkeys(FILTERS)) if full(r) else r,
-    filtered,
+    fitting.filtered,
 )
 struct(
     "full-pages-of-twenty",
@@ -184,7 +179,7 @@ broken(
     "ROLE-01",
     unchecked(lambda r: given(r, *FILTERS)),
     "ROLE-03 ROLE-04 ROLE-06",
-    fits=fitting.every(fitting.paged, fitting.featured, filtered),
+    fits=fitting.every(fitting.paged, fitting.featured, fitting.filtered),
 )
 
 

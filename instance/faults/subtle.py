@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from instance.faults import fitting
+from instance.faults.fitting import FILTERS
 from instance.faults.listing import arranging, given, limit, misreading, offset, valid
 from instance.faults.model import (
     Alteration,
@@ -20,7 +21,7 @@ from instance.faults.model import (
     with_records,
 )
 from instance.faults.ordering import by_default, embedding, full, with_user
-from instance.faults.paging import FILTERS, INVALID
+from instance.faults.paging import INVALID
 
 LISTS = "list_tags list_feeds"
 FAR = 100  # records, beyond which people rarely look
@@ -84,6 +85,7 @@ broken(
     "list_tags list_emails",
     "PAGE-10",
     misreading(lambda r: r.asking(limit=None) if given(r, *FILTERS) else r),
+    fits=fitting.filtered,
     profile="release",
 )
 broken(
@@ -93,6 +95,7 @@ broken(
     "PAGE-10",
     misreading(lambda r: r.asking(**dict.fromkeys(FILTERS)) if offset(r) else r),
     "CODE-02 PAGE-02 PAGE-03 PAGE-04 SEARCH-04",
+    fits=fitting.filtered,
     profile="release",
 )
 

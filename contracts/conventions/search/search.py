@@ -15,6 +15,7 @@ from contracts.applicability import settings_keys
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.listing import REFERENCE_PAGE, Page, list_call, page, repeated, walk
+from contracts.conventions.search.counted_values import found_by_counted_values
 from contracts.ingestion import Events, events_of
 from contracts.observing import canonical, rows_of
 from contracts.subject import Subject, require
@@ -97,12 +98,25 @@ def _telling_apart(s: Subject) -> set[str]:
     return {sub.field for sub in s.operation.sub_entities} & {sub.field for sub in _values_of(s)[0].sub_entities}
 
 
+def _customers(s: Subject) -> list[dict[str, Any]]:
+    """Rows of customers: those that usual texts find, or values that somebody has."""
+    rows = [r for r in page(s).records if isinstance(r, dict)]
+    if rows:
+        return rows
+    try:
+        return found_by_counted_values(s, _parameter(s).name, _searches(s), range(SHORTEST, LONGEST + 1))
+    except Broken:
+        if s.cell.requirement == "SEARCH-01":
+            raise
+        return []
+
+
 def _known_values(s: Subject) -> list[tuple[str, str]]:
     """Values that found customers have, with their owners: texts of attributes that the search is known to look at."""
     known: dict[str, list[tuple[str, str]]] = s.bench.memory.setdefault("searched", {})
     if s.operation.id not in known:
-        rows = [r for r in page(s).records if isinstance(r, dict)]
-        looked_at = _looked_at(s)
+        rows = _customers(s)
+        looked_at = {_kind(s, r) for r in rows}  # the kinds of values that customers have been found by
         field = _searches(s).field
         found: dict[str, str] = {}
         for owner in list(dict.fromkeys(_owner(s, r) for r in rows))[:_OWNERS]:
@@ -187,11 +201,6 @@ def _who_share_a_value(s: Subject) -> None:
 def _kind(s: Subject, row: dict[str, Any]) -> tuple[str, ...]:
     """Which of a customer's values a row is about."""
     return tuple(str(row.get(name)) for name in sorted(_telling_apart(s)))
-
-
-def _looked_at(s: Subject) -> set[tuple[str, ...]]:
-    """The kinds of values that customers have been found by."""
-    return {_kind(s, r) for r in page(s).records if isinstance(r, dict)}
 
 
 def _short_texts(s: Subject) -> None:

@@ -1,0 +1,5 @@
+"""SEARCH: customers found by a text."""
+
+from contracts.conventions.search import search
+
+__all__ = ["search"]
