@@ -183,6 +183,57 @@ async def deletion_takes_namesakes(request: Request, world: World) -> Answer:
     return answer
 
 
+# --- CODE -----------------------------------------------------------------------------------------------------------
+
+
+@breaks(
+    "refused-but-stored",
+    "a body with a wrong value is refused, and what else it holds is stored: it is looked at after writing",
+    "create_tag create_report update_report",
+    "CODE-05",
+    also="LIFE-03 LIFE-02",
+    fits=fitting.every(
+        fitting.acting("create", "update"), fitting.writes, lambda o, c: "x-observe" in o.raw or readable(o, c)
+    ),
+    profile="release",
+    source="CWE-460 Improper Cleanup on Thrown Exception; CWE-696 Incorrect Behavior Order",
+)
+async def refused_but_stored(request: Request, world: World) -> Answer:
+    answer, body = await world.forward(request), request.json
+    if answer.status in (400, 422) and isinstance(body, dict):
+        for name in body:
+            if (await world.forward(request.with_body({n: v for n, v in body.items() if n != name}))).ok:
+                break
+    return answer
+
+
+def text_beside(o: Operation, c: Contract) -> set[str]:
+    """Texts and lists that a valid body does without."""
+    if o.body_schema is None:
+        return set()
+    found, required = c.book.properties(o.body_schema).items(), c.book.required(o.body_schema)
+    plain = {n for n, s in found if not {"enum", "contentMediaType", "x-credential"} & set(s)}
+    kinds = {n: c.book.kind(s) for n, s in found if s.get("x-provenance") != "assumed" or c.book.kind(s) == "string"}
+    return {n for n in plain - set(required) if kinds.get(n) in ("string", "array")}
+
+
+@breaks(
+    "wrong-optional-dropped",
+    "a text or list that may be left out counts for left out where its type is wrong",
+    "create_report create_attribute",
+    "CODE-05",
+    fits=fitting.every(fitting.acting("create"), fitting.writes, lambda o, c: bool(text_beside(o, c))),
+    profile="release",
+    source="CWE-20 Improper Input Validation; .NET: a property that cannot be bound keeps its default",
+)
+async def wrong_optional_dropped(request: Request, world: World) -> Answer:
+    answer, body = await world.forward(request), request.json
+    names = text_beside(request.operation, world.store.contract) if request.operation else set()
+    if answer.status not in (400, 422) or not isinstance(body, dict):
+        return answer
+    return await world.forward(request.with_body({n: v for n, v in body.items() if n not in names}))
+
+
 # --- SHAPE ----------------------------------------------------------------------------------------------------------
 
 

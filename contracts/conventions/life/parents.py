@@ -81,8 +81,9 @@ def deleted_with_what_is_below(s: Subject) -> None:
 def below_the_deleted(s: Subject, call: Call) -> None:
     """CODE-03: what lies below a record that was deleted is not there any more, where that record is not there."""
     operation = s.operation
-    place = -2 if operation.action == "read" else -1
-    asks = operation.collection is not None or operation.action in ("read", "create")
+    by_its_id = operation.action in ("read", "update", "delete")
+    place = -2 if by_its_id else -1
+    asks = operation.collection is not None or by_its_id or operation.action == "create"
     if not asks or operation.safety == "sends" or len(operation.path_parameters) < -place:
         return
     parameter = operation.path_parameters[place]
@@ -90,9 +91,10 @@ def below_the_deleted(s: Subject, call: Call) -> None:
     if not parameter.entity or delete is None:
         return
     try:
-        if operation.action == "read":
+        if by_its_id:
             above, below = _family(s, parameter.entity, operation.entity)
             asked = below[operation.entity].call(operation)
+            asked = asked.sending(call.sent) if call.sent is not None else asked
         else:
             above = s.bench.arrangement.own(parameter.entity)
             asked = call.at(**{parameter.name: above.path[parameter.name]})
