@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from instance import records
 from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.everyday import nullable_text
-from instance.faults.life import acting, alone, item, with_item
+from instance.faults.kinship import named_by_caller
+from instance.faults.life import acting, alone, changing, item, with_item
 from instance.faults.listing import offset
-from instance.faults.model import Alteration, Answer, Request, World, breaks, broken
+from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, refusal
 from instance.faults.remembered import Record, records_in, touch
 from instance.faults.side_ways import embedding
 from instance.faults.values import several_texts, written
@@ -207,6 +209,32 @@ async def refused_but_stored(request: Request, world: World) -> Answer:
     return answer
 
 
+def named_and_changed(o: Operation, c: Contract) -> bool:
+    """Who creates a record says its id, and can read and change it by that."""
+    return named_by_caller(o, c) and readable(o, c) and bool(c.of_entity(str(o.entity), "update"))
+
+
+@breaks(
+    "taken-id-overwrites",
+    "a record that is created with the id of another one is written over that one (upsert)",
+    "create_source create_attribute",
+    "CODE-01",
+    softly=True,
+    fits=named_and_changed,
+    profile="release",
+    source="CWE-694 Use of Multiple Resources with Duplicate Identifier; SQLAlchemy manual, Session.merge",
+)
+async def taken_id_overwrites(request: Request, world: World) -> Answer:
+    answer, body, contract = await world.forward(request), request.json, world.store.contract
+    if answer.status not in (400, 409) or not isinstance(body, dict) or not isinstance(body.get("id"), str):
+        return answer
+    changes = contract.of_entity(str(request.operation.entity if request.operation else ""), "update")
+    known = {n for o in changes if o.body_schema for n in contract.book.properties(o.body_schema)}
+    rest = {n: v for n, v in body.items() if n in known and n != "id"}
+    done = await world.forward(changing(request, f"{request.path}/{body['id']}", rest))
+    return replace(done, status=201) if done.ok else answer
+
+
 def text_beside(o: Operation, c: Contract) -> set[str]:
     """Texts and lists that a valid body does without."""
     if o.body_schema is None:
@@ -235,6 +263,30 @@ async def wrong_optional_dropped(request: Request, world: World) -> Answer:
 
 
 # --- SHAPE ----------------------------------------------------------------------------------------------------------
+
+
+def oldest_of_several(o: Operation, c: Contract) -> bool:
+    """It reads by its id what a list off no other record shows."""
+    lists = c.of_entity(str(o.entity), "list")
+    return o.action == "read" and len(o.path_parameters) == 1 and any(not x.path_parameters for x in lists)
+
+
+@breaks(
+    "oldest-cannot-be-read",
+    "the record that has been there longest lacks what came later: reading it fails",
+    "get_tag get_report",
+    "SHAPE-03",
+    also="CODE-01 CODE-02",
+    fits=fitting.every(oldest_of_several, fitting.ends_in_id),
+    least=3,
+    profile="release",
+    source="CWE-248 Uncaught Exception; CWE-476 (data of before a migration)",
+)
+async def oldest_cannot_be_read(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    entity = str(request.operation.entity) if request.operation else ""
+    found = records.all_of(world.store, entity) if answer.ok else []
+    return refusal(500) if found and str(found[-1].get("id")) == request.ids[-1] else answer
 
 
 def unwrapped(value: Any) -> Any:
