@@ -235,6 +235,21 @@ async def taken_id_overwrites(request: Request, world: World) -> Answer:
     return replace(done, status=201) if done.ok else answer
 
 
+@breaks(
+    "empty-file-is-500",
+    "a form whose file is empty, or is not there, is 500",
+    "upload_image upload_promo_codes",
+    "CODE-01",
+    fits=lambda o, c: o.body_media == "multipart/form-data",
+    profile="release",
+    source="CWE-755 Improper Handling of Exceptional Conditions",
+)
+async def empty_file_is_500(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    nothing = b"filename=" not in request.body or b"\r\n\r\n\r\n--" in request.body
+    return refusal(500) if nothing and request.body.startswith(b"--") and world.features(request) else answer
+
+
 def text_beside(o: Operation, c: Contract) -> set[str]:
     """Texts and lists that a valid body does without."""
     if o.body_schema is None:

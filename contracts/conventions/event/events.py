@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cdp.http import Exchange
 from cdp.texts import as_sent, same_time, timestamp
+from cdp.uploads import with_every_cell_quoted
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.event.two_kinds import two_kinds
 from contracts.conventions.event.wrong_events import broken_uploads, wrong_events
@@ -352,6 +353,7 @@ def _written_otherwise(s: Subject) -> None:
     events = _of(s)
     forms: tuple[tuple[str, Callable[[list[bytes]], bytes]], ...] = (
         ("no line end behind the last row", lambda lines: gzip.compress(b"".join(lines).rstrip(), mtime=0)),
+        ("every cell in quotes", lambda lines: gzip.compress(with_every_cell_quoted(b"".join(lines)), mtime=0)),
         ("several members of gzip", lambda lines: b"".join(gzip.compress(line, mtime=0) for line in lines)),
         (UNIX_LINES, lambda lines: gzip.compress(b"".join(lines).replace(b"\r\n", b"\n"), mtime=0)),
     )
