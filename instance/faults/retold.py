@@ -13,7 +13,7 @@ from instance.faults.everyday import nullable_text
 from instance.faults.kinship import named_by_caller
 from instance.faults.life import acting, alone, changing, item, with_item
 from instance.faults.listing import offset
-from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, refusal
+from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, records_of, refusal, with_records
 from instance.faults.remembered import Record, records_in, touch
 from instance.faults.side_ways import embedding
 from instance.faults.values import several_texts, written
@@ -147,6 +147,80 @@ async def from_the_first_version(request: Request, world: World) -> Answer:
     if answer.ok and seen.ok:
         before = item(request, seen)
         first.update({n: before[n] for n in body if n in before and n not in first})
+    return answer
+
+
+def references(o: Operation, c: Contract) -> set[str]:
+    """Fields of its body that name other records, which a client can create."""
+    found = c.book.properties(o.body_schema).items() if o.body_schema else ()
+    return {n for n, s in found if "x-entity" in s and c.of_entity(s["x-entity"], "create")}
+
+
+@breaks(
+    "changed-references-dropped",
+    "a change of what a record refers to is acknowledged and not stored: the form does not know the field",
+    "update_user_role update_destination",
+    "LIFE-03",
+    fits=fitting.every(fitting.acting("update"), fitting.seen_alone, lambda o, c: bool(references(o, c))),
+    profile="release",
+    source="Rails guide, strong parameters; CWE-684",
+)
+async def changed_references_dropped(request: Request, world: World) -> Answer:
+    names = references(request.operation, world.store.contract) if request.operation else set()
+    body = request.json
+    if not isinstance(body, dict) or not names & set(body):
+        return await world.forward(request)
+    seen = await world.forward(alone(request))
+    answer = await world.forward(request)  # what is refused stays refused
+    if not answer.ok or not seen.ok:
+        return answer
+    before = {n: v for n, v in item(request, seen).items() if n in names and n in body}
+    await world.forward(request.with_body(before))
+    return answer
+
+
+TIES = ("list_segment_tags", "list_segment_users", "list_funnel_group_users")
+
+
+@breaks(
+    "tied-twice-listed-twice",
+    "what ties two records together is stored once more each time that it is asked for",
+    "list_segment_tags list_segment_users",
+    "LIFE-02",
+    through="create",
+    also="CODE-01",
+    fits=fitting.only(*TIES),
+    profile="release",
+    source="CWE-694 Use of Multiple Resources with Duplicate Identifier (a table of pairs without a key)",
+)
+async def tied_twice(request: Request, world: World) -> Answer:
+    answer, pairs = await world.forward(request), world.memory.setdefault("pairs", {})
+    key = request.ids[0] if request.ids else ""
+    if acting(request) == "create" and answer.ok:
+        pairs[key, request.body] = answer
+    elif acting(request) == "create" and answer.status == 400 and (key, request.body) in pairs:
+        world.memory.setdefault("doubled", set()).add(key)
+        return pairs[key, request.body]
+    elif acting(request) == "list" and answer.ok and key in world.memory.get("doubled", ()):
+        return with_records(request, answer, [r for r in records_of(request, answer) for _ in range(2)])
+    return answer
+
+
+@breaks(
+    "restored-without-what-is-below",
+    "a deletion takes what lies below a record, and the restoration does not bring it back",
+    "restore_segment",
+    "LIFE-06",
+    fits=fitting.acting("restore"),
+    profile="release",
+    source="Laravel manual, SoftDeletes: cascades are not restored",
+)
+async def restored_alone(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if answer.ok:
+        with world.store.transaction() as connection:
+            connection.execute("DELETE FROM record WHERE parent=?", (request.ids[-1],))
+        world.acted = True
     return answer
 
 

@@ -78,6 +78,28 @@ def deleted_with_what_is_below(s: Subject) -> None:
     s.exercised()
 
 
+def restored_with_what_is_below(s: Subject) -> None:
+    """LIFE-06: what lies below a record that was deleted is there again with it."""
+    delete = s.session.contract.by_action(s.operation.entity, "delete")
+    if s.operation.action != "restore" or delete is None:
+        return
+    try:
+        above, below = _family(s, str(s.operation.entity))
+    except Unavailable:
+        return
+    before = {kind: _shown(s, kind, own) for kind, own in below.items()}
+    if not s.bench.execute(above.call(delete)).ok:
+        return
+    exchange = s.bench.execute(above.call(s.operation))
+    if not exchange.ok:
+        return  # the matter of the machine
+    for kind, own in below.items():
+        words = f"the {kind.replace('_', ' ')} below it"
+        lost = before[kind] > _shown(s, kind, own)
+        require(not lost, f"a record was restored, and {words} is gone", exchange, "create; delete; restore; read")
+    s.exercised()
+
+
 def below_the_deleted(s: Subject, call: Call) -> None:
     """CODE-03: what lies below a record that was deleted is not there any more, where that record is not there."""
     operation = s.operation
