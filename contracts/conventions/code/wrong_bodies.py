@@ -84,7 +84,7 @@ def _optional_of_another_type(
     for name, raw in schema.get("properties", {}).items():
         field = s.session.contract.resolved(raw)
         kinds = field.get("type")
-        kind = next(iter(kinds)) if isinstance(kinds, list) else kinds
+        kind = str(kinds[0] if isinstance(kinds, list) else kinds)
         bound = {"enum", "contentMediaType", "x-credential"} & set(field)
         inside = kind in _WRONG_INSIDE and field.get("x-provenance") == "assumed"
         if name not in valid and kind in _WRONG and not bound and not inside:

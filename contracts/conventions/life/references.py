@@ -45,11 +45,12 @@ def _change(
     """Let a field refer to others, to several of them where it takes several, and look at it."""
     several = field.get("type") == "array"
     told = s.session.contract.resolved(field.get("items", {})) if several else field
-    ids = [other.record.get(field.get("x-field", "id")) for other in others]
-    if any(value is None for value in ids):
+    ids = [str(other.record.get(field.get("x-field", "id"), "")) for other in others]
+    texts = told.get("type") == "string"
+    if not all(ids if texts else map(str.isdecimal, ids)):
         return
-    wanted = [str(value) if told.get("type") == "string" else int(value) for value in ids]
-    body = {name: wanted if several else wanted[0]}
+    wanted: list[Any] = [value if texts else int(value) for value in ids]
+    body: dict[str, Any] = {name: wanted if several else wanted[0]}
     if not s.bench.execute(own.call(s.operation).sending(body)).ok:
         return
     exchange = s.session.send(own.call(read), s.session.admin)
@@ -60,7 +61,7 @@ def _change(
     shown = got if isinstance(got, list) else [got]
     if any(isinstance(value, dict) for value in shown):
         return
-    kept = all(any(same(value, each) for each in shown) for value in body[name]) if several else same(body[name], got)
+    kept = all(any(same(value, each) for each in shown) for value in wanted) if several else same(body[name], got)
     sentence = f"{name} was changed to {body[name]!r:.60}, and the record is read with {got!r:.60}"
     require(kept, sentence, exchange, f"create; update ({name}); read")
     s.exercised()
