@@ -241,8 +241,11 @@ def _far_away(s: Subject) -> None:
 
 
 def _beyond_a_thousand(s: Subject) -> None:
-    """More events than usual portions hold. How many may come at once is not documented."""
+    """More events than usual portions hold, and one with more than a column of text holds. How much may come at once
+    is not documented."""
     events = _of(s)
+    row = events.row(events.identifier("long"), {"long": WIDE_TEXT * 400})
+    _kept_once(s, [row], "an event with a text of 67,200 characters", may_be_refused=True)
     identifier = events.identifier("many")
     rows = [events.row(identifier, {"number": number, "text": WIDE_TEXT}) for number in range(BEYOND)]
     _kept_once(s, rows, f"{BEYOND} events at once", may_be_refused=True)
