@@ -140,6 +140,40 @@ async def changed_references_dropped(request: Request, world: World) -> Answer:
 TIES = ("list_segment_tags", "list_segment_users", "list_funnel_group_users")
 
 
+def referring(entity: str, c: Contract) -> dict[str, set[str]]:
+    """Kinds of records that a client can make and that refer to one of this kind, and the fields that do."""
+    found: dict[str, set[str]] = {}
+    for o in c.operations.values():
+        made = o.action == "create" and o.raw["x-safety"] == "write" and o.entity not in (None, entity)
+        if made and o.body_schema is not None:
+            fields = {n for n, s in c.book.properties(o.body_schema).items() if s.get("x-entity") == entity}
+            if fields:
+                found[str(o.entity)] = fields
+    return found
+
+
+@breaks(
+    "deletion-of-the-referred-to-is-500",
+    "the deletion of a record that others refer to is 500: the database does not let it go",
+    "delete_user_role delete_source",
+    "LIFE-04",
+    also="CODE-01",
+    fits=fitting.every(fitting.acting("delete"), fitting.ends_in_id, lambda o, c: bool(referring(str(o.entity), c))),
+    profile="release",
+    source="PostgreSQL manual, foreign keys; CWE-755 Improper Handling of Exceptional Conditions",
+)
+async def referred_to_is_500(request: Request, world: World) -> Answer:
+    entity = str(request.operation.entity) if request.operation else ""
+    known = records.get(world.store, entity, request.ids[-1])
+    for kind, fields in referring(entity, world.store.contract).items() if known else ():
+        for record in records.all_of(world.store, kind):
+            held = [record.get(n) for n in fields]
+            ids = [str(v) for value in held for v in (value if isinstance(value, list) else [value])]
+            if request.ids[-1] in ids:
+                return refusal(500) if world.features(request) else await world.forward(request)
+    return await world.forward(request)
+
+
 @breaks(
     "tied-twice-listed-twice",
     "what ties two records together is stored once more each time that it is asked for",

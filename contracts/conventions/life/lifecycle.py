@@ -42,7 +42,11 @@ from contracts.conventions.life.model import (
 )
 from contracts.conventions.life.model import Kept as ModelOf
 from contracts.conventions.life.namesakes import namesakes
-from contracts.conventions.life.parents import deleted_with_what_is_below, restored_with_what_is_below
+from contracts.conventions.life.parents import (
+    deleted_while_referred_to,
+    deleted_with_what_is_below,
+    restored_with_what_is_below,
+)
 from contracts.conventions.life.playing import Life
 from contracts.conventions.life.references import assigned_again, changed_references
 from contracts.conventions.life.watched import Watched
@@ -229,6 +233,7 @@ def _told(s: Subject) -> None:
         raise Broken(finding.sentence, finding.exchange, finding.example)
     if s.cell.requirement == "LIFE-04" and not s.quick:
         deleted_with_what_is_below(s)
+        deleted_while_referred_to(s)
         _stay_away(s, outcome)
     heed(s)
     if outcome.stopped and not s.evidence:
