@@ -15,3 +15,10 @@ def csv_table(rows: Iterable[Iterable[Any]]) -> bytes:
     text = io.StringIO()
     csv.writer(text).writerows([v if isinstance(v, str) else orjson.dumps(v).decode() for v in row] for row in rows)
     return text.getvalue().encode()
+
+
+def with_every_cell_quoted(table: bytes) -> bytes:
+    """The same table with quotes around every cell, which are needed around few (RFC 4180 section 2.5)."""
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows(csv.reader(io.StringIO(table.decode(), newline="")))
+    return text.getvalue().encode()

@@ -3,6 +3,7 @@ limit."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from instance.contract import Contract, Operation
@@ -314,6 +315,12 @@ upload(
     "of an upload whose rows end in line feeds alone the first row is stored",
     "EVENT-04",
     unpacked(lambda table: table if "\r\n" in table else table.partition("\n")[0] + "\r\n"),
+)
+upload(
+    "needless-quotes-are-kept",
+    "of an upload the quotes around a cell that needs none are a part of it",
+    "EVENT-04",
+    unpacked(lambda table: re.sub(r'^"([^"\r\n]*)"', r'"""\1"""', table, flags=re.MULTILINE)),
 )
 
 

@@ -183,11 +183,11 @@ def below_what_is_marked(o: Operation, c: Contract) -> bool:
 
 @breaks(
     "below-the-trashed-goes-on",
-    "what lies below a record in the trash is read, listed and made as if it were not there",
+    "what lies below a record in the trash is read, listed, made and changed as if it were not there",
     "list_segment_notes get_segment_note",
     "CODE-03",
     also="LIFE-04",
-    fits=fitting.every(fitting.acting("list", "read", "create"), below_what_is_marked),
+    fits=fitting.every(fitting.acting("list", "read", "create", "update", "delete"), below_what_is_marked),
     profile="release",
     source="CWE-672 Operation on a Resource after Expiration or Release",
 )

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.model import Alteration, Answer, Request, World, broken
 
@@ -25,6 +26,13 @@ def mangling(change: Callable[[str], str]) -> Alteration:
 
 def without_high(text: str) -> str:
     return "".join(c for c in text if ord(c) < 0x10000)
+
+
+def with_pages(o: Operation, c: Contract) -> bool:
+    """It writes what may be long: contents and queries."""
+    return any(
+        fitting.body_with(n)(o, c) for n in ("content_html", "content_json", "content", "query", "body_template")
+    )
 
 
 # In the short profile an operation is asked with three of the six texts: these see the one that tells.
@@ -119,6 +127,16 @@ broken(
     "create_tag update_tag",
     "MEDIA-06",
     mangling(lambda t: t[:255]),
+)
+broken(
+    "texts-end-at-64-kb",
+    "texts are cut after 65,535 bytes",
+    "create_email update_email_template create_context_query",
+    "MEDIA-06",
+    mangling(lambda t: t.encode()[:65_535].decode(errors="ignore")),
+    fits=with_pages,
+    profile="release",
+    source="MySQL manual, TEXT: longer values are truncated where strict mode is off",
 )
 broken(
     "text-trimmed",

@@ -14,6 +14,7 @@ from contracts.belongings import foreign
 from contracts.calls import Call
 from contracts.checks import NotExercised, Unconfirmed, check
 from contracts.conventions.code.numeric_ids import beyond_columns
+from contracts.conventions.code.odd_forms import odd_forms
 from contracts.conventions.code.other_case import id_in_other_case, path_in_other_case, same_route
 from contracts.conventions.code.overdone import overdone
 from contracts.conventions.code.raw_queries import raw_queries
@@ -60,6 +61,7 @@ def never_a_server_error(s: Subject) -> None:
     if not s.quick:
         raw_queries(s)
         overdone(s)
+        odd_forms(s)
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
         s.exercised()

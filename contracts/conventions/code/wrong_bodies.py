@@ -16,6 +16,17 @@ from contracts.exploration import heed
 from contracts.observing import record_of
 from contracts.subject import Subject, require
 
+# A value of another type than a field of each kind takes.
+_WRONG: Mapping[str, Any] = {
+    "string": {"cdp": 1},
+    "integer": "cdp not a number",
+    "number": "cdp not a number",
+    "boolean": "cdp not a number",
+    "array": "cdp not a list",
+    "object": "cdp not an object",
+}
+_WRONG_INSIDE = ("array", "object")
+
 
 def invalid_bodies(s: Subject, call: Call) -> Iterator[tuple[str, str, Any]]:
     """Bodies that are wrong in one way each: the kind of fault, the words that describe it, the body."""
@@ -68,11 +79,16 @@ def _all_wrong(contract: Contract, schema: Mapping[str, Any], valid: Mapping[str
 def _optional_of_another_type(
     s: Subject, schema: Mapping[str, Any], valid: Mapping[str, Any]
 ) -> Iterator[tuple[str, str, Any]]:
-    """Wrong values of fields that a valid body does without, where a text can be none of theirs."""
+    """Wrong values of fields that a valid body does without. A text that holds JSON may be sent as what it holds, and
+    what a form is assumed of may have another one."""
     for name, raw in schema.get("properties", {}).items():
         field = s.session.contract.resolved(raw)
-        if name not in valid and "enum" not in field and field.get("type") in ("integer", "number", "boolean"):
-            yield "optional", f"{name} of the wrong type", {**valid, name: "cdp not a number"}
+        kinds = field.get("type")
+        kind = str(kinds[0] if isinstance(kinds, list) else kinds)
+        bound = {"enum", "contentMediaType", "x-credential"} & set(field)
+        inside = kind in _WRONG_INSIDE and field.get("x-provenance") == "assumed"
+        if name not in valid and kind in _WRONG and not bound and not inside:
+            yield "optional", f"{name} of the wrong type", {**valid, name: _WRONG[kind]}
 
 
 def _kept_by_the_server(s: Subject) -> Iterator[tuple[str, Any]]:
@@ -104,14 +120,26 @@ def _wrong_value(field: Mapping[str, Any], value: Any) -> tuple[Any] | None:
     return None
 
 
+def _afresh(s: Subject, call: Call) -> Call:
+    """The same call with ids and texts that were never sent: whether they are stored can be seen each time."""
+    sent, sampler = call.sent, s.bench.arrangement.sampler
+    if not isinstance(sent, dict) or s.operation.action not in ("create", "update"):
+        return call
+    if s.operation.action == "create":
+        return call.sending({**sent, **s.bench.arrangement.body_of(s.operation)})
+    own = {n for n, v in sent.items() if isinstance(v, str) and v.startswith(f"{s.session.prefix} ")}
+    return call.sending({**sent, **{name: sampler.text(name) for name in own}})
+
+
 @check("CODE-05")
 def invalid_body(s: Subject) -> None:
     s.control()
-    call = touching_call(s)
+    call = touching_call(s) if s.quick else _afresh(s, touching_call(s))
     found = list(invalid_bodies(s, call))
     if foreign(s.session.contract, s.operation) and not s.session.target.disposable:
         # Whoever takes a wrong value keeps it: what was there before the run is asked with what has no value at all.
         found = [body for body in found if body[0] == "array"]
+    before = s.bench.state(call, now=True) if s.operation.observe and not s.quick else None
     for _, what, body in found if s.session.profile.list_forms > 1 else _one_of_each(s, found):
         exchange = s.bench.execute(replace(call.sending(body), sent=body if isinstance(body, dict) else None))
         require(
@@ -121,4 +149,7 @@ def invalid_body(s: Subject) -> None:
             what,
         )
         s.exercised()
+    if before is not None:
+        sentence = "bodies with a mistake in them were refused, and something of them is stored"
+        require(s.bench.unchanged(call, before), sentence, exchange, "; ".join(each[1] for each in found))
     heed(s)

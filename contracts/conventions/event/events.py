@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from cdp.http import Exchange
 from cdp.texts import as_sent, same_time, timestamp
+from cdp.uploads import with_every_cell_quoted
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.event.two_kinds import two_kinds
 from contracts.conventions.event.wrong_events import broken_uploads, wrong_events
@@ -240,8 +241,11 @@ def _far_away(s: Subject) -> None:
 
 
 def _beyond_a_thousand(s: Subject) -> None:
-    """More events than usual portions hold. How many may come at once is not documented."""
+    """More events than usual portions hold, and one with more than a column of text holds. How much may come at once
+    is not documented."""
     events = _of(s)
+    row = events.row(events.identifier("long"), {"long": WIDE_TEXT * 400})
+    _kept_once(s, [row], "an event with a text of 67,200 characters", may_be_refused=True)
     identifier = events.identifier("many")
     rows = [events.row(identifier, {"number": number, "text": WIDE_TEXT}) for number in range(BEYOND)]
     _kept_once(s, rows, f"{BEYOND} events at once", may_be_refused=True)
@@ -352,6 +356,7 @@ def _written_otherwise(s: Subject) -> None:
     events = _of(s)
     forms: tuple[tuple[str, Callable[[list[bytes]], bytes]], ...] = (
         ("no line end behind the last row", lambda lines: gzip.compress(b"".join(lines).rstrip(), mtime=0)),
+        ("every cell in quotes", lambda lines: gzip.compress(with_every_cell_quoted(b"".join(lines)), mtime=0)),
         ("several members of gzip", lambda lines: b"".join(gzip.compress(line, mtime=0) for line in lines)),
         (UNIX_LINES, lambda lines: gzip.compress(b"".join(lines).replace(b"\r\n", b"\n"), mtime=0)),
     )

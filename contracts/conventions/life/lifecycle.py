@@ -42,8 +42,13 @@ from contracts.conventions.life.model import (
 )
 from contracts.conventions.life.model import Kept as ModelOf
 from contracts.conventions.life.namesakes import namesakes
-from contracts.conventions.life.parents import deleted_with_what_is_below
+from contracts.conventions.life.parents import (
+    deleted_while_referred_to,
+    deleted_with_what_is_below,
+    restored_with_what_is_below,
+)
 from contracts.conventions.life.playing import Life
+from contracts.conventions.life.references import assigned_again, changed_references
 from contracts.conventions.life.watched import Watched
 from contracts.conventions.listing import REFERENCE_PAGE, asked_again, asked_otherwise, describe
 from contracts.examples import Kept
@@ -212,6 +217,12 @@ def _told(s: Subject) -> None:
     s.control()
     if s.cell.requirement == "LIFE-01" and not s.quick:
         _made_again(s)
+    if s.cell.requirement == "LIFE-02" and not s.quick:
+        assigned_again(s)
+    if s.cell.requirement == "LIFE-03" and not s.quick:
+        changed_references(s)
+    if s.cell.requirement == "LIFE-06" and not s.quick:
+        restored_with_what_is_below(s)
     if s.cell.requirement in ("LIFE-01", "LIFE-04") and not s.quick:
         namesakes(s)
     outcome = life_of(s)
@@ -222,6 +233,7 @@ def _told(s: Subject) -> None:
         raise Broken(finding.sentence, finding.exchange, finding.example)
     if s.cell.requirement == "LIFE-04" and not s.quick:
         deleted_with_what_is_below(s)
+        deleted_while_referred_to(s)
         _stay_away(s, outcome)
     heed(s)
     if outcome.stopped and not s.evidence:

@@ -7,6 +7,7 @@ taken at all.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -36,6 +37,9 @@ TRICKY = (
 # What programs take for something else than a text when it is all that there is.
 WORDS = ("null", "007", "false")
 LONG = "0123456789" * 30  # 255 characters are the usual length of a short text in a database
+# More than 65,535 bytes, where columns of text end. Templates of mails are as long.
+PAGE = "Žluťoučký kůň, " * 4600 + "end"
+_PAGES = re.compile(r"(^|_)(content|html|template|query)($|_)")
 LETTERS = "Žluťoučký kůň"  # nothing but letters and a blank
 _PIECE = 30  # characters that fit wherever a name does, behind the run's own
 
@@ -56,7 +60,12 @@ def text_survives(s: Subject) -> None:
     texts = _Texts(s, call, fields)
     trimmed: Broken | None = None
     attempts: list[Callable[[], None]] = [partial(texts.rule, text) for text in s.forms(TRICKY)]
-    attempts += [texts.others, texts.long_ones, partial(marked_up, s, fields, texts.written, texts.came_back)]
+    attempts += [
+        texts.others,
+        texts.long_ones,
+        *([] if s.quick else [texts.a_page]),
+        partial(marked_up, s, fields, texts.written, texts.came_back),
+    ]
     for attempt in attempts:
         try:
             attempt()
@@ -158,6 +167,13 @@ class _Texts:
                 if self.field in names:
                     return
 
+    def a_page(self) -> None:
+        """A text as long as a template of a mail, where one may stand. It may be refused."""
+        for name in [name for name in self.more if _PAGES.search(name)][-1:]:
+            exchange = self.written({name: f"{self.s.session.prefix} {PAGE}"})
+            if exchange.ok:
+                self.came_back(exchange, name, f"{self.s.session.prefix} {PAGE}", f"{len(PAGE)} characters")
+
     def more_than_ascii(self) -> None:
         """Texts beyond ASCII are taken, if anything of their length is. Asked where all of them were refused."""
         if self._beyond or not self._refused:
@@ -192,5 +208,6 @@ class _Texts:
         a slash behind an address without a path, which is the same one (RFC 3986 section 6.2.3)."""
         trimmed = isinstance(got, str | None) and (got or "").strip() == sent.strip()
         alike = trimmed or ("://" in sent and got == f"{sent}/")
-        require(got == sent, f"{field} {how} as {got!r:.160}", exchange, example, softly=alike)
+        cut = f"{len(got)} of {len(sent)} characters: " if isinstance(got, str) and len(got) > len(LONG) else ""
+        require(got == sent, f"{field} {how} as {cut}{got!r:.160}", exchange, example, softly=alike)
         self.s.exercised()

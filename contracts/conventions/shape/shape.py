@@ -9,6 +9,7 @@ from cdp.http import Exchange
 from contracts.answers import fields, in_plain_form, marked
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.breakdown import broken_down
 from contracts.conventions.code.status_codes import NOWHERE, STEP
 from contracts.conventions.shape.bodies import has_its_body, keeps_secrets
 from contracts.exploration import heed
@@ -17,6 +18,7 @@ from contracts.observing import record_of, rows_of
 from contracts.subject import Subject, require
 
 _LONGEST = 3  # records with long texts that are compared, beside any one
+_UNREADABLE = (404, 410)
 _TIMES = 2  # so often a record has to be in the list and not to be read
 
 
@@ -141,26 +143,31 @@ def listed_and_read_agree(s: Subject) -> None:
     if s.quick:
         return
     more = [r for r in listed if isinstance(r, dict) and r is not twin and r.get(parameter.field) is not None]
-    for other in sorted(more, key=_longest_text, reverse=True)[:_LONGEST]:
+    looked_at = sorted(more, key=_longest_text, reverse=True)[:_LONGEST]
+    # What has been there longest, and what has the fewest values, were written by other programs than the rest.
+    looked_at += [r for r in (more[-1:] + sorted(more, key=_without_value)[-1:]) if all(r is not x for x in looked_at)]
+    for other in looked_at:
         beside = call.at(**{parameter.name: str(other[parameter.field])})
         exchange = s.session.read(beside, s.session.admin)
         record = record_of(s.operation, exchange)
         pair = _Pair(s, beside, look, parameter.field)
         if exchange.ok and isinstance(record, dict):
             _alike(pair, record, other)
-        elif exchange.status == 404:
+        elif exchange.status in _UNREADABLE or broken_down(exchange):
             _can_be_read(pair)
 
 
 def _can_be_read(pair: _Pair) -> None:
-    """A record that is in the list still, after its read got 404, is no record that others have deleted meanwhile. One
-    that the list itself shows as deleted need not be readable."""
+    """A record that is in the list still, after its read got 404 or failed, is no record that others have deleted
+    meanwhile. One that the list itself shows as deleted need not be readable."""
     for _ in range(_TIMES):
         (exchange, _record), listed = pair.read(), pair.listed()
-        if exchange.status != 404 or listed is None or marked(listed):
+        unreadable = exchange.status in _UNREADABLE or broken_down(exchange)
+        if not unreadable or listed is None or marked(listed):
             return
     wanted = pair.reading.path[pair.s.operation.path_parameters[-1].name]
-    raise Broken(f"{pair.listing.operation.id} holds {wanted}, and reading it by its id gets 404", exchange)
+    sentence = f"{pair.listing.operation.id} holds {wanted}, and reading it by its id gets {exchange.status}"
+    raise Broken(sentence, exchange)
 
 
 def _alike(pair: _Pair, record: dict[str, Any], twin: dict[str, Any]) -> None:
@@ -196,6 +203,11 @@ def _same_id(s: Subject, name: str, one: Any, other: Any) -> bool:
     return {"integer", "string"} <= {
         f.get("type") for f in fields(s.session.contract, s.operation.entity).get(name, ())
     }
+
+
+def _without_value(record: dict[str, Any]) -> int:
+    """How many fields of a record hold nothing."""
+    return sum(v in (None, "", [], {}) for v in record.values())
 
 
 def _longest_text(record: dict[str, Any]) -> int:

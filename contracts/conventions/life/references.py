@@ -1,0 +1,95 @@
+"""LIFE: what refers to other records. A change of it is made like any other, and who refers to a record twice refers to
+it once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from cdp.contract import Operation
+from contracts.arrangement import OwnRecord
+from contracts.conventions.breakdown import broken_down
+from contracts.conventions.life.model import same
+from contracts.finding import Unavailable
+from contracts.observing import record_of, rows_of
+from contracts.subject import Subject, require
+
+_OTHERWISE = {"x-value-from", "x-credential"}  # what is referred to is no record of the run's own
+
+
+def changed_references(s: Subject) -> None:
+    """LIFE-03: a record that is changed to refer to others does so. What a target refuses is no finding: which records
+    may be referred to may depend on more than their kind."""
+    contract, arrangement = s.session.contract, s.bench.arrangement
+    read = contract.by_action(s.operation.entity, "read")
+    schema = contract.resolved(s.operation.body_schema or {})
+    fields = {name: contract.resolved(raw) for name, raw in schema.get("properties", {}).items()}
+    referring = {name: f for name, f in fields.items() if "x-entity" in f and not _OTHERWISE & set(f)}
+    if read is None or not referring or contract.by_action(s.operation.entity, "create") is None:
+        return
+    others: dict[str, list[OwnRecord]] = {}
+    with suppress(Unavailable):
+        own = arrangement.own(str(s.operation.entity))
+        for name, field in referring.items():
+            kind = field["x-entity"]
+            if contract.by_action(kind, "create") is None:
+                continue
+            others.setdefault(kind, []).extend(arrangement.own(kind) for _ in range(2 - len(others.get(kind, ()))))
+            _change(s, own, read, name, field, others[kind])
+
+
+def _change(
+    s: Subject, own: OwnRecord, read: Operation, name: str, field: Mapping[str, Any], others: list[OwnRecord]
+) -> None:
+    """Let a field refer to others, to several of them where it takes several, and look at it."""
+    several = field.get("type") == "array"
+    told = s.session.contract.resolved(field.get("items", {})) if several else field
+    ids = [str(other.record.get(field.get("x-field", "id"), "")) for other in others]
+    texts = told.get("type") == "string"
+    if not all(ids if texts else map(str.isdecimal, ids)):
+        return
+    wanted: list[Any] = [value if texts else int(value) for value in ids]
+    body: dict[str, Any] = {name: wanted if several else wanted[0]}
+    if not s.bench.execute(own.call(s.operation).sending(body)).ok:
+        return
+    exchange = s.session.send(own.call(read), s.session.admin)
+    record = record_of(read, exchange) if exchange.ok else None
+    got = record.get(name) if isinstance(record, dict) else None
+    if not isinstance(record, dict) or name not in record or isinstance(got, dict):
+        return
+    shown = got if isinstance(got, list) else [got]
+    if any(isinstance(value, dict) for value in shown):
+        return
+    kept = all(any(same(value, each) for each in shown) for value in wanted) if several else same(body[name], got)
+    sentence = f"{name} was changed to {body[name]!r:.60}, and the record is read with {got!r:.60}"
+    require(kept, sentence, exchange, f"create; update ({name}); read")
+    s.exercised()
+
+
+def assigned_again(s: Subject) -> None:
+    """LIFE-02: what ties two records together ties them once, however often it is asked for, and can be tied again once
+    it was undone. That it is refused the second time, or taken, is open."""
+    contract = s.session.contract
+    create, delete = (contract.by_action(s.operation.entity, action) for action in ("create", "delete"))
+    if create is None or delete is None or not delete.path_parameters or delete.path_parameters[-1].field == "id":
+        return
+    listing = s.operation
+    try:
+        own = s.bench.arrangement.own(str(s.operation.entity))
+    except Unavailable:
+        return
+    again = own.call(create).sending(dict(own.sent))
+    for undone, what in ((False, "create; create; list"), (True, "create; create; delete; create; list")):
+        if undone and not s.bench.execute(own.call(delete)).ok:
+            return
+        exchange = s.bench.execute(again, judged=False)
+        how = broken_down(exchange)
+        require(not how, f"{create.id} once more got {how}", exchange, what)
+        refused = f"what was undone cannot be made again: {create.id} answered {exchange.outcome()}"
+        require(not undone or exchange.ok, refused, exchange, what, softly=True)
+        seen = s.session.send(own.call(listing), s.session.admin, judged=False)
+        field, wanted = delete.path_parameters[-1].field, own.path.get(delete.path_parameters[-1].name)
+        rows = [r for r in rows_of(listing, seen) or () if isinstance(r, dict) and str(r.get(field)) == wanted]
+        require(len(rows) < 2, f"the list shows {field} {wanted} {len(rows)} times", seen, what)
+        s.exercised()
