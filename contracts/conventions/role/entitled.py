@@ -104,7 +104,7 @@ def _stored_as_his(s: Subject, caller: Identity, call: Call, exchange: Exchange)
     if read is None or any(p.name not in found.path for p in read.path_parameters):
         return
     look = Call(read, {p.name: found.path[p.name] for p in read.path_parameters})
-    if _stays_away(s, look, s.session.admin) is None:
+    if s.session.read_again(look, s.session.admin).status != 404:
         return
     lost = _not_seen_by_its_maker(s, read)
     if lost is not None:
