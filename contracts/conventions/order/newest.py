@@ -28,6 +28,7 @@ from contracts.observing import canonical, identity, own_marks, record_of
 from contracts.subject import Subject
 
 TICK_S = 0.05  # behind a full second
+_MAKERS = ("user_id", "author_id")  # fields that tell whose a record is
 
 
 @check("ORDER-01")
@@ -151,8 +152,8 @@ def _whose_it_is(s: Subject, call: Call, before: Page, *, later: bool) -> None:
 def _ours_of_before(s: Subject, before: Page, field: str) -> bool:
     """Whether a record of the run's own is older than the newest one: who puts our own first puts that one first, too.
     Where times tell more than seconds, all of them are."""
-    times = times_of(before.records, field)
-    ours = [r for r in before.records if isinstance(r, dict) and s.session.prefix in canonical(r)]
+    times, rows = times_of(before.records, field), [r for r in before.records if isinstance(r, dict)]
+    ours = [r for r in rows if s.session.prefix in canonical(r) and all(r.get(n) == rows[0].get(n) for n in _MAKERS)]
     return any(time.microsecond for time in times) or any(time < times[0] for time in times_of(ours, field))
 
 
