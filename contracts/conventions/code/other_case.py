@@ -6,6 +6,7 @@ from __future__ import annotations
 import string
 from dataclasses import replace
 
+from cdp.contract import Operation
 from contracts.calls import Call
 from contracts.conventions.front_end import by_the_host
 from contracts.finding import Unavailable
@@ -36,8 +37,35 @@ def id_in_other_case(s: Subject, call: Call) -> None:
     exchange = s.session.send(call.at(**{parameter.name: other}), s.session.admin)
     record = record_of(s.operation, exchange)
     found = exchange.ok and isinstance(record, dict) and record.get(parameter.field) == known
+    if found and _one_id_in_any_case(s, other):
+        return
     require(not found, f"the id of a record in other case got {exchange.outcome()} instead of 404", exchange, other)
     s.exercised()
+
+
+def _one_id_in_any_case(s: Subject, other: str) -> bool:
+    """Whether case counts for nothing wherever ids are compared, as in databases that fold it: no record can be made
+    whose id is that of another one in other case, but one with another id in such letters can."""
+    entity, create = s.operation.entity, s.session.contract.by_action(s.operation.entity, "create")
+    if entity is None or create is None or not _chosen_by_clients(s, create):
+        return False
+    known: dict[str, bool] = s.bench.memory.setdefault("ids in other case", {})
+    if other not in known:
+        known[other] = _taken(s, entity, f"{other}X") and not _taken(s, entity, other)
+    return known[other]
+
+
+def _taken(s: Subject, entity: str, id: str) -> bool:
+    """Whether a record can be made that has this id."""
+    try:
+        s.bench.arrangement.create(entity, {"id": id})
+    except Unavailable:
+        return False
+    return True
+
+
+def _chosen_by_clients(s: Subject, create: Operation) -> bool:
+    return "id" in s.session.contract.resolved(create.body_schema or {}).get("required", ())
 
 
 def _without_case(id: str) -> bool:
@@ -46,10 +74,8 @@ def _without_case(id: str) -> bool:
 
 def _with_own_id(s: Subject, call: Call) -> Call:
     """The call about a new record whose id the run has chosen; about the same one where it cannot."""
-    contract, entity = s.session.contract, s.operation.entity
-    create = contract.by_action(entity, "create")
-    required = contract.resolved(create.body_schema or {}).get("required", ()) if create is not None else ()
-    if entity is None or "id" not in required:
+    entity, create = s.operation.entity, s.session.contract.by_action(s.operation.entity, "create")
+    if entity is None or create is None or not _chosen_by_clients(s, create):
         return call
     try:
         return s.bench.arrangement.own(entity).call(s.operation)

@@ -54,9 +54,9 @@ PAYLOADS: tuple[dict[str, Any], ...] = (
     {"long": "long text, " * 300},
     # Names that the fields around it have.
     {"source_id": "own", "type": "own", "version": "own", "user_identifier": "own", "event_time": "own", "created": ""},
-    {f"key {number}": number for number in range(120)},
     {"Case": 1, "case": 2, " blanks ": 3, "long fraction": 0.123456789, "a": {"b": {"c": {"d": "deep"}}}},
 )
+MANY_KEYS = {f"key {number}": number for number in range(120)}
 
 
 def _texts() -> st.SearchStrategy[str]:
@@ -181,6 +181,9 @@ def read_back_once_and_unchanged(s: Subject) -> None:
         _kept_once(s, rows, ascii(orjson.dumps(payloads).decode())[1:-1])
 
     rule(list(PAYLOADS))
+    # How many keys a payload may have is not documented: so many may be refused, but not cut.
+    row = events.row(events.identifier("keys"), MANY_KEYS)
+    _kept_once(s, [row], f"{len(MANY_KEYS)} keys", may_be_refused=True)
     _seen_elsewhere(s)
     _side_by_side(s)
     _far_away(s)

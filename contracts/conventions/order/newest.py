@@ -24,10 +24,11 @@ from contracts.conventions.listing import (
     walk,
 )
 from contracts.finding import Unavailable
-from contracts.observing import identity, own_marks, record_of
+from contracts.observing import canonical, identity, own_marks, record_of
 from contracts.subject import Subject
 
 TICK_S = 0.05  # behind a full second
+_MAKERS = ("user_id", "author_id")  # fields that tell whose a record is
 
 
 @check("ORDER-01")
@@ -113,14 +114,15 @@ def created_now_comes_first(s: Subject) -> None:
     if older is not None:
         _stays_behind(s, got, older.change)
     s.exercised()
-    if not s.quick and collection.timestamp != "created":
-        _moves_up(s, call, own)
-    if not s.quick:
-        _whose_it_is(s, call, got)
+    if s.quick:
+        return
+    moved = collection.timestamp != "created" and _moves_up(s, call, own)
+    _whose_it_is(s, call, got, later=moved or older is not None)
 
 
-def _whose_it_is(s: Subject, call: Call, before: Page) -> None:
-    """What somebody else creates a second later comes before our own: whose a record is does not matter."""
+def _whose_it_is(s: Subject, call: Call, before: Page, *, later: bool) -> None:
+    """What somebody else creates a second later comes before our own: whose a record is does not matter. `later`: the
+    second is over."""
     create, collection = s.session.contract.by_action(s.operation.entity, "create"), s.operation.collection
     if create is None or collection is None or not collection.timestamp:
         return
@@ -133,7 +135,8 @@ def _whose_it_is(s: Subject, call: Call, before: Page) -> None:
     except NotExercised:
         return
     made = replace(made, path={**made.path, **{n: v for n, v in call.path.items() if n in made.path}})
-    _next_second()
+    if not (later or _ours_of_before(s, before, collection.timestamp)):
+        _next_second()
     if not s.session.send(made, caller, judged=False).ok:
         return
     got = page(s, base=call)
@@ -144,6 +147,14 @@ def _whose_it_is(s: Subject, call: Call, before: Page) -> None:
             raise Moved()
         raise Broken(f"record {wrong} is newer than the one before it, once somebody else made one", got.exchange)
     s.exercised()
+
+
+def _ours_of_before(s: Subject, before: Page, field: str) -> bool:
+    """Whether a record of the run's own is older than the newest one: who puts our own first puts that one first, too.
+    Where times tell more than seconds, all of them are."""
+    times, rows = times_of(before.records, field), [r for r in before.records if isinstance(r, dict)]
+    ours = [r for r in rows if s.session.prefix in canonical(r) and all(r.get(n) == rows[0].get(n) for n in _MAKERS)]
+    return any(time.microsecond for time in times) or any(time < times[0] for time in times_of(ours, field))
 
 
 def _parents(s: Subject, own: OwnRecord) -> dict[str, str]:
@@ -220,30 +231,32 @@ def _stays_behind(s: Subject, got: Page, change: Call) -> None:
         raise Broken("an older record comes before newer ones as soon as it is changed", got.exchange)
 
 
-def _moves_up(s: Subject, call: Call, own: OwnRecord) -> None:
-    """Where the order is by the last change, a record that is changed stands among those of its new moment."""
+def _moves_up(s: Subject, call: Call, own: OwnRecord) -> bool:
+    """Where the order is by the last change, a record that is changed stands among those of its new moment. Answers
+    whether that was looked at, for which a second was waited."""
     update, field = s.session.contract.by_action(s.operation.entity, "update"), s.operation.collection
     if update is None or field is None or field.timestamp is None:
-        return
+        return False
     try:
         change, answer = s.bench.control(update)
     except (NotExercised, Unconfirmed):
-        return
+        return False
     record = record_of(update, answer)
     if not answer.ok or not isinstance(record, dict):
-        return
+        return False
     _of_other_seconds(s, _Older(change, timestamp(record.get(field.timestamp))), own)
     if not s.bench.execute(change, judged=False).ok:
-        return
+        return False
     got = page(s, base=call)
     times = times_of(got.records, field.timestamp)
     wrong = descent_ends(times)
     if wrong is None:
-        return
+        return True
     again = as_page(s, s.session.read_again(call, s.caller()), "")
     if descent_ends(times_of(again.records, field.timestamp)) is not None:
         sentence = f"when a record is changed, one of {times[wrong]:%Y-%m-%d %H:%M:%S} stands behind an older one"
         raise Broken(sentence, got.exchange, softly=field.timestamp_provenance == "assumed")
+    return True
 
 
 def _leading(s: Subject, call: Call, first: Page, time: datetime | None, wanted: str) -> list[str]:

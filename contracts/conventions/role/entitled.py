@@ -3,7 +3,7 @@ not tell: what it reads, and writes that are really done (ROLE-02, ROLE-03, ROLE
 
 from __future__ import annotations
 
-from time import sleep
+from time import monotonic, sleep
 
 from cdp.contract import Operation
 from cdp.http import Exchange
@@ -19,7 +19,7 @@ from contracts.subject import Subject, require
 
 _OWNED = ("segment_acl", "funnel_group_acl")  # what the record's owner may do, and whom it was shared with
 _OWNERS = ("user_id", "author_id")
-_LATER_S = 1.0  # until what a replica lacks has come
+PATIENCE_S, _LOOK_S = 3.0, 0.5  # until what a replica lacks has come
 
 
 def _assumed(s: Subject) -> bool:
@@ -104,10 +104,35 @@ def _stored_as_his(s: Subject, caller: Identity, call: Call, exchange: Exchange)
     if read is None or any(p.name not in found.path for p in read.path_parameters):
         return
     look = Call(read, {p.name: found.path[p.name] for p in read.path_parameters})
-    if s.session.read_again(look, s.session.admin).status == 404:
-        sleep(_LATER_S)
-        seen = s.session.read_again(look, s.session.admin)
-        require(seen.status != 404, "what a role created, which was acknowledged, is not there", seen)
+    if s.session.read_again(look, s.session.admin).status != 404:
+        return
+    lost = _not_seen_by_its_maker(s, read)
+    if lost is not None:
+        raise Broken("what a role created, which was acknowledged, is not there", lost)
+
+
+def _not_seen_by_its_maker(s: Subject, read: Operation) -> Exchange | None:
+    """What somebody else gets for a record that he has just created, where that is nothing: what nobody else sees may
+    be his alone."""
+    try:
+        maker = s.bench.identities.holding(frozenset(s.session.contract.feature_names), "another-creator")
+        call = s.bench.valid_call(s.operation, "its maker's own")
+    except NotExercised:
+        return None
+    found = recognise(call, s.session.send(call, maker))
+    if found is None:
+        return None
+    return _stays_away(s, Call(read, {p.name: found.path[p.name] for p in read.path_parameters}), maker)
+
+
+def _stays_away(s: Subject, look: Call, caller: Identity) -> Exchange | None:
+    """The answer about a record that is not there for a caller, however often he looks; None once he sees it."""
+    until = monotonic() + PATIENCE_S
+    while (exchange := s.session.read_again(look, caller)).status == 404:
+        if monotonic() > until:
+            return exchange
+        sleep(_LOOK_S)
+    return None
 
 
 def _own_id(s: Subject, identity: Operation | None) -> str:

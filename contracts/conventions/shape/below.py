@@ -16,7 +16,7 @@ from contracts.observing import canonical, rows_of
 from contracts.subject import Subject, require
 
 _OTHERS, _FEW = 5, 2  # records of the same kind below which is looked until something is found; in a short run
-_LATER_S = 1.0  # until a replica knows of a new record
+_LOOKS_S = (0.0, 0.5, 1.0, 1.5)  # pauses until a replica knows of a new record
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _nothing_below(s: Subject) -> None:
     if parameter.name not in new.path:
         return
     call = Call(s.operation, {parameter.name: new.path[parameter.name]}, list_call(s).query)
-    for later_s in (0.0, _LATER_S):
+    for later_s in _LOOKS_S:
         sleep(later_s)
         exchange = s.session.read_again(call, s.session.admin)
         if rows_of(s.operation, exchange) is not None:

@@ -1,0 +1,162 @@
+"""Servers that are built quite otherwise than the instance and break no rule: counts of all records beside a cursor,
+payloads that may have too many keys, records that are their maker's alone, replicas, names and ids that a database
+folds, records that are alike in another order. None of that is a finding; the kinds of instance/faults beside it are
+found by tests/test_survivors.py and tests/test_overlooked.py."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cdp.verdicts import Verdict
+from instance.faults import FAULTS
+from instance.faults.life import acting, item
+from instance.faults.model import TOKEN, Answer, Request, World, records_of, refusal, with_records
+from tests.broken_server import BrokenServer
+from tests.test_overlooked import odd
+from tests.test_survivors import judged
+
+SLOW = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
+    running = BrokenServer(tmp_path_factory.mktemp("otherwise"))
+    yield running
+    running.stop()
+
+
+async def counting_all(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if not answer.ok or acting(request) != "list":
+        return answer
+    whole = records_of(request, await world.forward(request.asking(until_id=None, limit=100)))
+    return answer.showing({**answer.json, "meta": {**answer.json["meta"], "result_count": len(whole)}})
+
+
+async def hundred_keys(request: Request, world: World) -> Answer:
+    sent: Any = request.json
+    lists = [v for v in sent.values() if isinstance(v, list)] if isinstance(sent, dict) else []
+    objects = [
+        v for rows in lists for row in rows if isinstance(row, dict) for v in row.values() if isinstance(v, dict)
+    ]
+    return refusal(422) if any(len(v) > 100 for v in objects) else await world.forward(request)
+
+
+async def to_its_maker_alone(request: Request, world: World) -> Answer:
+    answer, mine = await world.forward(request), request.header(TOKEN)
+    makers = world.memory.setdefault("makers", {})
+    if answer.ok and acting(request) == "create":
+        makers[str(item(request, answer)["id"])] = mine
+    hidden = acting(request) == "read" and makers.get(request.ids[-1], mine) != mine
+    return refusal(404) if hidden else answer
+
+
+async def read_from_a_replica(request: Request, world: World) -> Answer:
+    answer, made = await world.forward(request), world.memory.setdefault("made", {})
+    if answer.ok and acting(request) == "create":
+        made[str(item(request, answer)["id"])] = time.monotonic()
+    new = acting(request) == "read" and time.monotonic() - made.get(request.ids[-1], -9.0) < 2
+    return refusal(404) if new else answer
+
+
+async def listed_from_a_replica(request: Request, world: World) -> Answer:
+    if acting(request) != "list":
+        return await world.forward(request)
+    rows = world.store.connection.execute("SELECT id FROM record WHERE entity='segment'").fetchall()
+    old, asked = world.memory.setdefault("old", {row[0] for row in rows}), world.memory.setdefault("asked", {})
+    first = asked.setdefault(request.ids[-1], time.monotonic())
+    new = request.ids[-1] not in old and time.monotonic() - first < 2
+    return refusal(404) if new else await world.forward(request)
+
+
+async def told_apart_by_names(request: Request, world: World) -> Answer:
+    sent: Any = request.json
+    name = sent.get("name") if isinstance(sent, dict) else None
+    names = world.memory.setdefault("names", {})
+    creates = acting(request) == "create" and isinstance(name, str) and request.operation is not None
+    if creates and name in names:
+        assert request.operation is not None
+        changed = await world.forward(replace(request, method="PATCH", path=f"{request.path}/{names[name]}"))
+        return replace(changed, status=request.operation.status) if changed.ok else await world.forward(request)
+    answer = await world.forward(request)
+    if creates and answer.ok:
+        names[name] = str(item(request, answer)["id"])
+    return answer
+
+
+async def folded_ids(request: Request, world: World) -> Answer:
+    if acting(request) == "read":
+        return await FAULTS["text-ids-without-case"].alter(request, world)
+    sent: Any = request.json
+    id = sent.get("id") if isinstance(sent, dict) and acting(request) == "create" else None
+    assert request.operation is not None
+    sql = "SELECT id FROM record WHERE entity=? AND lower(id)=lower(?) AND deleted=0"
+    taken = world.store.connection.execute(sql, (request.operation.entity, str(id))).fetchone()
+    return refusal(409) if taken else await world.forward(request)
+
+
+async def alike_in_another_order(request: Request, world: World) -> Answer:
+    """As databases do it: the first of a list are found by other means than all of it are sorted."""
+    answer, field = await world.forward(request), request.get("order_by")
+    if not answer.ok or acting(request) != "list" or field is None or request.get("limit"):
+        return answer
+    whole: list[Any] = records_of(request, await world.forward(request.asking(limit=500)))
+    if not all(field in r for r in whole):
+        return answer
+    groups = [list(alike)[::-1] for _, alike in groupby(whole, lambda r: r[field])]
+    return with_records(request, answer, [r for alike in groups for r in alike][:20])
+
+
+@pytest.mark.parametrize(
+    ("alter", "through", "cell"),
+    [
+        (counting_all, "", "PAGE-04/list_notifications"),
+        (hundred_keys, "", "EVENT-02/create_customer_events"),
+        pytest.param(to_its_maker_alone, "read", "ROLE-02/create_report", marks=SLOW),
+        (read_from_a_replica, "read", "ROLE-02/create_report"),
+        pytest.param(listed_from_a_replica, "", "SHAPE-04/list_segment_notes", marks=SLOW),
+        pytest.param(told_apart_by_names, "create", "LIFE-01/create_report", marks=SLOW),
+        pytest.param(told_apart_by_names, "create", "LIFE-04/delete_report", marks=SLOW),
+        (folded_ids, "create", "CODE-03/get_source"),
+        (alike_in_another_order, "", "ORDER-04/list_promo_codes_lists"),
+    ],
+)
+def test_it_is_no_finding(server: BrokenServer, tmp_path: Path, alter: Any, through: str, cell: str) -> None:
+    found = judged(server, odd(alter, through), tmp_path, cell)[cell]
+    assert found.verdict is Verdict.PASS, found.sentence
+
+
+async def counting_wrong(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if not answer.ok or acting(request) != "list":
+        return answer
+    count = len(records_of(request, answer)) + 1
+    return answer.showing({**answer.json, "meta": {**answer.json["meta"], "result_count": count}})
+
+
+async def case_in_reading_alone(request: Request, world: World) -> Answer:
+    return await FAULTS["text-ids-without-case"].alter(request, world)
+
+
+async def keys_cut(request: Request, world: World) -> Answer:
+    return await FAULTS["keys-beyond-thirty-lost"].alter(request, world)
+
+
+@pytest.mark.parametrize(
+    ("alter", "through", "cell"),
+    [
+        (counting_wrong, "", "PAGE-04/list_notifications"),
+        (case_in_reading_alone, "", "CODE-03/get_source"),
+        (keys_cut, "", "EVENT-02/create_customer_events"),
+    ],
+)
+def test_the_fault_beside_it_is(server: BrokenServer, tmp_path: Path, alter: Any, through: str, cell: str) -> None:
+    found = judged(server, odd(alter, through), tmp_path, cell)[cell]
+    assert found.verdict in (Verdict.WARN, Verdict.FAIL), found.sentence
