@@ -196,10 +196,11 @@ def _references(document: dict[str, Any]) -> Iterator[tuple[Location, str]]:
         for link in (links if isinstance(links, dict) else {}).values():
             if isinstance(link, dict) and "operationId" in link and link["operationId"] not in known:
                 yield place, f"links to the unknown operation {link['operationId']}"
-        observe, source = node.get("x-observe"), node.get("x-value-from")
+        observe, source, searches = node.get("x-observe"), node.get("x-value-from"), node.get("x-searches")
         for name in (
             observe.get("operation") if isinstance(observe, dict) else observe,
             source.get("operation") if isinstance(source, dict) else None,
+            *((searches.get("operation"), searches.get("counted")) if isinstance(searches, dict) else ()),
             *(node.get("x-requires") or ()),
         ):
             if name is not None and name not in known:

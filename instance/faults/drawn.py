@@ -182,23 +182,23 @@ drawn(
 )
 drawn(
     "description-of-any-type",
-    "a description of another type is taken for none",
+    "a description that is true or false is taken for none",
     "create_report",
     "CODE-05",
     "negative_data_rejection",
     taken(
-        lambda r: described(r) and not isinstance(r.json["description"], str),
+        lambda r: described(r) and isinstance(r.json["description"], bool),
         lambda r: r.with_body({n: v for n, v in r.json.items() if n != "description"}),
     ),
 )
 drawn(
     "odd-description-is-418",
-    "a description of another type is 418",
+    "a description that is true or false is 418",
     "create_report update_report",
     "CODE-05",
     "status_code_conformance",
     instead(
-        lambda r, a: a.status == 422 and described(r) and not isinstance(r.json["description"], str),
+        lambda r, a: a.status == 422 and described(r) and isinstance(r.json["description"], bool),
         lambda a: refusal(418),
     ),
 )
