@@ -99,6 +99,17 @@ def test_what_leads_to_a_removed_operation_goes_with_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "left"),
+    [("/customers_attribute_values_counts", True), ("/customers/{customer_entity_id}/attributes", False)],
+)
+def test_what_a_search_is_held_to_goes_too(path: str, left: bool, tmp_path: Path) -> None:
+    contract = load_contract(overlay=written(tmp_path, {"target": f"$.paths['{path}'].get", "remove": True}))
+    found = [p.searches for p in contract.operations["search_customers"].query_parameters if p.searches]
+    assert [bool(searches.counted) for searches in found] == ([False] if left else [])
+    assert build_cells(contract, load_catalogue(), Selection())
+
+
+@pytest.mark.parametrize(
     ("document", "said"),
     [
         ("[1, 2", "overlay"),

@@ -192,6 +192,12 @@ def _forget(document: dict[str, Any], gone: set[str]) -> None:
         source = node.get("x-value-from")
         if isinstance(source, dict) and source.get("operation") in gone:
             del node["x-value-from"]
+        searches = node.get("x-searches")
+        if isinstance(searches, dict):
+            if searches.get("counted") in gone:
+                del searches["counted"]
+            if searches.get("operation") in gone:
+                del node["x-searches"]
 
 
 def _objects(node: Any) -> Iterator[dict[str, Any]]:
