@@ -269,6 +269,7 @@ trees = st.recursive(
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=trees)
+@pytest.mark.slow
 def test_a_tree_finds_whom_a_plain_reading_finds(store: Store, people: dict[str, Customer], tree: Any) -> None:
     expected = {id for id, customer in people.items() if holds(customer, tree)}
     segments.validate(tree)

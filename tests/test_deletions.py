@@ -112,6 +112,7 @@ def test_a_trash_that_is_read_may_show_what_is_below(server: BrokenServer, tmp_p
     assert read
 
 
+@pytest.mark.slow
 def test_nothing_is_left_that_a_trash_holds_on_to(server: BrokenServer, tmp_path: Path) -> None:
     """What is put below a record that goes to a trash refers to no other record of the run, which a strict server would
     not delete any more."""

@@ -75,6 +75,7 @@ def test_the_clean_instance_does_none_of_it(server: BrokenServer, tmp_path: Path
     assert found.verdict is Verdict.PASS, found.sentence
 
 
+@pytest.mark.slow
 def test_a_taken_id_may_bring_the_first_record_back(server: BrokenServer, tmp_path: Path) -> None:
     async def the_first(request: Request, world: World) -> Answer:
         first, body = world.memory.setdefault("first", {}), request.json
@@ -133,6 +134,7 @@ def test_a_long_event_may_be_refused_and_must_not_be_cut(server: BrokenServer, t
         assert found.verdict is (Verdict.WARN if soft and wanted is Verdict.FAIL else wanted), found.sentence
 
 
+@pytest.mark.slow
 def test_a_form_may_be_taken_or_refused(server: BrokenServer, tmp_path: Path) -> None:
     async def refused(request: Request, world: World) -> Answer:
         return refusal(400) if b'filename="../' in request.body else await world.forward(request)

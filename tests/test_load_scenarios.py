@@ -63,6 +63,7 @@ def test_every_batch_and_upload_of_a_faithful_target_is_good(instance: RunningIn
     assert names["get_customer_events_async_upload"] >= names["upload_customer_events_async"]
 
 
+@pytest.mark.slow
 def test_everything_at_once(instance: RunningInstance) -> None:
     mixed = MixedScenario(context_of(instance), sizes="1-20", uploads=0.1)
     mixed.prepare()

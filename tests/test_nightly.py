@@ -313,6 +313,7 @@ def test_the_budget_ends_the_rounds_and_not_the_verdicts(
     assert made.rounds.next() != [], "there was more to do"
 
 
+@pytest.mark.slow
 def test_a_budget_too_short_for_every_cell_tells_nothing(
     server: BrokenServer, contract: Contract, tmp_path: Path
 ) -> None:

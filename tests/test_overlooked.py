@@ -73,6 +73,7 @@ FOUND = {
 }
 LONG = {
     "names-indexed-at-creation",
+    "nothing-below-is-404",
     "ids-filtered-by-their-text",
     "filter-joins-away",
     "changed-stays-where-it-was",

@@ -92,6 +92,7 @@ class TestSummary:
         (group,) = summary.findings(run, Verdict.FAIL)
         assert [place.cell.operation for place in group.ordered] == ["list_c", "list_a", "list_b"]
 
+    @pytest.mark.slow
     def test_the_order_of_results_changes_no_report(self, run: Run) -> None:
         # Sections and families come from the header here, as in every real run.
         turned = Run(run.header, list(reversed(run.results)), run.footer)

@@ -106,6 +106,7 @@ def test_a_run_is_told_as_asked(instance: RunningInstance, tmp_path: Path) -> No
     assert both.returncode == 2 and "exclude one another" in told(both)
 
 
+@pytest.mark.slow
 def test_stored_runs_are_told_as_objects(tmp_path: Path) -> None:
     for number, item in enumerate((result("PAGE-02/a"), broken("PAGE-02/a"))):
         store_contract(tmp_path / f"n{number}", item, started=f"2027-01-0{number + 1}T02:00:00+00:00")

@@ -258,6 +258,7 @@ def test_a_file_of_another_kind_is_told_in_one_line(tmp_path: Path, text: str, s
     assert result.returncode == 2 and said in told(result) and str(path) in told(result)
 
 
+@pytest.mark.slow
 def test_the_command_prints_what_the_file_brings(tmp_path: Path) -> None:
     path = tmp_path / "overlay.yaml"
     result = cdp("spec", "import", str(BLUEPRINT), "-o", str(path))

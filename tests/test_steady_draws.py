@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.running_instance import ROOT
 
 _PROGRAM = """
 import sys
+
 import contracts.exploration
 {more}
 from hypothesis import Phase, given, seed, settings, strategies as st
@@ -35,5 +38,6 @@ def drawn(more: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_modules_change_nothing() -> None:
     assert drawn("") == drawn("import load.capacity.estimate, reports.load_page, instance.app")

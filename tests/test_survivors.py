@@ -91,7 +91,7 @@ def test_the_clean_instance_keeps_all_of_it(server: BrokenServer, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if FOUND[n].startswith("LIFE") else []) for n in FOUND]
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if FOUND[n].startswith(("EVENT", "LIFE")) else []) for n in FOUND]
 )
 def test_it_is_found(server: BrokenServer, tmp_path: Path, name: str) -> None:
     found = judged(server, FAULTS[name], tmp_path, FOUND[name])[FOUND[name]]
