@@ -109,6 +109,10 @@ class Identities:
         """Log in and return the token. Raises Obstacle in one line when the target does not give one."""
         return log_in(self.session, email, password, role)
 
+    def another_creator(self) -> Identity:
+        """Somebody else who may create everything. Raises NotExercised like `holding`."""
+        return self.holding(frozenset(self.session.contract.feature_names), "another-creator")
+
     def holding(self, features: frozenset[str], label: str) -> Identity:
         """A caller whose role holds exactly these features: a ready-made one of the target where there is one, else
         one that is made. Raises NotExercised when there is none and none can be made."""

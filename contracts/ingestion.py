@@ -25,17 +25,16 @@ from contracts.calls import Call
 from contracts.checks import NotExercised
 from contracts.finding import Unavailable
 from contracts.observing import record_of
+from contracts.patience import look_until, pause
 from contracts.workbench import Workbench
 
 Row = dict[str, Any]
-POLL_S = 0.05
 _PAGE = 100
 _FIRST_EVENT = datetime(2024, 5, 17, 8, 30)
 LONGEST_S, _LONGEST_IN_TIMEOUTS = 60.0, 6  # what was sent is looked for so long at least, if it has to be
 # At first others are looked for as long as the slowest took, several times over.
 _PATIENCE, _LEAST_PATIENCE_S = 3, 1.0
 _SHORT_S = 0.2  # once something is missing for certain
-_LONGEST_PAUSE_S, _PAUSES = 2.0, 20  # between looks: a part of the time that has passed
 
 
 class Events:
@@ -126,7 +125,7 @@ class Events:
             if told in (*state.done, *state.failed) or now - started > longest_s or now - known > timeout_s:
                 self._stuck |= told in state.open
                 return record, exchange
-            _pause(started)
+            pause(started)
 
     @property
     def state(self) -> UploadState:
@@ -148,7 +147,7 @@ class Events:
                 self.ended(exchange)
             started = time.monotonic()
             lists = [self.session.contract.operations[name] for name in self.ingestion.read_back]
-            if _look(lambda: any(self._shown(way, identifier) for way in lists), self.longest_s):
+            if look_until(lambda: any(self._shown(way, identifier) for way in lists), self.longest_s):
                 self._slowest_s = max(self._slowest_s, time.monotonic() - started)
             self._ways = [way for way in lists if self._shown(way, identifier)]
         if not self._ways:
@@ -169,7 +168,7 @@ class Events:
 
     def soon(self, seen: Callable[[], bool]) -> bool:
         """Whether something is seen that need not be."""
-        return _look(seen, self.patience_s)
+        return look_until(seen, self.patience_s)
 
     def comes(self, seen: Callable[[], bool], shows: Callable[[str], bool] | None = None) -> bool:
         """Whether something is seen: soon, or else by the time when an event that is sent now is seen.
@@ -177,12 +176,12 @@ class Events:
         `shows`: whether an event of an identifier is seen in the place where it is looked for; without it, in the lists
         of events.
         """
-        if _look(seen, self.patience_s):
+        if look_until(seen, self.patience_s):
             return True
         if self._missing:
             return False
         self._see_another(shows or (lambda identifier: self._shown(self.ways()[0], identifier)))
-        self._missing = not _look(seen, self.patience_s)
+        self._missing = not look_until(seen, self.patience_s)
         return not self._missing
 
     def _see_another(self, shows: Callable[[str], bool]) -> None:
@@ -191,7 +190,7 @@ class Events:
         exchange = self.send([self.row(identifier)])
         if exchange.ok and self.ingestion.state is not None:
             self.ended(exchange)
-        if exchange.ok and _look(lambda: shows(identifier), self.longest_s):
+        if exchange.ok and look_until(lambda: shows(identifier), self.longest_s):
             self._slowest_s = max(self._slowest_s, time.monotonic() - started)
 
     def stored(self, identifier: str, enough: int = 1, way: Operation | None = None) -> tuple[list[Row], Exchange]:
@@ -265,21 +264,6 @@ class Events:
             except orjson.JSONDecodeError:
                 return value
         return value
-
-
-def _look(seen: Callable[[], bool], longest_s: float) -> bool:
-    """Look until something is seen or the time is up; whether it was seen."""
-    started = time.monotonic()
-    while not seen():
-        if time.monotonic() - started > longest_s:
-            return False
-        _pause(started)
-    return True
-
-
-def _pause(started: float) -> None:
-    """Before the next look: the longer it takes, the less often is it looked."""
-    time.sleep(min(_LONGEST_PAUSE_S, max(POLL_S, (time.monotonic() - started) / _PAUSES)))
 
 
 def events_of(bench: Workbench, operation: Operation) -> Events:

@@ -25,6 +25,7 @@ from contracts.calls import Call
 Record = Any
 State = tuple[int, Any]
 _CREATED = "created"
+MAKERS = ("user_id", "author_id")  # fields that tell whose a record is
 _GZIP = b"\x1f\x8b"
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 

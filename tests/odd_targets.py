@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -49,6 +50,18 @@ def results_on(target: Target, directory: Path, *cells: str, profile: str = "qui
         if name not in found or found[name].verdict < result.verdict:
             found[name] = result
     return found
+
+
+def odd(alter: Alteration, through: str = "") -> Fault:
+    """These habits as a fault that is none of the kinds; `through`: further operations that have them."""
+    return Fault("odd", "odd", (), (), alter, through=frozenset(through.split()))
+
+
+def worst_of(server: BrokenServer, directory: Path, fault: Fault | None, requirement: str, operation: str) -> Result:
+    """The worst that a release run says of one requirement and operation, with the fault on that operation."""
+    cell = f"{requirement}/{operation}"
+    with server.breaking(replace(fault, examples=(operation,)) if fault else None) as target:
+        return results_on(target, Path(tempfile.mkdtemp(dir=directory)), cell, profile="release")[cell]
 
 
 def told(found: dict[str, Result]) -> str:

@@ -16,7 +16,8 @@ from instance.faults.life import acting, item, with_item
 from instance.faults.model import Alteration, Answer, Request, World, json_answer, refusal
 from instance.faults.relations import children_of, counted_children
 from tests.broken_server import BrokenServer
-from tests.test_survivors import by_the_way, judged
+from tests.odd_targets import odd
+from tests.test_survivors import judged
 
 FOUND = {
     "deleted-comes-back": ["LIFE-04/delete_tag"],
@@ -42,8 +43,7 @@ def test_it_is_found(server: BrokenServer, tmp_path: Path, name: str) -> None:
 
 
 def is_in_order(server: BrokenServer, directory: Path, alter: Alteration, through: str, *cells: str) -> None:
-    fault = replace(by_the_way(alter), through=frozenset(through.split()))
-    found = judged(server, fault, directory, *cells)
+    found = judged(server, odd(alter, through), directory, *cells)
     assert {r.verdict for r in found.values()} == {Verdict.PASS}, [(n, r.sentence) for n, r in found.items()]
 
 

@@ -3,24 +3,19 @@ what of it is left open to a server."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cdp.contract import load_contract
 from cdp.uploads import csv_table, with_every_cell_quoted
-from cdp.verdicts import Result, Verdict
+from cdp.verdicts import Verdict
 from contracts.catalogue import load_catalogue
-from contracts.cells import Selection
-from contracts.plan import make_plan
-from contracts.profiles import PROFILES
 from instance.faults import FAULTS
-from instance.faults.model import Alteration, Answer, Fault, Request, World, json_answer, refusal
+from instance.faults.model import Answer, Request, World, json_answer, refusal
 from tests.broken_server import BrokenServer
-from tests.throwaway_runs import results_of
+from tests.odd_targets import odd, worst_of
 
 CONTRACT, CATALOGUE = load_contract(), load_catalogue()
 FOUND = {
@@ -46,24 +41,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
     running.stop()
 
 
-def judged(server: BrokenServer, directory: Path, fault: Fault | None, requirement: str, operation: str) -> Result:
-    """The worst that a thorough run says of one requirement and operation."""
-    selection = Selection(operations=(operation,), requirements=(requirement,))
-    plan = make_plan(CONTRACT, CATALOGUE, selection, PROFILES["release"], seed=1)
-    with server.breaking(replace(fault, examples=(operation,)) if fault else None) as target:
-        return max(results_of(plan, target, Path(tempfile.mkdtemp(dir=directory))), key=lambda r: r.verdict)
-
-
-def odd(alter: Alteration) -> Fault:
-    return Fault("odd", "odd", (), (), alter)
-
-
 @pytest.mark.parametrize(
     "kind", [pytest.param(k, marks=[pytest.mark.slow] if k == "taken-id-overwrites" else []) for k in FOUND]
 )
 def test_it_is_found(server: BrokenServer, tmp_path: Path, kind: str) -> None:
     fault = FAULTS[kind]
-    found = judged(server, tmp_path, fault, fault.by[0], FOUND[kind])
+    found = worst_of(server, tmp_path, fault, fault.by[0], FOUND[kind])
     soft = fault.softly or CATALOGUE.requirements[fault.by[0]].level != "MUST"
     assert found.verdict is (Verdict.WARN if soft else Verdict.FAIL), found.sentence
 
@@ -71,7 +54,7 @@ def test_it_is_found(server: BrokenServer, tmp_path: Path, kind: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", FOUND)
 def test_the_clean_instance_does_none_of_it(server: BrokenServer, tmp_path: Path, kind: str) -> None:
-    found = judged(server, tmp_path, None, FAULTS[kind].by[0], FOUND[kind])
+    found = worst_of(server, tmp_path, None, FAULTS[kind].by[0], FOUND[kind])
     assert found.verdict is Verdict.PASS, found.sentence
 
 
@@ -85,7 +68,7 @@ def test_a_taken_id_may_bring_the_first_record_back(server: BrokenServer, tmp_pa
             first[key] = answer.json
         return json_answer(200, first[key]) if answer.status == 400 and key in first else answer
 
-    found = judged(server, tmp_path, odd(the_first), "CODE-01", "create_source")
+    found = worst_of(server, tmp_path, odd(the_first), "CODE-01", "create_source")
     assert found.verdict is Verdict.PASS, found.sentence
 
 
@@ -94,7 +77,7 @@ def test_what_is_referred_to_may_be_kept(server: BrokenServer, tmp_path: Path) -
         answer = await FAULTS["deletion-of-the-referred-to-is-500"].alter(request, world)
         return refusal(409) if answer.status == 500 else answer
 
-    found = judged(server, tmp_path, odd(kept), "LIFE-04", "delete_source")
+    found = worst_of(server, tmp_path, odd(kept), "LIFE-04", "delete_source")
     assert found.verdict is Verdict.PASS, found.sentence
 
 
@@ -103,7 +86,7 @@ def test_a_reference_may_be_refused(server: BrokenServer, tmp_path: Path) -> Non
         names = isinstance(request.json, dict) and "invisible_attributes_tag_ids" in request.json
         return refusal(422) if names else await world.forward(request)
 
-    found = judged(server, tmp_path, odd(refused), "LIFE-03", "update_user_role")
+    found = worst_of(server, tmp_path, odd(refused), "LIFE-03", "update_user_role")
     assert found.verdict is Verdict.PASS, found.sentence
 
 
@@ -112,7 +95,7 @@ def test_a_long_text_may_be_refused(server: BrokenServer, tmp_path: Path, status
     async def refused(request: Request, world: World) -> Answer:
         return refusal(status) if len(request.body) > 50_000 else await world.forward(request)
 
-    found = judged(server, tmp_path, odd(refused), "MEDIA-06", operation)
+    found = worst_of(server, tmp_path, odd(refused), "MEDIA-06", operation)
     assert found.verdict is Verdict.PASS, found.sentence
 
 
@@ -129,7 +112,7 @@ def test_a_long_event_may_be_refused_and_must_not_be_cut(server: BrokenServer, t
         return refusal(413) if len(request.body) > 60_000 else await world.forward(request)
 
     for alter, wanted in ((cut, Verdict.FAIL), (refused, Verdict.PASS)):
-        found = judged(server, tmp_path, odd(alter), "EVENT-02", "create_customer_events")
+        found = worst_of(server, tmp_path, odd(alter), "EVENT-02", "create_customer_events")
         soft = CATALOGUE.requirements["EVENT-02"].level != "MUST"
         assert found.verdict is (Verdict.WARN if soft and wanted is Verdict.FAIL else wanted), found.sentence
 
@@ -139,7 +122,7 @@ def test_a_form_may_be_taken_or_refused(server: BrokenServer, tmp_path: Path) ->
     async def refused(request: Request, world: World) -> Answer:
         return refusal(400) if b'filename="../' in request.body else await world.forward(request)
 
-    found = judged(server, tmp_path, odd(refused), "CODE-01", "upload_promo_codes")
+    found = worst_of(server, tmp_path, odd(refused), "CODE-01", "upload_promo_codes")
     assert found.verdict is Verdict.PASS, found.sentence
 
 

@@ -19,7 +19,7 @@ from instance.faults import FAULTS
 from instance.faults.life import acting, item
 from instance.faults.model import TOKEN, Answer, Request, World, records_of, refusal, with_records
 from tests.broken_server import BrokenServer
-from tests.test_overlooked import odd
+from tests.odd_targets import odd
 from tests.test_survivors import judged
 
 SLOW = pytest.mark.slow

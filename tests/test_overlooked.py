@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cdp.contract import load_contract
-from cdp.verdicts import Result, Verdict
+from cdp.verdicts import Verdict
 from contracts.catalogue import load_catalogue
-from contracts.cells import Selection
-from contracts.plan import make_plan
-from contracts.profiles import PROFILES
 from instance.faults import FAULTS
 from instance.faults.habits import unpacked
-from instance.faults.model import Alteration, Answer, Fault, Request, World, records_of, refusal, with_records
+from instance.faults.model import Answer, Request, World, records_of, refusal, with_records
 from tests.broken_server import BrokenServer
-from tests.throwaway_runs import results_of
+from tests.odd_targets import odd, worst_of
 
 CONTRACT, CATALOGUE = load_contract(), load_catalogue()
 
@@ -31,18 +26,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
     running = BrokenServer(tmp_path_factory.mktemp("overlooked"))
     yield running
     running.stop()
-
-
-def judged(server: BrokenServer, directory: Path, fault: Fault | None, requirement: str, operation: str) -> Result:
-    """The worst that a thorough run says of one requirement and operation."""
-    selection = Selection(operations=(operation,), requirements=(requirement,))
-    plan = make_plan(CONTRACT, CATALOGUE, selection, PROFILES["release"], seed=1)
-    with server.breaking(replace(fault, examples=(operation,)) if fault else None) as target:
-        return max(results_of(plan, target, Path(tempfile.mkdtemp(dir=directory))), key=lambda r: r.verdict)
-
-
-def odd(alter: Alteration, through: str = "") -> Fault:
-    return Fault("odd", "odd", (), (), alter, through=frozenset(through.split()))
 
 
 FOUND = {
@@ -89,7 +72,7 @@ LONG = {
 @pytest.mark.parametrize("kind", [pytest.param(k, marks=[pytest.mark.slow] if k in LONG else []) for k in FOUND])
 def test_it_is_found(server: BrokenServer, tmp_path: Path, kind: str) -> None:
     fault = FAULTS[kind]
-    found = judged(server, tmp_path, fault, fault.by[0], FOUND[kind])
+    found = worst_of(server, tmp_path, fault, fault.by[0], FOUND[kind])
     soft = fault.softly or CATALOGUE.requirements[fault.by[0]].level != "MUST"
     assert found.verdict is (Verdict.WARN if soft else Verdict.FAIL), found.sentence
 
@@ -99,8 +82,8 @@ def test_an_empty_filter_may_find_nothing_where_no_client_sends_it(server: Broke
         answer = await world.forward(request)
         return with_records(request, answer, []) if answer.ok and request.get("name_filter") == "" else answer
 
-    assert judged(server, tmp_path, odd(nothing), "PAGE-10", "list_tags").verdict is Verdict.PASS
-    found = judged(server, tmp_path, odd(nothing), "PAGE-10", "list_segments")
+    assert worst_of(server, tmp_path, odd(nothing), "PAGE-10", "list_tags").verdict is Verdict.PASS
+    found = worst_of(server, tmp_path, odd(nothing), "PAGE-10", "list_segments")
     assert "beside an empty name_filter 0 records came" in found.sentence
 
 
@@ -108,7 +91,7 @@ def test_an_empty_filter_may_be_refused(server: BrokenServer, tmp_path: Path) ->
     async def refused(request: Request, world: World) -> Answer:
         return refusal(400) if request.get("name_filter") == "" else await world.forward(request)
 
-    assert judged(server, tmp_path, odd(refused), "PAGE-10", "list_tags").verdict is Verdict.PASS
+    assert worst_of(server, tmp_path, odd(refused), "PAGE-10", "list_tags").verdict is Verdict.PASS
 
 
 def test_an_index_of_names_may_come_late(server: BrokenServer, tmp_path: Path) -> None:
@@ -123,7 +106,7 @@ def test_an_index_of_names_may_come_late(server: BrokenServer, tmp_path: Path) -
         rows: list[Any] = records_of(request, answer)
         return with_records(request, answer, [r for r in rows if now - changed.get(str(r["id"]), -9.0) > 0.7])
 
-    assert judged(server, tmp_path, odd(late, "update"), "PAGE-10", "list_tags").verdict is Verdict.PASS
+    assert worst_of(server, tmp_path, odd(late, "update"), "PAGE-10", "list_tags").verdict is Verdict.PASS
 
 
 def test_what_is_hidden_with_its_source_is_hidden(server: BrokenServer, tmp_path: Path) -> None:
@@ -131,12 +114,12 @@ def test_what_is_hidden_with_its_source_is_hidden(server: BrokenServer, tmp_path
         shown = request.get("show_hidden") == "1"
         return await world.forward(request if shown else request.asking(cascade_is_hidden=1))
 
-    assert judged(server, tmp_path, odd(with_its_source), "PAGE-10", "list_events").verdict is Verdict.PASS
+    assert worst_of(server, tmp_path, odd(with_its_source), "PAGE-10", "list_events").verdict is Verdict.PASS
 
 
 def test_line_feeds_alone_may_be_refused(server: BrokenServer, tmp_path: Path) -> None:
     damaged = unpacked(lambda table: table if "\r\n" in table else '"')
-    result = judged(server, tmp_path, odd(damaged), "EVENT-04", "upload_customer_events_async")
+    result = worst_of(server, tmp_path, odd(damaged), "EVENT-04", "upload_customer_events_async")
     assert result.verdict is Verdict.PASS, result.sentence
 
 
@@ -145,5 +128,5 @@ def test_a_limit_that_is_told_may_be_lower(server: BrokenServer, tmp_path: Path)
         asked = request.number("limit", 20)
         return await world.forward(request.asking(limit=min(asked, 350)))
 
-    result = judged(server, tmp_path, odd(capped), "PAGE-02", "search_customers")
+    result = worst_of(server, tmp_path, odd(capped), "PAGE-02", "search_customers")
     assert result.verdict is Verdict.PASS, result.sentence

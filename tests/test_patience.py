@@ -91,7 +91,7 @@ def test_what_no_page_promises_to_take_may_be_refused(server: BrokenServer, tmp_
 def test_patience_never_becomes_less(monkeypatch: pytest.MonkeyPatch) -> None:
     events = ingestion.Events.__new__(ingestion.Events)
     events.longest_s, events._slowest_s, events._missing = 60.0, 4.0, False
-    monkeypatch.setattr(ingestion, "_look", lambda seen, longest_s: seen())
+    monkeypatch.setattr(ingestion, "look_until", lambda seen, longest_s: seen())
     monkeypatch.setattr(ingestion.Events, "_see_another", lambda self, shows: None)
     assert events.patience_s == 12
     assert not events.comes(lambda: False)

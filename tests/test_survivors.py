@@ -17,8 +17,9 @@ from contracts.cells import Selection
 from contracts.plan import make_plan
 from contracts.profiles import PROFILES
 from instance.faults import FAULTS, Fault
-from instance.faults.model import Alteration, Answer, Request, World, refusal
+from instance.faults.model import Answer, Request, World, refusal
 from tests.broken_server import BrokenServer
+from tests.odd_targets import odd
 from tests.throwaway_runs import results_of
 
 CONTRACT, CATALOGUE, RELEASE = load_contract(), load_catalogue(), PROFILES["release"]
@@ -79,11 +80,6 @@ def judged(server: BrokenServer, fault: Fault | None, directory: Path, *cells: s
     return {f"{r.cell.requirement}/{r.cell.operation}": r for r in results}
 
 
-def by_the_way(alter: Alteration) -> Fault:
-    """A fault that is none of the kinds."""
-    return Fault("a test's own", "a test's own", (), (), alter)
-
-
 @pytest.mark.slow
 def test_the_clean_instance_keeps_all_of_it(server: BrokenServer, tmp_path: Path) -> None:
     found = judged(server, None, tmp_path, *FOUND.values(), "CODE-01/create_user", "CODE-01/create_source")
@@ -117,7 +113,7 @@ def test_a_taken_address_is_no_failure_of_the_server(server: BrokenServer, tmp_p
             taken.add(email)
         return answer
 
-    found = judged(server, by_the_way(unique), tmp_path, "CODE-01/create_user")["CODE-01/create_user"]
+    found = judged(server, odd(unique), tmp_path, "CODE-01/create_user")["CODE-01/create_user"]
     assert found.verdict is Verdict.FAIL, found.sentence
     assert found.sentence == "a second record with the same email got 500 instead of a 4xx"
 
@@ -128,7 +124,7 @@ def test_names_for_many_that_a_target_does_not_take_close_nothing_else(server: B
         strange = isinstance(named, list) and not set(CONTRACT.feature_names).issuperset(named)
         return refusal(400, "There is no such feature.") if strange else await world.forward(request)
 
-    fault = replace(by_the_way(strict), through=frozenset({"create_user_role", "update_user_role"}))
+    fault = replace(odd(strict), through=frozenset({"create_user_role", "update_user_role"}))
     cells = ("ROLE-01/get_report", "ROLE-03/get_report", "ROLE-06/update_report")
     found = judged(server, fault, tmp_path, *cells)
     assert {r.verdict for r in found.values()} == {Verdict.PASS}, [(n, r.sentence) for n, r in found.items()]

@@ -8,7 +8,7 @@ sequence behind a finding is cut down to the steps without which the finding goe
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple
 from time import monotonic, sleep
 from typing import Any
@@ -21,7 +21,7 @@ from cdp.http import Exchange
 from cdp.verdicts import Cell
 from contracts.calls import Call
 from contracts.cells import ADMIN
-from contracts.checks import Broken, Moved, NotExercised, TargetLost, Unconfirmed, check
+from contracts.checks import Broken, Check, Moved, NotExercised, TargetLost, Unconfirmed, check
 from contracts.conventions.life.model import (
     ACTIONS,
     CREATE,
@@ -42,13 +42,9 @@ from contracts.conventions.life.model import (
 )
 from contracts.conventions.life.model import Kept as ModelOf
 from contracts.conventions.life.namesakes import namesakes
-from contracts.conventions.life.parents import (
-    deleted_while_referred_to,
-    deleted_with_what_is_below,
-    restored_with_what_is_below,
-)
+from contracts.conventions.life.parents import deleted_with_what_is_below, restored_with_what_is_below
 from contracts.conventions.life.playing import Life
-from contracts.conventions.life.references import assigned_again, changed_references
+from contracts.conventions.life.references import assigned_again, changed_references, deleted_while_referred_to
 from contracts.conventions.life.watched import Watched
 from contracts.conventions.listing import REFERENCE_PAGE, asked_again, asked_otherwise, describe
 from contracts.examples import Kept
@@ -184,9 +180,10 @@ def _made_again(s: Subject) -> None:
     s.exercised()
 
 
-def _stay_away(s: Subject, outcome: Outcome) -> None:
+def _stay_away(s: Subject) -> None:
     """What was deleted is still gone a while later. By now much else was asked; a target that answers faster than that
     is waited for."""
+    outcome = life_of(s)
     if outcome.entity is None:
         return
     watched = Watched(s.bench, outcome.entity, Outcome())
@@ -212,29 +209,32 @@ def _deleted(s: Subject, outcome: Outcome, entity: Entity) -> list[tuple[ModelOf
     return [(ModelOf(own, dict(own.sent), alive=False), monotonic())] if gone else []
 
 
+# What is looked at beside the machine where there is time: before it goes, and once it has found nothing.
+_BEFORE: Mapping[str, tuple[Check, ...]] = {
+    "LIFE-01": (_made_again, namesakes),
+    "LIFE-02": (assigned_again,),
+    "LIFE-03": (changed_references,),
+    "LIFE-04": (namesakes,),
+    "LIFE-06": (restored_with_what_is_below,),
+}
+_AFTER: Mapping[str, tuple[Check, ...]] = {
+    "LIFE-04": (deleted_with_what_is_below, deleted_while_referred_to, _stay_away),
+}
+
+
 def _told(s: Subject) -> None:
     """Say what the machine saw of the cell's rule."""
     s.control()
-    if s.cell.requirement == "LIFE-01" and not s.quick:
-        _made_again(s)
-    if s.cell.requirement == "LIFE-02" and not s.quick:
-        assigned_again(s)
-    if s.cell.requirement == "LIFE-03" and not s.quick:
-        changed_references(s)
-    if s.cell.requirement == "LIFE-06" and not s.quick:
-        restored_with_what_is_below(s)
-    if s.cell.requirement in ("LIFE-01", "LIFE-04") and not s.quick:
-        namesakes(s)
+    for look in _BEFORE.get(s.cell.requirement, ()) if not s.quick else ():
+        look(s)
     outcome = life_of(s)
     key = (s.cell.requirement, s.operation.action)
     s.exercised(outcome.evidence[key])
     if key in outcome.found:
         finding = outcome.found[key]
         raise Broken(finding.sentence, finding.exchange, finding.example)
-    if s.cell.requirement == "LIFE-04" and not s.quick:
-        deleted_with_what_is_below(s)
-        deleted_while_referred_to(s)
-        _stay_away(s, outcome)
+    for look in _AFTER.get(s.cell.requirement, ()) if not s.quick else ():
+        look(s)
     heed(s)
     if outcome.stopped and not s.evidence:
         raise NotExercised(outcome.stopped)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -17,8 +17,6 @@ from contracts.conventions.life.model import GONE, MARK
 from contracts.finding import Unavailable
 from contracts.observing import record_of, rows_of
 from contracts.subject import Subject, require
-
-_REFERRING = 2  # kinds of records at most that are made to refer to one that is deleted
 
 
 def _makers(s: Subject, entity: str) -> list[Operation]:
@@ -78,50 +76,6 @@ def deleted_with_what_is_below(s: Subject) -> None:
         seen = s.session.read_again(above.call(read), s.session.admin)
         require(not _is_there(read, seen), f"{words} was deleted and is read with {seen.outcome()}", seen, words)
     s.exercised()
-
-
-def _referring(s: Subject, entity: str) -> list[tuple[Operation, str, Mapping[str, Any]]]:
-    """The operations that create records which refer to one of this kind, with the field that does so."""
-    contract, found = s.session.contract, []
-    for operation in contract.operations.values():
-        if operation.action == "create" and operation.safety == "write" and operation.entity not in (None, entity):
-            properties = contract.resolved(operation.body_schema or {}).get("properties", {})
-            fields = {name: contract.resolved(raw) for name, raw in properties.items()}
-            name = next((n for n, f in fields.items() if f.get("x-entity") == entity and "x-value-from" not in f), None)
-            if name is not None:
-                found.append((operation, name, fields[name]))
-    return found
-
-
-def deleted_while_referred_to(s: Subject) -> None:
-    """LIFE-04: a record that others refer to is deleted, or refused in an orderly way (CWE-755: what a database holds
-    to does not let it go). What refers to it can be read, or is gone with it."""
-    contract, arrangement = s.session.contract, s.bench.arrangement
-    for maker, name, field in _referring(s, s.operation.entity or "")[:_REFERRING]:
-        try:
-            own = arrangement.own(str(s.operation.entity))
-            value: Any = own.record[field.get("x-field", "id")]
-            other = arrangement.create(str(maker.entity), {name: _as_told(s, field, value)})
-        except (Unavailable, KeyError):
-            continue
-        words = f"the deletion of a record that another one ({maker.entity}) refers to"
-        exchange = s.bench.execute(own.call(s.operation), judged=False)
-        how = broken_down(exchange)
-        require(not how, f"{words} got {how}", exchange, f"{maker.id} ({name}); {s.operation.id}")
-        read = contract.by_action(maker.entity, "read")
-        if exchange.ok and read is not None and all(p.name in other.path for p in read.path_parameters):
-            seen = s.session.send(other.call(read), s.session.admin, judged=False)
-            how = broken_down(seen)
-            require(not how, f"after {words} reading that one got {how}", seen, f"{s.operation.id}; {read.id}")
-        s.exercised()
-
-
-def _as_told(s: Subject, field: Mapping[str, Any], value: Any) -> Any:
-    """An id in the form that a field takes."""
-    several = field.get("type") == "array"
-    told = s.session.contract.resolved(field.get("items", {})) if several else field
-    one = str(value) if told.get("type") == "string" else int(value) if str(value).isdecimal() else value
-    return [one] if several else one
 
 
 def restored_with_what_is_below(s: Subject) -> None:

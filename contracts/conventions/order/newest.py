@@ -24,11 +24,10 @@ from contracts.conventions.listing import (
     walk,
 )
 from contracts.finding import Unavailable
-from contracts.observing import canonical, identity, own_marks, record_of
+from contracts.observing import MAKERS, canonical, identity, own_marks, record_of
 from contracts.subject import Subject
 
 TICK_S = 0.05  # behind a full second
-_MAKERS = ("user_id", "author_id")  # fields that tell whose a record is
 
 
 @check("ORDER-01")
@@ -129,8 +128,7 @@ def _whose_it_is(s: Subject, call: Call, before: Page, *, later: bool) -> None:
     if collection.timestamp_provenance == "assumed" or descent_ends(times_of(before.records, collection.timestamp)):
         return  # it may be sorted by something else
     try:
-        everything = frozenset(s.session.contract.feature_names)
-        caller = s.bench.identities.holding(everything, "another-creator")
+        caller = s.bench.identities.another_creator()
         made = s.bench.valid_call(create, "another's record")
     except NotExercised:
         return
@@ -153,7 +151,7 @@ def _ours_of_before(s: Subject, before: Page, field: str) -> bool:
     """Whether a record of the run's own is older than the newest one: who puts our own first puts that one first, too.
     Where times tell more than seconds, all of them are."""
     times, rows = times_of(before.records, field), [r for r in before.records if isinstance(r, dict)]
-    ours = [r for r in rows if s.session.prefix in canonical(r) and all(r.get(n) == rows[0].get(n) for n in _MAKERS)]
+    ours = [r for r in rows if s.session.prefix in canonical(r) and all(r.get(n) == rows[0].get(n) for n in MAKERS)]
     return any(time.microsecond for time in times) or any(time < times[0] for time in times_of(ours, field))
 
 

@@ -3,7 +3,6 @@ was changed a moment ago (PAGE-10)."""
 
 from __future__ import annotations
 
-from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +12,7 @@ from contracts.checks import Broken, NotExercised, Unconfirmed
 from contracts.conventions.listing import REFERENCE_PAGE, Page, Walk, as_page, describe, differs, list_call
 from contracts.conventions.order.ordering import in_order
 from contracts.observing import identity, record_of, rows_of
+from contracts.patience import look_until
 from contracts.subject import Subject
 
 SENT_EMPTY = "sent empty"  # as the contract notes of a filter that clients send so, to ask for everything
@@ -102,19 +102,16 @@ def finds_changed(s: Subject, name: str) -> None:
         return
     if not s.bench.execute(change, judged=False).ok:
         return
-    until = monotonic() + PATIENCE_S
-    while True:
-        rows, exchange = _looked_for(s, change, (name, text))
-        if rows is None:
-            return  # whether it is answered is looked at elsewhere
-        if rows:
-            s.exercised()
-            return
-        if monotonic() > until:
-            break
-        sleep(LOOK_S)
-    if _looked_for(s, change)[0]:
-        raise Broken(f"a record is not found by the name that it was given {PATIENCE_S:g} s ago", exchange, text)
+    looks: list[tuple[list[Any] | None, Exchange]] = []
+
+    def answered() -> bool:
+        looks.append(_looked_for(s, change, (name, text)))
+        return looks[-1][0] != []
+
+    if look_until(answered, PATIENCE_S, LOOK_S):
+        s.exercised(1 if looks[-1][0] else 0)  # whether it is answered at all is looked at elsewhere
+    elif _looked_for(s, change)[0]:
+        raise Broken(f"a record is not found by the name that it was given {PATIENCE_S:g} s ago", looks[-1][1], text)
 
 
 def _looked_for(s: Subject, change: Call, *query: tuple[str, str]) -> tuple[list[Any] | None, Exchange]:

@@ -3,8 +3,6 @@ not tell: what it reads, and writes that are really done (ROLE-02, ROLE-03, ROLE
 
 from __future__ import annotations
 
-from time import monotonic, sleep
-
 from cdp.contract import Operation
 from cdp.http import Exchange
 from contracts.applicability import body_fields
@@ -13,12 +11,12 @@ from contracts.calls import Call
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, Moved, NotExercised
 from contracts.conventions.harmless import harmless
-from contracts.observing import record_of, rows_of
+from contracts.observing import MAKERS, record_of, rows_of
+from contracts.patience import look_until
 from contracts.session import Identity
 from contracts.subject import Subject, require
 
 _OWNED = ("segment_acl", "funnel_group_acl")  # what the record's owner may do, and whom it was shared with
-_OWNERS = ("user_id", "author_id")
 PATIENCE_S, _LOOK_S = 3.0, 0.5  # until what a replica lacks has come
 
 
@@ -97,7 +95,7 @@ def _stored_as_his(s: Subject, caller: Identity, call: Call, exchange: Exchange)
     if found is None:
         return
     known, me = record_of(operation, s.bench.control(operation)[1]), _own_id(s, identity)
-    for name in _OWNERS if isinstance(known, dict) and me and caller.user_id not in ("", me) else ():
+    for name in MAKERS if isinstance(known, dict) and me and caller.user_id not in ("", me) else ():
         if str(known.get(name)) == str(found.record.get(name)) == me and name not in (call.sent or {}):
             sentence = f"{name} of what another role's user creates is that of the user whose token the run uses"
             raise Broken(sentence, exchange, softly=True)
@@ -115,7 +113,7 @@ def _not_seen_by_its_maker(s: Subject, read: Operation) -> Exchange | None:
     """What somebody else gets for a record that he has just created, where that is nothing: what nobody else sees may
     be his alone."""
     try:
-        maker = s.bench.identities.holding(frozenset(s.session.contract.feature_names), "another-creator")
+        maker = s.bench.identities.another_creator()
         call = s.bench.valid_call(s.operation, "its maker's own")
     except NotExercised:
         return None
@@ -127,12 +125,13 @@ def _not_seen_by_its_maker(s: Subject, read: Operation) -> Exchange | None:
 
 def _stays_away(s: Subject, look: Call, caller: Identity) -> Exchange | None:
     """The answer about a record that is not there for a caller, however often he looks; None once he sees it."""
-    until = monotonic() + PATIENCE_S
-    while (exchange := s.session.read_again(look, caller)).status == 404:
-        if monotonic() > until:
-            return exchange
-        sleep(_LOOK_S)
-    return None
+    answers: list[Exchange] = []
+
+    def seen() -> bool:
+        answers.append(s.session.read_again(look, caller))
+        return answers[-1].status != 404
+
+    return None if look_until(seen, PATIENCE_S, _LOOK_S) else answers[-1]
 
 
 def _own_id(s: Subject, identity: Operation | None) -> str:

@@ -1,42 +1,19 @@
-"""SEARCH-01 where nothing that is usually searched for finds anybody: values that somebody has, as another operation
-counts them, are searched for before it is believed that there is nobody to be found."""
+"""Values that somebody has, as another operation counts them: what to search for where nothing that is usually searched
+for finds anybody (SEARCH-01)."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from cdp.contract.operation import Searches
 from contracts.calls import Call
-from contracts.checks import Broken
-from contracts.conventions.listing import page
 from contracts.observing import rows_of
 from contracts.subject import Subject
 
 _KINDS, _OF_A_KIND = 20, 2  # of values: which ones are searched is not documented
-_FEWEST = 6  # values that find nobody, before a search is said to find nobody
 
 
-def found_by_counted_values(s: Subject, name: str, searches: Searches, length: range) -> list[dict[str, Any]]:
-    """What the first of the counted values that finds somebody finds; nothing where no value is known. `name`: the
-    parameter that takes the text; `length`: of texts that are searched for. Raises Broken when every one finds
-    nobody."""
-    values = _counted(s, searches, length)
-    for value in values:
-        found = page(s, (name, value))
-        rows = [r for r in found.records if isinstance(r, dict)]
-        if rows:
-            return rows
-    if len(values) >= _FEWEST:
-        raise Broken(
-            f"nobody is found by any of {len(values)} values that somebody has, as {searches.counted} tells",
-            found.exchange,
-            values[-1],
-        )
-    return []
-
-
-def _counted(s: Subject, searches: Searches, length: range) -> list[str]:
-    """Values that somebody has, a few of each kind."""
+def counted_values(s: Subject, searches: Searches, length: range) -> list[str]:
+    """A few values of each kind that somebody has; none where nothing tells of them. `length`: of texts that are
+    searched for."""
     contract = s.session.contract
     counting = contract.operations.get(searches.counted)
     kind = next((p for p in counting.query_parameters if p.required), None) if counting is not None else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +16,7 @@ from contracts.applicability import settings_keys
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.listing import REFERENCE_PAGE, Page, list_call, page, repeated, walk
-from contracts.conventions.search.counted_values import found_by_counted_values
+from contracts.conventions.search.counted_values import counted_values
 from contracts.ingestion import Events, events_of
 from contracts.observing import canonical, rows_of
 from contracts.subject import Subject, require
@@ -26,6 +27,7 @@ _OWNERS = 3
 _SHARING, _SHARED = 12, 6  # customers whose values are compared, and values that several of them have
 _READ_BACK = 2
 _FEWEST = 4
+_ENOUGH = 6  # values that find nobody, before a search is said to find nobody
 # In place of a letter: what databases, shells and search engines take for any letter or for none.
 WILDCARDS = "%_*?.~"
 # Behind a value: what ends a text, a parameter or an address, or begins a phrase or an escape.
@@ -100,15 +102,29 @@ def _telling_apart(s: Subject) -> set[str]:
 
 def _customers(s: Subject) -> list[dict[str, Any]]:
     """Rows of customers: those that usual texts find, or values that somebody has."""
-    rows = [r for r in page(s).records if isinstance(r, dict)]
-    if rows:
-        return rows
-    try:
-        return found_by_counted_values(s, _parameter(s).name, _searches(s), range(SHORTEST, LONGEST + 1))
-    except Broken:
-        if s.cell.requirement == "SEARCH-01":
-            raise
-        return []
+    rows = page(s).records or next((got.records for _, got in _counted(s) if got.records), [])
+    return [r for r in rows if isinstance(r, dict)]
+
+
+def _counted(s: Subject) -> Iterator[tuple[str, Page]]:
+    """Values that somebody has, as the contract's counting operation tells, and what each of them finds."""
+    for value in counted_values(s, _searches(s), range(SHORTEST, LONGEST + 1)):
+        yield value, _search(s, value)
+
+
+def _finds_somebody(s: Subject) -> None:
+    """Where nothing that is usually searched for finds anybody, some of the values that somebody has does."""
+    if page(s).records:
+        return
+    in_vain: list[tuple[str, Page]] = []
+    for value, got in _counted(s):
+        if got.records:
+            return
+        in_vain.append((value, got))
+    if len(in_vain) >= _ENOUGH:
+        value, got = in_vain[-1]
+        sentence = f"nobody is found by any of {len(in_vain)} values that somebody has, as {_searches(s).counted} tells"
+        raise Broken(sentence, got.exchange, value)
 
 
 def _known_values(s: Subject) -> list[tuple[str, str]]:
@@ -155,6 +171,7 @@ def _without_strangers(s: Subject, text: str, got: Page, literally: bool) -> Non
 def found_by_a_value(s: Subject) -> None:
     s.control()
     _apart(s)
+    _finds_somebody(s)
     for value, owner in _some_values(s):
         got = _search(s, value, ("limit", REFERENCE_PAGE))
         if not any(_owner(s, r) == owner for r in got.records):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from time import sleep
 from typing import Any
 
 from cdp.http import Exchange
@@ -13,10 +12,11 @@ from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.listing import as_page, list_call
 from contracts.finding import Unavailable
 from contracts.observing import canonical, rows_of
+from contracts.patience import look_until
 from contracts.subject import Subject, require
 
 _OTHERS, _FEW = 5, 2  # records of the same kind below which is looked until something is found; in a short run
-_LOOKS_S = (0.0, 0.5, 1.0, 1.5)  # pauses until a replica knows of a new record
+_PATIENCE_S, _LOOK_S = 3.0, 0.5  # until a replica knows of a new record
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,16 @@ def _nothing_below(s: Subject) -> None:
     if parameter.name not in new.path:
         return
     call = Call(s.operation, {parameter.name: new.path[parameter.name]}, list_call(s).query)
-    for later_s in _LOOKS_S:
-        sleep(later_s)
-        exchange = s.session.read_again(call, s.session.admin)
-        if rows_of(s.operation, exchange) is not None:
-            s.exercised()
-            return
-    sentence = f"the list below a record that was made just now got {exchange.outcome()}"
-    raise Broken(sentence, exchange, softly=s.operation.provenance == "assumed")
+    answers: list[Exchange] = []
+
+    def listed() -> bool:
+        answers.append(s.session.read_again(call, s.session.admin))
+        return rows_of(s.operation, answers[-1]) is not None
+
+    if not look_until(listed, _PATIENCE_S, _LOOK_S):
+        sentence = f"the list below a record that was made just now got {answers[-1].outcome()}"
+        raise Broken(sentence, answers[-1], softly=s.operation.provenance == "assumed")
+    s.exercised()
 
 
 def _tells(s: Subject, found: Below) -> None:

@@ -11,6 +11,7 @@ from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.breakdown import broken_down
 from contracts.conventions.code.status_codes import NOWHERE, STEP
+from contracts.conventions.life.model import GONE
 from contracts.conventions.shape.bodies import has_its_body, keeps_secrets
 from contracts.exploration import heed
 from contracts.finding import Unavailable
@@ -18,7 +19,6 @@ from contracts.observing import record_of, rows_of
 from contracts.subject import Subject, require
 
 _LONGEST = 3  # records with long texts that are compared, beside any one
-_UNREADABLE = (404, 410)
 _TIMES = 2  # so often a record has to be in the list and not to be read
 
 
@@ -153,7 +153,7 @@ def listed_and_read_agree(s: Subject) -> None:
         pair = _Pair(s, beside, look, parameter.field)
         if exchange.ok and isinstance(record, dict):
             _alike(pair, record, other)
-        elif exchange.status in _UNREADABLE or broken_down(exchange):
+        elif exchange.status in GONE or broken_down(exchange):
             _can_be_read(pair)
 
 
@@ -162,7 +162,7 @@ def _can_be_read(pair: _Pair) -> None:
     meanwhile. One that the list itself shows as deleted need not be readable."""
     for _ in range(_TIMES):
         (exchange, _record), listed = pair.read(), pair.listed()
-        unreadable = exchange.status in _UNREADABLE or broken_down(exchange)
+        unreadable = exchange.status in GONE or broken_down(exchange)
         if not unreadable or listed is None or marked(listed):
             return
     wanted = pair.reading.path[pair.s.operation.path_parameters[-1].name]
