@@ -19,7 +19,7 @@ from instance.faults import FAULTS
 from instance.faults.life import acting, item
 from instance.faults.model import TOKEN, Answer, Request, World, records_of, refusal, with_records
 from tests.broken_server import BrokenServer
-from tests.odd_targets import odd
+from tests.odd_targets import behind, odd, results_on, told
 from tests.test_survivors import judged
 
 SLOW = pytest.mark.slow
@@ -160,3 +160,28 @@ async def keys_cut(request: Request, world: World) -> Answer:
 def test_the_fault_beside_it_is(server: BrokenServer, tmp_path: Path, alter: Any, through: str, cell: str) -> None:
     found = judged(server, odd(alter, through), tmp_path, cell)[cell]
     assert found.verdict in (Verdict.WARN, Verdict.FAIL), found.sentence
+
+
+async def without_labels(request: Request, world: World) -> Answer:
+    """A server that serves a part of the API has no labels, and nothing of it can refer to one."""
+    return refusal(404) if "/cdm/" in request.path else await world.forward(request)
+
+
+async def minding_passwords(request: Request, world: World) -> Answer:
+    """Passwords need characters of four kinds, no blank, and nothing of the address in them."""
+    sent: Any = request.json
+    password = sent.get("password") if isinstance(sent, dict) and acting(request) in ("create", "update") else None
+    if not isinstance(password, str):
+        return await world.forward(request)
+    kinds = (str.islower, str.isupper, str.isdigit, lambda c: not c.isalnum() and not c.isspace())
+    lacking = not all(any(kind(c) for c in password) for kind in kinds) or " " in password
+    alike = str(sent.get("email", "@")).partition("-")[0] in password
+    return refusal(422) if lacking or alike else await world.forward(request)
+
+
+@pytest.mark.parametrize("alter", [without_labels, minding_passwords])
+def test_callers_are_made_all_the_same(server: BrokenServer, tmp_path: Path, alter: Any) -> None:
+    cells = ["CODE-02/create_user_role", "CODE-02/create_user", "ROLE-01/list_feeds", "ROLE-02/list_feeds"]
+    with behind(server, alter) as target:
+        found = results_on(replace(target, disposable=False), tmp_path, *cells)
+    assert {result.verdict for result in found.values()} == {Verdict.PASS}, told(found)
