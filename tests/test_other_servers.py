@@ -15,11 +15,15 @@ from typing import Any
 import pytest
 
 from cdp.verdicts import Verdict
+from contracts.cells import Selection
+from contracts.plan import make_plan
+from contracts.profiles import PROFILES
+from contracts.run import ContractRun
 from instance.faults import FAULTS
 from instance.faults.life import acting, item
-from instance.faults.model import TOKEN, Answer, Request, World, records_of, refusal, with_records
+from instance.faults.model import TOKEN, Answer, Request, World, json_answer, records_of, refusal, with_records
 from tests.broken_server import BrokenServer
-from tests.odd_targets import behind, odd, results_on, told
+from tests.odd_targets import CATALOGUE, CONTRACT, behind, odd, results_on, told
 from tests.test_survivors import judged
 
 SLOW = pytest.mark.slow
@@ -185,3 +189,48 @@ def test_callers_are_made_all_the_same(server: BrokenServer, tmp_path: Path, alt
     with behind(server, alter) as target:
         found = results_on(replace(target, disposable=False), tmp_path, *cells)
     assert {result.verdict for result in found.values()} == {Verdict.PASS}, told(found)
+
+
+async def whole_values(request: Request, world: World) -> Answer:
+    """A search that knows whole values only."""
+    text = request.get("search_text")
+    if text is None:
+        return await world.forward(request)
+    answer = await world.forward(request.asking(limit=500, offset=None))
+    if not answer.ok:
+        return answer
+    found = [r for r in records_of(request, answer) if r["value"].casefold() == text.casefold()]
+    start, most = int(request.get("offset") or 0), int(request.get("limit") or 20)
+    return with_records(request, answer, found[start : start + most])
+
+
+def test_people_are_found_by_their_identifiers_where_parts_find_nobody(server: BrokenServer, tmp_path: Path) -> None:
+    with behind(server, whole_values) as target:
+        found = results_on(target, tmp_path, "SHAPE-01/list_customer_attributes", "SEARCH-01/search_customers")
+    assert {result.verdict for result in found.values()} == {Verdict.PASS}, told(found)
+
+
+async def kept_and_marked(request: Request, world: World) -> Answer:
+    """Users that are deleted stay where they are, marked."""
+    gone: dict[str, Any] = world.memory.setdefault("gone", {})
+    if request.operation is None or request.operation.entity != "user" or not request.ids:
+        return await world.forward(request)
+    if request.ids[-1] in gone:
+        shown = json_answer(200, {"user": {**gone[request.ids[-1]], "deleted": 1}})
+        return shown if acting(request) == "read" else refusal(404)
+    before = await world.forward(replace(request, method="GET", body=b""))
+    answer = await world.forward(request)
+    if answer.ok and acting(request) == "delete":
+        gone[request.ids[-1]] = before.json["user"]
+    return answer
+
+
+def test_what_is_kept_and_marked_as_deleted_is_gone(server: BrokenServer, tmp_path: Path) -> None:
+    selection = Selection(requirements=("LIFE-04", "ROLE-07"), operations=("delete_user",))
+    plan = make_plan(CONTRACT, CATALOGUE, selection, PROFILES["quick"], seed=1)
+    with behind(server, kept_and_marked) as target:
+        run = ContractRun(plan, replace(target, disposable=False), tmp_path)
+        run.start()
+        verdicts = {result.verdict for result in run.judge_all()}
+        run.finish()
+    assert (verdicts, run.leftovers, run.stays) == ({Verdict.PASS}, [], [])
