@@ -118,6 +118,21 @@ async def alike_in_another_order(request: Request, world: World) -> Answer:
     return with_records(request, answer, [r for alike in groups for r in alike][:20])
 
 
+async def small_batches(request: Request, world: World) -> Answer:
+    """How many events may come at once is not documented."""
+    sent: Any = request.json
+    many = isinstance(sent, dict) and any(isinstance(v, list) and len(v) > 10 for v in sent.values())
+    return refusal(413) if many else await world.forward(request)
+
+
+async def no_years_of_days(request: Request, world: World) -> Answer:
+    """How far back days may be asked for is not documented, either, nor how large a number may be."""
+    days = [request.get(name) or "2026" for name in ("start_date", "end_date")]
+    numbers = [value for name, value in request.query if name.endswith("max_count") and value.isdigit()]
+    refused = any(day < "2020" for day in days) or any(int(number) > 1000 for number in numbers)
+    return refusal(400) if refused else await world.forward(request)
+
+
 @pytest.mark.parametrize(
     ("alter", "through", "cell"),
     [
@@ -130,6 +145,10 @@ async def alike_in_another_order(request: Request, world: World) -> Answer:
         pytest.param(told_apart_by_names, "create", "LIFE-04/delete_report", marks=SLOW),
         (folded_ids, "create", "CODE-03/get_source"),
         (alike_in_another_order, "", "ORDER-04/list_promo_codes_lists"),
+        (small_batches, "", "EVENT-01/create_customer_events"),
+        (small_batches, "", "EVENT-02/create_customer_events"),
+        pytest.param(no_years_of_days, "", "CODE-02/list_customers_per_date", marks=SLOW),
+        (no_years_of_days, "", "CODE-02/list_customer_attributes"),
     ],
 )
 def test_it_is_no_finding(server: BrokenServer, tmp_path: Path, alter: Any, through: str, cell: str) -> None:
@@ -149,6 +168,15 @@ async def case_in_reading_alone(request: Request, world: World) -> Answer:
     return await FAULTS["text-ids-without-case"].alter(request, world)
 
 
+async def no_days(request: Request, world: World) -> Answer:
+    return refusal(400) if request.get("start_date") else await world.forward(request)
+
+
+async def no_punctuation(request: Request, world: World) -> Answer:
+    """Refused is what an event says, not how many there are."""
+    return refusal(422) if b"markup" in request.body else await world.forward(request)
+
+
 async def keys_cut(request: Request, world: World) -> Answer:
     return await FAULTS["keys-beyond-thirty-lost"].alter(request, world)
 
@@ -159,6 +187,8 @@ async def keys_cut(request: Request, world: World) -> Answer:
         (counting_wrong, "", "PAGE-04/list_notifications"),
         (case_in_reading_alone, "", "CODE-03/get_source"),
         (keys_cut, "", "EVENT-02/create_customer_events"),
+        (no_punctuation, "", "EVENT-02/create_customer_events"),
+        (no_days, "", "CODE-02/list_customers_per_date"),
     ],
 )
 def test_the_fault_beside_it_is(server: BrokenServer, tmp_path: Path, alter: Any, through: str, cell: str) -> None:
