@@ -18,7 +18,7 @@ from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import TargetLost
 from contracts.identities import Identities
-from contracts.probing import Finding, Presence, Prober, Spent, known_list
+from contracts.probing import Finding, Presence, Prober, Spent, find_api
 from contracts.profiles import PROFILES
 from contracts.session import Identity, Obstacle, Session
 
@@ -99,15 +99,12 @@ def confirm(contract: Contract, target: Target, *, deadline_s: float = DEADLINE_
 def _admit(session: Session) -> None:
     """Get a token and make sure that it is taken, else everything would look refused."""
     target = session.target
-    known = known_list(session.contract)
-    if known is None:
-        raise Obstacle("the contract has no list that shows whether the API is there")
     credentials = target.credentials
     token = credentials.token or Identities(session, Arrangement(session)).login(
         credentials.email, credentials.password, ADMIN
     )
     session.admin = Identity(ADMIN, token)
-    exchange = session.send(Call(known), session.admin, judged=False)
+    known, exchange = find_api(session)
     session.health = Call(known)
     if not exchange.ok or exchange.json is None:
         raise Obstacle(

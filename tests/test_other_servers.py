@@ -16,6 +16,8 @@ import pytest
 
 from cdp.verdicts import Verdict
 from contracts.cells import Selection
+from contracts.diagnosis import State
+from contracts.doctor import diagnose
 from contracts.plan import make_plan
 from contracts.profiles import PROFILES
 from contracts.run import ContractRun
@@ -264,3 +266,17 @@ def test_what_is_kept_and_marked_as_deleted_is_gone(server: BrokenServer, tmp_pa
         verdicts = {result.verdict for result in run.judge_all()}
         run.finish()
     assert (verdicts, run.leftovers, run.stays) == ({Verdict.PASS}, [], [])
+
+
+async def without_people(request: Request, world: World) -> Answer:
+    """A part of the API that knows its users from elsewhere."""
+    return refusal(404) if "/users" in request.path and "login" not in request.path else await world.forward(request)
+
+
+def test_a_part_of_the_api_is_judged(server: BrokenServer, tmp_path: Path) -> None:
+    with behind(server, without_people, token=True) as target:
+        found = results_on(target, tmp_path, "STRUCT-04/list_segment_notes", "LIFE-01/create_tag", "ROLE-01/list_feeds")
+        lines = diagnose(CONTRACT, CATALOGUE, replace(target, allow=frozenset())).lines
+    assert [line.state for line in lines if line.subject == "token"] == [State.OK]
+    assert found.pop("ROLE-01/list_feeds").verdict is Verdict.SKIP
+    assert {result.verdict for result in found.values()} == {Verdict.PASS}, told(found)
