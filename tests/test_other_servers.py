@@ -280,3 +280,25 @@ def test_a_part_of_the_api_is_judged(server: BrokenServer, tmp_path: Path) -> No
     assert [line.state for line in lines if line.subject == "token"] == [State.OK]
     assert found.pop("ROLE-01/list_feeds").verdict is Verdict.SKIP
     assert {result.verdict for result in found.values()} == {Verdict.PASS}, told(found)
+
+
+async def names_once(request: Request, world: World) -> Answer:
+    """No two records of a kind have one name."""
+    names: dict[Any, Any] = world.memory.setdefault("whose", {})
+    sent: Any = request.json
+    name = sent.get("name") if isinstance(sent, dict) and acting(request) in ("create", "update") else None
+    if not isinstance(name, str):
+        return await world.forward(request)
+    id = request.ids[-1] if acting(request) == "update" else None
+    if names.get(name, id) != id:
+        return refusal(409)
+    answer = await world.forward(request)
+    if answer.ok:
+        names[name] = id or str(item(request, answer)["id"])
+    return answer
+
+
+def test_refused_writes_bear_names_of_their_own(server: BrokenServer, tmp_path: Path) -> None:
+    with behind(server, names_once) as target:
+        found = results_on(target, tmp_path, "AUTH-05/update_tag", "ROLE-05/update_tag")
+    assert {result.verdict for result in found.values()} == {Verdict.PASS}, told(found)
