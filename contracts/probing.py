@@ -146,7 +146,8 @@ class Prober:
         first, second = self._unknown_answer("GET", "api"), self._send("GET", self._nowhere("api") + "/1")
         self._stable = first is None or _signature(first) == _signature(second)
         self._alike = self._records_look_like_routes()
-        known = known_list(self.contract)
+        health = self.session.health
+        known = health.operation if health is not None else known_list(self.contract)
         if known is not None:
             answer = self._send("OPTIONS", Call(known).url(self.session.target))
             unknown = self._unknown_answer("OPTIONS", "api")
@@ -166,14 +167,17 @@ class Prober:
         return self._unknown[method, base]
 
     def _records_look_like_routes(self) -> bool:
-        """Whether an unknown record is answered like an unknown route, seen on a documented read. True when no such
-        read could be asked."""
+        """Whether an unknown record is answered like an unknown route, seen on documented reads, some of which may not
+        be there. True when no such read could be asked."""
         for operation in self.contract.operations.values():
             if operation.provenance == "documented" and operation.action == "read" and operation.method == "GET":
                 exchange = self._send("GET", Call(operation, self.impossible(operation)).url(self.session.target))
                 if exchange.status == 404:
-                    return self._like_unknown_route(exchange, operation.base)
-                if exchange.status not in (401, 403) or self.session.client.sent > 20:
+                    if not self._like_unknown_route(exchange, operation.base):
+                        return False
+                elif exchange.status not in (401, 403):
+                    return True
+                if self.session.client.sent > 20:
                     return True
         return True
 
