@@ -267,9 +267,13 @@ class Arrangement:
             return value
         entity = schema["x-entity"]
         field = schema.get("x-field", "id")
+        if schema.get("type") == "array" and not schema.get("minItems"):
+            return self._where_there_is_one(entity, field)
+        return self._one_of(entity, field)
+
+    def _one_of(self, entity: str, field: str) -> Any:
+        """A field of a record to refer to: of one of our own where they can be made."""
         if self.contract.by_action(entity, "create") is not None:
-            if schema.get("type") == "array" and not schema.get("minItems"):
-                return self._where_there_is_one(entity, field)
             return self._field_of(self.parent(entity).record, field, entity)
         listing = self.contract.by_action(entity, "list")
         if listing is None:
@@ -285,7 +289,7 @@ class Arrangement:
         if entity in self._not_made:
             return None
         try:
-            return self._field_of(self.parent(entity).record, field, entity)
+            return self._one_of(entity, field)
         except Unavailable:
             self._not_made.add(entity)
             return None

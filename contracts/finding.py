@@ -267,6 +267,8 @@ class Finder:
 
     def value_from(self, source: Mapping[str, Any], path: Mapping[str, str]) -> Any:
         """A value that another read operation tells: `pointer` into its answer, or `field` of its records."""
+        if not source["operation"]:  # an overlay has taken it away
+            raise Unavailable("no operation of the contract tells a value that could be sent")
         operation = self.contract.operations[source["operation"]]
         own_path = self.shared(operation, path) if operation.path_parameters else {}
         if "pointer" in source:

@@ -135,6 +135,23 @@ async def no_years_of_days(request: Request, world: World) -> Answer:
     return refusal(400) if refused else await world.forward(request)
 
 
+async def subjects_searched(request: Request, world: World) -> Answer:
+    """What a searched text is looked for in is not documented."""
+    text = request.get("searched_text")
+    answer = await world.forward(request.asking(searched_text=None, limit=500, offset=None) if text else request)
+    if not text or not answer.ok or acting(request) != "list":
+        return answer
+    found = [r for r in records_of(request, answer) if text.casefold() in r["subject"].casefold()]
+    start, most = request.number("offset", 0), request.number("limit", 20)
+    return with_records(request, answer, found[start : start + most])
+
+
+async def nothing_searched(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    text = request.get("searched_text") if answer.ok and acting(request) == "list" else None
+    return with_records(request, answer, []) if text else answer
+
+
 @pytest.mark.parametrize(
     ("alter", "through", "cell"),
     [
@@ -147,6 +164,7 @@ async def no_years_of_days(request: Request, world: World) -> Answer:
         pytest.param(told_apart_by_names, "create", "LIFE-04/delete_report", marks=SLOW),
         (folded_ids, "create", "CODE-03/get_source"),
         (alike_in_another_order, "", "ORDER-04/list_promo_codes_lists"),
+        (subjects_searched, "", "PAGE-10/list_emails"),
         (small_batches, "", "EVENT-01/create_customer_events"),
         (small_batches, "", "EVENT-02/create_customer_events"),
         pytest.param(no_years_of_days, "", "CODE-02/list_customers_per_date", marks=SLOW),
@@ -191,6 +209,7 @@ async def keys_cut(request: Request, world: World) -> Answer:
         (keys_cut, "", "EVENT-02/create_customer_events"),
         (no_punctuation, "", "EVENT-02/create_customer_events"),
         (no_days, "", "CODE-02/list_customers_per_date"),
+        (nothing_searched, "", "PAGE-10/list_emails"),
     ],
 )
 def test_the_fault_beside_it_is(server: BrokenServer, tmp_path: Path, alter: Any, through: str, cell: str) -> None:
