@@ -132,7 +132,7 @@ class Generator:
                 self._stop.wait()
         finally:
             if self._noting is not None:
-                self._noting.finish()
+                self._noting.finish(hurried=bool(self._reason))
             self._over.set()
             reporter.join()
             self._finish()

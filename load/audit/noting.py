@@ -17,8 +17,9 @@ from load.access import Access
 from load.audit.ledger import FLUSH_S, Ledger, LedgerError
 from load.audit.manifest import Manifest, ledger_path, manifest_path, write_manifest
 from load.audit.watch import VisibilityWatch
+from load.objectives import parse_objectives
 from load.options import LoadOptions
-from load.plan import Plan, schedule_of
+from load.plan import PARTS, Plan, schedule_of
 from load.scenario import ScenarioError
 from load.scenarios.ingest import IngestScenario
 from load.scenarios.mixed import MixedScenario
@@ -66,6 +67,7 @@ class Noting:
             raise ScenarioError(str(error)) from None
         ingest.ledger = self.ledger
         left_rps = _left_rps(options, target, plan.stripes)
+        self._grace_s = _grace_s(options)
         self._notes: list[str] = []
         self.watch: VisibilityWatch | None = None
         if left_rps is None or left_rps >= 1:
@@ -98,14 +100,14 @@ class Noting:
                 self._notes.append(f"the ledger could not be brought to the disk: {error.strerror}")
                 return
 
-    def finish(self) -> None:
-        """Nothing more is sent: end the watch and close the ledger."""
+    def finish(self, *, hurried: bool = False) -> None:
+        """Nothing more is sent: end the watch and close the ledger. `hurried`: the run ended before its time."""
         if self._finished:
             return
         self._finished = True
         self._over.set()
         if self.watch is not None:
-            self.watch.finish(_WATCH_GRACE_S)
+            self.watch.finish(_WATCH_GRACE_S if hurried else self._grace_s)
         try:
             self.ledger.close()
         except OSError as error:
@@ -114,7 +116,7 @@ class Noting:
     def take(self, *, final: bool) -> dict[str, Any]:
         """What the coordinator has to know, as plain data. At the end, the ledger is in it where the coordinator does
         not see the directory in which it stands."""
-        told: dict[str, Any] = {"visible_ns": [], "never": 0, "notes": []}
+        told: dict[str, Any] = {"visible_ns": [], "unseen_ns": [], "never": 0, "notes": []}
         if self.watch is not None:
             told = self.watch.take()
         told["notes"] += self._notes
@@ -158,6 +160,13 @@ def _directory(plan: Plan, options: LoadOptions) -> Path:
     except OSError:
         pass
     return Path(options.runs) / f"{directory.name}-{plan.run}"
+
+
+def _grace_s(options: LoadOptions) -> float:
+    """How long the watch goes on after the last request: until an event that was acknowledged last has been looked for
+    when it is too old for the objective, so that the end of a run is judged like its beginning."""
+    limits_s = [each.limit / 1e9 for each in parse_objectives(options.slo, PARTS[options.scenario]) if each.visible]
+    return min(max([_WATCH_GRACE_S, *(limit_s + 2.0 for limit_s in limits_s)]), options.audit_deadline)
 
 
 def _left_rps(options: LoadOptions, target: Target, processes: int) -> float | None:
