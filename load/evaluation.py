@@ -327,7 +327,11 @@ def _interval(objective: Objective, figures: Figures, count: int) -> str:
         return ""
     if objective.kind is Kind.PERCENTILE and objective.percentile < 100:
         found = percentile_interval(_times(objective, figures), objective.percentile)
-        return f"95 % CI {in_words(found[0])} – {in_words(found[1])}" if found else f"of {count:,} {'events' if objective.visible else 'requests'}, no CI"
+        return (
+            f"95 % CI {in_words(found[0])} – {in_words(found[1])}"
+            if found
+            else f"of {count:,} {'events' if objective.visible else 'requests'}, no CI"
+        )
     if objective.kind in (Kind.ERRORS, Kind.INDETERMINATE) and objective.share:
         low, high = wilson(_hits(objective, figures), count)
         return f"95 % CI {share_in_words(low)} – {share_in_words(high)} (Wilson)"

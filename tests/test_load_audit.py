@@ -283,7 +283,9 @@ def test_a_ledger_that_knows_too_little_is_no_verdict(instance: RunningInstance,
 def _watched(instance: RunningInstance, directory: Path, delay_s: float, **options: Any) -> dict[str, Any]:
     """What the watch of a short run tells, in which every event can be read only after a while."""
     with in_front_of(instance.origin, Behind(delay_s=delay_s)) as origin:
-        run = AuditedRun(instance, directory, origin, {"batch": "3", "audit_sample": 1, "new_customers": 0.0, **options})
+        run = AuditedRun(
+            instance, directory, origin, {"batch": "3", "audit_sample": 1, "new_customers": 0.0, **options}
+        )
         (noting,) = run.notings
         noting.start()
         gevent.sleep(0.3)  # it looks up whose identifiers are
@@ -294,7 +296,9 @@ def _watched(instance: RunningInstance, directory: Path, delay_s: float, **optio
     return dict(told)
 
 
-def test_what_is_not_to_be_seen_when_the_run_ends_counts_with_its_age(instance: RunningInstance, tmp_path: Path) -> None:
+def test_what_is_not_to_be_seen_when_the_run_ends_counts_with_its_age(
+    instance: RunningInstance, tmp_path: Path
+) -> None:
     told = _watched(instance, tmp_path, 60.0)
     assert len(told["unseen_ns"]) == 3 and not told["visible_ns"] and not told["never"], told
     assert min(told["unseen_ns"]) > 0
