@@ -293,8 +293,9 @@ class Coordinator:
             run = read_load_results(self.directory / RESULTS_FILE)
             write_hdr_log(run, self.directory / HDR_FILE, self._start_wall_s)
             self.show.report(self.directory)
-        except ResultsError as error:
-            _say(f"load: {error}")
+        except ResultsError as error:  # nobody waited all that time for the name of a file
+            _say(f"load: {decision.headline}: {decision.sentence}")
+            _say(f"load: {error}; `cdp report {self.directory}` writes the reports")
 
     def _decide(self) -> Decision:
         objectives = self.evaluator.judge()

@@ -305,3 +305,16 @@ def test_a_directory_that_cannot_be_made(instance: RunningInstance, tmp_path: Pa
         str(tmp_path / "file" / "x"),
     ]
     refused(cdp_load(arguments, account(instance)), "cannot make the run's directory")
+
+
+@pytest.mark.slow
+def test_a_report_that_cannot_be_written_does_not_hide_the_answer(instance: RunningInstance, tmp_path: Path) -> None:
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+    arguments = ["search", "--rate", "20", "--time", "1s", "--slo", PATIENT, "--url", instance.origin]
+    done = cdp_load([*arguments, "--runs", str(tmp_path)], account(instance), preexec_fn=little_room)
+    run = stored(tmp_path)
+    assert done.code == run.decision.exit_code, done.said
+    assert f"load: {run.decision.headline}: {run.decision.sentence}" in done.errors
+    assert "cannot write the report" in done.errors and "`cdp report " in done.errors and "Traceback" not in done.said
