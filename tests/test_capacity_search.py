@@ -303,7 +303,8 @@ def test_the_answer_in_each_case() -> None:
     assert said([plain(0.5, FAILED)])[1].headline == MISSED
     assert said([plain(1000, PASSED)])[1].headline == SUSTAINED
     assert said([plain(500, PASSED)], unfinished="the time was over")[1].headline == INCONCLUSIVE
-    assert said(both, obstacle="the target went away")[1].exit_code == 3
+    capacity, decision = said(both, obstacle="the target went away")
+    assert decision.exit_code == 3 and capacity.held == 100 and capacity.high is None and not capacity.binding
     assert said([])[1].exit_code == 3
 
 

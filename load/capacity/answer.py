@@ -116,7 +116,7 @@ def answered(
     limit, the target went away); `unfinished`: why the search ended before its end (its time, Ctrl-C); `too_short`:
     why its steps say less than they should."""
     held, failed = bracket(steps)
-    found = estimates(steps, objectives)
+    found = [] if obstacle else estimates(steps, objectives)  # who has no answer has no interval, either
     binding, where = found[0] if found else ("", None)
     because = next((each.reason for each in counting(steps) if each.rate == failed and each.verdict == FAILED), "")
     at_best = [each for each in counting(steps) if each.verdict == PASSED and each.rate == held]
