@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from cdp.targets import Credentials, Target
 from load.audit.auditing import Auditing
 from load.audit.manifest import ledger_path
 from load.audit.noting import receive
+from load.audit.watch import pause_s
 from load.options import LoadOptions
 from load.verdict import decide, with_audit
 from tests.audited_runs import AuditedRun
@@ -328,3 +330,15 @@ def test_no_event_waits_for_another_to_be_seen(instance: RunningInstance, tmp_pa
         noting.finish()
         told = noting.take(final=False)
     assert len(told["visible_ns"]) == 12 and not told["unseen_ns"], told
+
+
+def test_the_looks_are_dense_enough_to_judge_by() -> None:
+    looks: dict[str, list[float]] = {}
+    for name, limits_s in {"usual": (), "limited": (0.4, 2.0)}.items():
+        ages = looks[name] = [0.0]
+        while ages[-1] < 10:
+            ages.append(ages[-1] + pause_s(ages[-1], 0.05, limits_s) + 0.05)
+        assert len(ages) < 30
+        assert all(later - age <= max(0.25 * age, 0.02) + 0.051 for age, later in pairwise(ages))
+    assert not [age for age in looks["usual"] if 1.85 < age < 2.0]
+    assert [age for age in looks["limited"] if 1.85 < age < 2.0], "it is looked shortly before a limit decides"

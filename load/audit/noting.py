@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ class Noting:
             raise ScenarioError(str(error)) from None
         ingest.ledger = self.ledger
         left_rps = _left_rps(options, target, plan.stripes)
-        self._grace_s = _grace_s(options)
+        limits_s = [each.limit / 1e9 for each in parse_objectives(options.slo, PARTS[options.scenario]) if each.visible]
+        self._grace_s = _grace_s(limits_s, options.audit_deadline)
         self._notes: list[str] = []
         self.watch: VisibilityWatch | None = None
         if left_rps is None or left_rps >= 1:
@@ -81,6 +83,7 @@ class Noting:
                 deadline_s=options.audit_deadline,
                 max_rps=left_rps,
                 customers=known.customers,
+                limits_s=limits_s,
             )
             ingest.watch = self.watch
         else:
@@ -162,11 +165,10 @@ def _directory(plan: Plan, options: LoadOptions) -> Path:
     return Path(options.runs) / f"{directory.name}-{plan.run}"
 
 
-def _grace_s(options: LoadOptions) -> float:
+def _grace_s(limits_s: Sequence[float], deadline_s: float) -> float:
     """How long the watch goes on after the last request: until an event that was acknowledged last has been looked for
-    when it is too old for the objective, so that the end of a run is judged like its beginning."""
-    limits_s = [each.limit / 1e9 for each in parse_objectives(options.slo, PARTS[options.scenario]) if each.visible]
-    return min(max([_WATCH_GRACE_S, *(limit_s + 2.0 for limit_s in limits_s)]), options.audit_deadline)
+    when it is too old for the objectives, so that the end of a run is judged like its beginning."""
+    return min(max([_WATCH_GRACE_S, *(limit_s + 2.0 for limit_s in limits_s)]), deadline_s)
 
 
 def _left_rps(options: LoadOptions, target: Target, processes: int) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gevent
@@ -26,6 +26,7 @@ _MOST_FOLLOWED = 32  # events at a time
 _MOST_WAITING = 200
 _LATEST_BEGIN_S = 1.0  # who is looked for later than that may have been there long before
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.02, 1.0
+_FINENESS = 0.25  # of its age: how much later than it came an event may be seen
 _FIRST_PAGE, _LARGEST_PAGE = 100, 1000
 _PATIENCE_S = 5.0
 _NO_MORE = -1
@@ -36,8 +37,8 @@ class VisibilityWatch:
 
     `max_rps`: requests a second that it may send beside the run. An event that is not seen within `deadline_s` is
     counted, and left to the audit; one that was still not to be seen when the run ended counts with the age at which it
-    was last looked for, because leaving out whoever is late makes a target look quick. What it cannot do is told as a
-    note, and harms nobody.
+    was last looked for, because leaving out whoever is late makes a target look quick. `limits_s`: ages at which the
+    answer decides, so that it is looked shortly before. What it cannot do is told as a note, and harms nobody.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class VisibilityWatch:
         deadline_s: float,
         max_rps: float | None,
         customers: list[str],
+        limits_s: Sequence[float] = (),
     ) -> None:
         self.skipped = 0
         self._target, self._contract, self._access = target, contract, access
@@ -60,6 +62,7 @@ class VisibilityWatch:
         self._deadline_s = deadline_s
         self._max_rps = max_rps
         self._customers = customers
+        self._limits_s = limits_s
         self._waiting: Queue[tuple[int, int]] = Queue()
         self._times_ns: list[int] = []
         self._unseen_ns: list[int] = []
@@ -165,11 +168,12 @@ class VisibilityWatch:
     def _watch(self, owners: Owners, seq: int, at_ns: int) -> None:
         """Poll for one event until it can be read."""
         identifier = self._writer.identifier(seq)
-        pause_s, page = _FIRST_POLL_S, _FIRST_PAGE
+        page = _FIRST_PAGE
         owner: str | None = None
         while True:
             with self._looks:
-                age_ns = time.monotonic_ns() - at_ns
+                looked_ns = time.monotonic_ns()
+                age_ns = looked_ns - at_ns
                 owner = owner or owners.of(identifier)
                 shown = self._shows(owner, seq, page) if owner is not None else False
             if shown:
@@ -181,8 +185,10 @@ class VisibilityWatch:
                 self._never += shown is False
                 self.skipped += shown is None
                 return
-            gevent.sleep(pause_s)
-            pause_s, page = min(_LONGEST_POLL_S, 2 * pause_s), min(_LARGEST_PAGE, 2 * page)
+            if shown is None:
+                page = min(_LARGEST_PAGE, 2 * page)
+            now_ns = time.monotonic_ns()
+            gevent.sleep(pause_s((now_ns - at_ns) / 1e9, (now_ns - looked_ns) / 1e9, self._limits_s))
 
     def _shows(self, owner: str, seq: int, count: int) -> bool | None:
         """Whether an event is among the newest of a customer; None when there are so many that it may be further on."""
@@ -203,3 +209,11 @@ class VisibilityWatch:
             if isinstance(mark, Mark) and (mark.worker, mark.seq) == (self._worker, seq):
                 return True
         return None if size and len(rows) >= size else False
+
+
+def pause_s(age_s: float, took_s: float, limits_s: Sequence[float] = ()) -> float:
+    """Until an event of an age is looked for again. `took_s`: how long that took last; `limits_s`: see
+    `VisibilityWatch`. Whoever is looked for at longer and longer intervals seems late by up to one of them."""
+    usual_s = min(max(_FIRST_POLL_S, _FINENESS * age_s), _LONGEST_POLL_S)
+    before_s = [limit_s - 2 * took_s - age_s for limit_s in limits_s]
+    return min([usual_s, *(each for each in before_s if each > 0)])
