@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import zlib
 from collections.abc import Sequence
@@ -103,14 +104,14 @@ class Noting:
                 self._notes.append(f"the ledger could not be brought to the disk: {error.strerror}")
                 return
 
-    def finish(self, *, hurried: bool = False) -> None:
-        """Nothing more is sent: end the watch and close the ledger. `hurried`: the run ended before its time."""
+    def finish(self, within_s: float = math.inf) -> None:
+        """Nothing more is sent: end the watch, in so many seconds at most, and close the ledger."""
         if self._finished:
             return
         self._finished = True
         self._over.set()
         if self.watch is not None:
-            self.watch.finish(_WATCH_GRACE_S if hurried else self._grace_s)
+            self.watch.finish(min(self._grace_s, within_s))
         try:
             self.ledger.close()
         except OSError as error:
