@@ -318,3 +318,12 @@ def test_a_report_that_cannot_be_written_does_not_hide_the_answer(instance: Runn
     assert done.code == run.decision.exit_code, done.said
     assert f"load: {run.decision.headline}: {run.decision.sentence}" in done.errors
     assert "cannot write the report" in done.errors and "`cdp report " in done.errors and "Traceback" not in done.said
+
+
+@pytest.mark.slow
+def test_loaders_stop_when_the_ledger_is_closed(instance: RunningInstance, tmp_path: Path) -> None:
+    arguments = ["ingest", "--users", "5", "--time", "2s", "--batch", "1-5", "--slo", PATIENT, "--url", instance.origin]
+    done = cdp_load([*arguments, "--runs", str(tmp_path)], account(instance))
+    run = stored(tmp_path)
+    assert "Traceback" not in done.said and "mmap" not in done.said, done.said
+    assert run.audit is not None and run.audit.verdict == "clean", run.audit
