@@ -243,6 +243,8 @@ class Coordinator:
     def _note_visible(self, span: Span) -> None:
         """Put into a span how long events took until they could be read, with the operation that sends most of them."""
         sending = [key for key, figures in span.channels.items() if figures.events]
+        if not sending and self._sending is None:  # users do not say how many events they send
+            sending = [key for key in span.channels if key.method == "POST"]
         if sending:
             self._sending = max(sending, key=lambda key: span.channels[key].events)
         if self._sending is not None and (times_ns := self.auditing.take_times_ns()):

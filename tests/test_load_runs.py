@@ -322,8 +322,10 @@ def test_a_report_that_cannot_be_written_does_not_hide_the_answer(instance: Runn
 
 @pytest.mark.slow
 def test_loaders_stop_when_the_ledger_is_closed(instance: RunningInstance, tmp_path: Path) -> None:
-    arguments = ["ingest", "--users", "5", "--time", "2s", "--batch", "1-5", "--slo", PATIENT, "--url", instance.origin]
-    done = cdp_load([*arguments, "--runs", str(tmp_path)], account(instance))
+    arguments = ["ingest", "--users", "5", "--time", "3s", "--batch", "1-5", "--slo", f"{PATIENT},visible.p50<60s"]
+    given = ["--url", instance.origin, "--audit-sample", "1", "--runs", str(tmp_path)]
+    done = cdp_load([*arguments, *given], account(instance))
     run = stored(tmp_path)
+    assert run.audit is not None and run.all.visible.count == run.audit.visible.count + run.audit.never_visible > 0
     assert "Traceback" not in done.said and "mmap" not in done.said, done.said
     assert run.audit is not None and run.audit.verdict == "clean", run.audit
