@@ -243,6 +243,8 @@ class Coordinator:
     def _note_visible(self, span: Span) -> None:
         """Put into a span how long events took until they could be read, with the operation that sends most of them."""
         sending = [key for key, figures in span.channels.items() if figures.events]
+        if not sending and self._sending is None:  # users do not say how many events they send
+            sending = [key for key in span.channels if key.method == "POST"]
         if sending:
             self._sending = max(sending, key=lambda key: span.channels[key].events)
         if self._sending is not None and (times_ns := self.auditing.take_times_ns()):
@@ -293,8 +295,9 @@ class Coordinator:
             run = read_load_results(self.directory / RESULTS_FILE)
             write_hdr_log(run, self.directory / HDR_FILE, self._start_wall_s)
             self.show.report(self.directory)
-        except ResultsError as error:
-            _say(f"load: {error}")
+        except ResultsError as error:  # nobody waited all that time for the name of a file
+            _say(f"load: {decision.headline}: {decision.sentence}")
+            _say(f"load: {error}; `cdp report {self.directory}` writes the reports")
 
     def _decide(self) -> Decision:
         objectives = self.evaluator.judge()

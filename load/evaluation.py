@@ -253,11 +253,12 @@ def _judge_once(objective: Objective, figures: Figures, offered: int, lasted_s: 
     value = _value(objective, figures, offered, lasted_s)
     words = _in_words(objective, value)
     if count < objective.needed:
-        few = f"{count:,} requests, {objective.needed:,} needed"
+        what = "events" if objective.visible else "requests"
+        few = f"{count:,} {what}, {objective.needed:,} needed"
         late = _times(objective, figures).above(objective.limit) if objective.kind is Kind.PERCENTILE else 0
         chance = _WINDOW_CHANCE if objective.window_s else _CHANCE
         if late and chance_of(late, count, 1 - objective.percentile / 100) < chance:
-            return Judged.MISSED, words, f"{late:,} of only {count:,} requests were slower"
+            return Judged.MISSED, words, f"{late:,} of only {count:,} {what} were slower"
         return Judged.NOT_JUDGEABLE, words if count else "–", few
     judged = Judged.MET if objective.holds(value) else Judged.MISSED
     return judged, words, _interval(objective, figures, count)
@@ -326,7 +327,11 @@ def _interval(objective: Objective, figures: Figures, count: int) -> str:
         return ""
     if objective.kind is Kind.PERCENTILE and objective.percentile < 100:
         found = percentile_interval(_times(objective, figures), objective.percentile)
-        return f"95 % CI {in_words(found[0])} – {in_words(found[1])}" if found else f"of {count:,} requests, no CI"
+        return (
+            f"95 % CI {in_words(found[0])} – {in_words(found[1])}"
+            if found
+            else f"of {count:,} {'events' if objective.visible else 'requests'}, no CI"
+        )
     if objective.kind in (Kind.ERRORS, Kind.INDETERMINATE) and objective.share:
         low, high = wilson(_hits(objective, figures), count)
         return f"95 % CI {share_in_words(low)} – {share_in_words(high)} (Wilson)"

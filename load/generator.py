@@ -7,6 +7,7 @@ reports. Reports go out twice a second, and one last time at the end, whatever e
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable
 from datetime import date
@@ -132,11 +133,19 @@ class Generator:
                 self._stop.wait()
         finally:
             if self._noting is not None:
-                self._noting.finish()
+                self._noting.finish(self._watched_for_s)
             self._over.set()
             reporter.join()
             self._finish()
             self.sampler.close()
+
+    @property
+    def _watched_for_s(self) -> float:
+        """For how long events may be looked for that nobody has seen yet. Who was told to stop may be waited for."""
+        if not self._stop.is_set():
+            return math.inf
+        scheduled = self.options.open_loop and self._steps is None
+        return 1.0 if scheduled or self._reason else 3.0
 
     def stop(self, reason: str = "") -> None:
         """End before the time is over; what is in flight counts as unanswered."""

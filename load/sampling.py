@@ -21,6 +21,7 @@ from load.decoding import Decoder
 from load.scenario import GOOD, Outcome
 
 JSON = "application/json"
+SETTINGS = "selection_settings"
 MOST_RECORDS = 100  # every target has to answer pages of so many
 _PAGING = {"limit": "PAGE-08", "offset": "PAGE-08", "order_by": "ORDER-06", "order_dir": "ORDER-06"}
 
@@ -71,7 +72,7 @@ class Conventions:
 
     def _settings(self, body: Any, asked: Asked) -> Outcome:
         """Whether the answer tells back what was asked, where it tells it at all."""
-        told = body.get("selection_settings") if isinstance(body, dict) else None
+        told = body.get(SETTINGS) if isinstance(body, dict) else None
         if not isinstance(told, dict):
             return GOOD
         for name, value in asked.query.items():

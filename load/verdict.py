@@ -2,7 +2,8 @@
 
 What makes the figures worthless comes first, whatever they are: a generator that was the limit, a worker that died,
 books that do not balance. Then a missed objective is a missed objective. Only a run that went to its end, with every
-objective judged, has met them.
+objective judged, has met them. A broken contract rests on single answers and no figure: a slow generator can make a
+target look slow, and never makes it break its contract.
 """
 
 from __future__ import annotations
@@ -37,8 +38,12 @@ def decide(
     worthless = _worthless(health, books, dead_workers, obstacle)
     reasons = [*worthless, *([f"the run ended before its time: {stopped}"] if stopped else [])]
     if worthless:
-        reasons += [f"missed, {_blamed(each)}: {_named(each)}" for each in missed]
-        return Decision(INCONCLUSIVE, _sentence(worthless), INCONCLUSIVE_CODE, reasons)
+        broken = [each for each in missed if each.objective.startswith("violations")]
+        reasons += [f"missed, but it may not be the target: {_named(each)}" for each in missed if each not in broken]
+        if not broken or not books.balanced:
+            return Decision(INCONCLUSIVE, _sentence(worthless), INCONCLUSIVE_CODE, reasons)
+        named = [f"the contract is broken, whatever the generator did: {_named(each)}" for each in broken]
+        return Decision(MISSED, named[0], MISSED_CODE, [*named, *reasons])
     reasons = [_named(each) for each in missed] + reasons + [f"not judgeable: {_named(each)}" for each in open_]
     if missed:
         count = len(missed)
@@ -89,11 +94,6 @@ def with_audit(decision: Decision, audit: Audit | None) -> Decision:
 def _found(each: AuditFinding) -> str:
     requirement = f" ({each.requirement})" if each.requirement else ""
     return f"{each.count:,} {each.name}{requirement}: {each.sentence}"
-
-
-def _blamed(each: ObjectiveJudged) -> str:
-    """A slow generator can make a target look slow, and never makes it break its contract."""
-    return "whatever the generator did" if each.objective.startswith("violations") else "but it may not be the target"
 
 
 def _sentence(worthless: list[str]) -> str:

@@ -36,7 +36,7 @@ STATES_IN_WORDS = {
     "acknowledged": "acknowledged",
     "refused": "refused (4xx)",
     "failed": "failed (5xx)",
-    "unknown": "unknown (no whole answer)",
+    "unknown": "unknown (no whole answer, or 502, 504)",
     "sent": "under way when the run ended",
     "unsent": "never sent",
 }
@@ -98,7 +98,7 @@ def visibility(audit: Audit) -> str:
         shown = ", ".join(f"p{each:g} {in_words(times.percentile(each))}" for each in (50, 99))
         words += f": to be read after {shown}, max {in_words(times.max_ns)}"
     if audit.never_visible:
-        words += f"; {audit.never_visible:,} not within {audit.deadline_s:g} s"
+        words += f"; {audit.never_visible:,} not to be seen while the run went on ({audit.deadline_s:g} s at most)"
     return words
 
 

@@ -37,6 +37,20 @@ def row_of(step: Step) -> list[str]:
     ]
 
 
+def unrecovered(run: LoadRun) -> int:
+    """After how many overloads the target was not as quick as at first for as long as it was looked at."""
+    return sum(step.purpose == "recovery" and step.verdict == "failed" for step in run.steps)
+
+
+def recovery_in_words(run: LoadRun) -> str:
+    """How soon the target recovered; empty where it was never overloaded."""
+    took = run.capacity.recovery_s if run.capacity else []
+    words = f"after overload in {', '.join(f'{each:.1f} s' for each in took)}" if took else ""
+    if count := unrecovered(run):
+        words += f"{'; ' if words else ''}not while it was looked at, after {plural(count, 'overload')}"
+    return words
+
+
 def _percentile(step: Step, name: str, percentile: str = "99") -> str:
     found = step.curve.get(name, {}).get(percentile)
     if not found:
@@ -56,8 +70,8 @@ def facts_of(run: LoadRun) -> list[tuple[str, str]]:
         facts.append(("Breaks first", capacity.binding))
     if capacity.confirmed:
         facts.append(("Confirmed", f"{capacity.confirmed:,.4g}/s for {capacity.confirmed_s:.0f} s"))
-    if capacity.recovery_s:
-        facts.append(("Recovery", f"after overload in {', '.join(f'{each:.1f} s' for each in capacity.recovery_s)}"))
+    if recovery := recovery_in_words(run):
+        facts.append(("Recovery", recovery))
     if capacity.peak:
         facts.append(("Headroom", f"{capacity.headroom or 0:.2f} times the peak of {capacity.peak:,.4g}/s"))
     if capacity.void:

@@ -154,14 +154,17 @@ def _capacity_tiles(run: LoadRun) -> list[Tile]:
     tiles = []
     answered = run.decision.headline in (FOUND, SUSTAINED)
     if found.rate is not None and answered:
-        how = "95 % between" if found.method == "line" else "between the steps"
+        line = found.method == "line" or not found.high
+        how = "95 % between" if line else "between the steps"
         spread = f"{how} {found.low:,.4g} and {found.high:,.4g}" if found.low and found.high else ""
-        tiles.append(Tile(f"{found.rate:,.4g}/s", "sustained", spread, "pass"))
+        tiles.append(Tile(f"{found.rate if line else found.low:,.4g}/s", "sustained", spread, "pass"))
     elif (held := found.held or found.rate) is not None:
         tiles.append(Tile(f"{held:,.4g}/s", "held", "the highest rate that did; how much more holds is not known"))
     if found.binding:
         tiles.append(Tile(found.binding, "breaks first", one_line(found.because)))
-    if found.recovery_s:
+    if count := capacity.unrecovered(run):
+        tiles.append(Tile(plural(count, "overload"), "it did not recover from", "while it was looked at", "warn"))
+    elif found.recovery_s:
         tiles.append(Tile(f"{max(found.recovery_s):.1f} s", "to recover", "at most, after overload"))
     if found.peak:
         low = (found.headroom or 0) < 1

@@ -183,6 +183,24 @@ class Cutting(Fault):
 
 
 @dataclass
+class Remarking(Fault):
+    """Stores events whose mark ends in another character: `next_digit` makes it the mark of another event."""
+
+    next_digit: bool = False
+
+    def batch(self, request: Request) -> Reply:
+        events = request.events
+        changed = [dict(event) for event in events]
+        for place in self.chosen(events):
+            payload = changed[place]["payload"]
+            mark = payload[MARK]
+            last = str((int(mark[-1]) + 1) % 10) if self.next_digit else "x"
+            changed[place]["payload"] = {**payload, MARK: mark[:-1] + last}
+        request.forward_events(changed)
+        return answered([made_up(event) for event in events])
+
+
+@dataclass
 class Tearing(Fault):
     """Shows payloads that end in the middle, so that they are no JSON; `kept`: how many characters are left."""
 

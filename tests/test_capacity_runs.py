@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests.load_runs import Ended, account, ended, free_port, start, stored
+from tests.loopback import Reply, forwarding, serving
 from tests.running_instance import RunningInstance
 
 QUICK = ["--settle", "1s", "--step-time", "2s", "--confirm", "2s", "--time", "60s"]
@@ -42,6 +44,22 @@ def test_every_event_of_every_step_has_a_number_of_its_own(instance: RunningInst
     run = stored(tmp_path)
     # An event sent twice would be told by the answers' marks: they are held to what was sent.
     assert run.all.events > 50 and run.all.violations == 0 and run.all.failed == 0, run.all.errors
+
+
+@pytest.mark.slow
+def test_a_target_that_went_away_has_no_limit(instance: RunningInstance, tmp_path: Path) -> None:
+    """Every rate fails in front of a server that is gone; none of them says where its limit is."""
+    forward, asked = forwarding(instance.origin), count()
+    down = Reply(502, b'{"message": "down"}')
+    with serving(lambda request: forward(request) if next(asked) < 200 else down) as server:
+        arguments = ["search", "--slo", "p90<60s", "--start", "40", "--max-rate", "160", *QUICK, "--time", "18s"]
+        done = cdp_capacity([*arguments, "--url", f"{server.url}/api", "--runs", str(tmp_path)], account(instance))
+    run = stored(tmp_path)
+    assert done.code == 3, done.said
+    assert "went away" in run.decision.sentence and "502" in run.decision.sentence, done.said
+    assert run.capacity is not None and not run.capacity.recovery_s
+    assert (run.steps[-1].purpose, run.steps[-1].verdict) == ("recovery", "failed")
+    assert "not while it was looked at" in done.output
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@ capacity theory knows."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ from load.capacity.answer import answered, bracket, estimates
 from load.capacity.course import step_time_s
 from load.capacity.search import Kind, Order, Search
 from load.capacity.shares import Share, check_objectives, design_effect
-from load.capacity.steps import FAILED, PASSED, VOID, is_over, judged
+from load.capacity.steps import BURST, FAILED, PASSED, VOID, is_over, judged
 from load.capacity.watch import State, StepWatch
 from load.objectives import ObjectiveError, parse_objectives
 from load.recording.histogram import distribution_of
@@ -297,10 +299,12 @@ def test_the_answer_in_each_case() -> None:
     capacity, decision = said(both, confirmed=100.0)
     assert (decision.headline, decision.exit_code) == (FOUND, 0)
     assert capacity.low == 100 and capacity.high == 104 and "because p99<100ms was 1 s" in decision.sentence
+    assert decision.sentence.startswith("sustains 100/s, and less than 104/s (between the steps) of search")
     assert said([plain(0.5, FAILED)])[1].headline == MISSED
     assert said([plain(1000, PASSED)])[1].headline == SUSTAINED
     assert said([plain(500, PASSED)], unfinished="the time was over")[1].headline == INCONCLUSIVE
-    assert said(both, obstacle="the target went away")[1].exit_code == 3
+    capacity, decision = said(both, obstacle="the target went away")
+    assert decision.exit_code == 3 and capacity.held == 100 and capacity.high is None and not capacity.binding
     assert said([])[1].exit_code == 3
 
 
@@ -315,6 +319,16 @@ def test_the_peak_decides() -> None:
 def test_void_steps_and_low_rates_between_say_nothing() -> None:
     steps = [plain(100, PASSED), plain(104, VOID), plain(110, FAILED), plain(20, FAILED, "recovery")]
     assert bracket(steps) == (100, 110)
+
+
+def test_what_breaks_is_told_by_its_name() -> None:
+    """A burst of errors breaks a step before any objective is judged; that is no backlog."""
+    quiet = {"objective": "backlog", "holds": True, "state": "open"}
+    steps = [replace(each, objectives=[*each.objectives, quiet]) for each in (plain(100, PASSED), plain(104, PASSED))]
+    steps[1] = replace(steps[1], verdict=FAILED, reason=f"{BURST} were more than half of all answers")
+    assert said(steps)[0].binding == BURST
+    steps[1] = replace(steps[1], objectives=[steps[0].objectives[0], {**quiet, "holds": False, "state": "broken"}])
+    assert said(steps)[0].binding == "backlog"
 
 
 # --- searches over queues

@@ -186,6 +186,7 @@ def test_fewer_good_answers_are_worse() -> None:
         ({"schedule": "200/s for 60 s"}, {}, "other schedule: 100/s for 60 s and 200/s for 60 s"),
         ({"objectives": "p99<1s"}, {}, "other objectives: none and p99<1s"),
         ({"loop": "closed"}, {}, "other loop"),
+        ({"planned_s": 90}, {}, "other time: 60 s and 90 s"),
         ({"options": {"batch": "9"}}, {}, "other batch: 50 and 9"),
         ({"machine": {"processor": "another", "cores": 2}}, {}, "other machine"),
         (

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import gevent
 import orjson
 import pytest
 
 from cdp.audit_results import CLEAN, ERROR, FOUND, NOT_AUDITED, PRESENT, Audit, AuditFinding
 from cdp.load_results import Books, HealthJudged
-from cdp.targets import Credentials
+from cdp.targets import Credentials, Target
+from load.audit.auditing import Auditing
 from load.audit.manifest import ledger_path
 from load.audit.noting import receive
+from load.audit.watch import pause_s
+from load.options import LoadOptions
 from load.verdict import decide, with_audit
 from tests.audited_runs import AuditedRun
 from tests.faulty_ingestion import (
@@ -24,6 +29,7 @@ from tests.faulty_ingestion import (
     Fault,
     Losing,
     Misgiving,
+    Remarking,
     Repeating,
     Reversing,
     Showing,
@@ -76,6 +82,8 @@ FAULTS: list[tuple[Fault, str, str]] = [
     (Losing(), "lost", "EVENT-02"),
     (Doubling(), "duplicated", "EVENT-02"),
     (Cutting(), "corrupted", "EVENT-02"),
+    (Remarking(), "corrupted", "EVENT-02"),
+    (Remarking(next_digit=True), "corrupted", "EVENT-02"),
     (Tearing(), "corrupted", "EVENT-02"),
     (Tearing(kept=20), "corrupted", "EVENT-02"),
     (Misgiving(), "misattributed", "EVENT-02"),
@@ -272,3 +280,65 @@ def test_a_ledger_that_knows_too_little_is_no_verdict(instance: RunningInstance,
     run.send(range(2))
     found = run.audit(answered=1000)
     assert found.verdict == ERROR and "1,000 were answered well" in found.reason
+
+
+# --- how soon
+
+
+def _watched(instance: RunningInstance, directory: Path, delay_s: float, **options: Any) -> dict[str, Any]:
+    """What the watch of a short run tells, in which every event can be read only after a while."""
+    with in_front_of(instance.origin, Behind(delay_s=delay_s)) as origin:
+        run = AuditedRun(
+            instance, directory, origin, {"batch": "3", "audit_sample": 1, "new_customers": 0.0, **options}
+        )
+        (noting,) = run.notings
+        noting.start()
+        gevent.sleep(0.3)  # it looks up whose identifiers are
+        run.send(range(3))
+        gevent.sleep(0.2)
+        noting.finish()
+        told = noting.take(final=False)
+    return dict(told)
+
+
+def test_what_is_not_to_be_seen_when_the_run_ends_counts_with_its_age(
+    instance: RunningInstance, tmp_path: Path
+) -> None:
+    told = _watched(instance, tmp_path, 60.0)
+    assert len(told["unseen_ns"]) == 3 and not told["visible_ns"] and not told["never"], told
+    assert min(told["unseen_ns"]) > 0
+    options = LoadOptions(scenario="ingest", rate=1.0)
+    auditing = Auditing(options, Target("t", "http://127.0.0.1:1/api", Credentials(token="t")))
+    auditing.take(told, tmp_path)
+    assert sorted(auditing.take_times_ns()) == sorted(told["unseen_ns"]) and not auditing.take_times_ns()
+
+
+def test_an_objective_is_waited_for_at_the_end_of_a_run(instance: RunningInstance, tmp_path: Path) -> None:
+    told = _watched(instance, tmp_path, 60.0, slo="visible.p99<500ms")
+    assert len(told["unseen_ns"]) == 3 and min(told["unseen_ns"]) >= 500e6, told
+
+
+def test_no_event_waits_for_another_to_be_seen(instance: RunningInstance, tmp_path: Path) -> None:
+    """More than are asked for at a time, each of them late: none looks later than it is by waiting its turn."""
+    with in_front_of(instance.origin, Behind(delay_s=0.8)) as origin:
+        given = {"batch": "3", "audit_sample": 1, "new_customers": 0.0, "slo": "visible.p99<5s"}
+        run = AuditedRun(instance, tmp_path, origin, given)
+        (noting,) = run.notings
+        noting.start()
+        gevent.sleep(0.3)
+        run.send(range(12))
+        noting.finish()
+        told = noting.take(final=False)
+    assert len(told["visible_ns"]) == 12 and not told["unseen_ns"], told
+
+
+def test_the_looks_are_dense_enough_to_judge_by() -> None:
+    looks: dict[str, list[float]] = {}
+    for name, limits_s in {"usual": (), "limited": (0.4, 2.0)}.items():
+        ages = looks[name] = [0.0]
+        while ages[-1] < 10:
+            ages.append(ages[-1] + pause_s(ages[-1], 0.05, limits_s) + 0.05)
+        assert len(ages) < 30
+        assert all(later - age <= max(0.25 * age, 0.02) + 0.051 for age, later in pairwise(ages))
+    assert not [age for age in looks["usual"] if 1.85 < age < 2.0]
+    assert [age for age in looks["limited"] if 1.85 < age < 2.0], "it is looked shortly before a limit decides"

@@ -57,7 +57,7 @@ def test_the_books_add_up_in_words() -> None:
     found = AUDITS[FOUND]
     assert books(found) == (
         "1,000 acknowledged = 990 there once + 2 duplicated + 8 not there; "
-        "5 unknown (no whole answer) = 3 there once + 2 not there"
+        "5 unknown (no whole answer, or 502, 504) = 3 there once + 2 not there"
     )
     assert recovered(found) == 3
     assert headline(found) == "8 lost, 2 duplicated; 990 of 1,000 acknowledged events are in order"

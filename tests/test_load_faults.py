@@ -113,6 +113,22 @@ def _mixed_up() -> Callable[[Any], None]:
     return change
 
 
+def _to_a_stranger(body: Any) -> None:
+    for key in ("customer_attributes", "customer_events"):
+        _of_each(key, customer_entity_id=SECRET)(body)
+
+
+def _now_and_then() -> Bug:
+    """Every other time, what is read of one customer is another one's."""
+    seen: dict[str, int] = {}
+
+    def bug(asked: Asked, reply: Reply) -> Reply:
+        seen[asked.path] = seen.get(asked.path, 0) + 1
+        return _json(_to_a_stranger)(asked, reply) if seen[asked.path] % 2 else reply
+
+    return bug
+
+
 def _swapped(body: Any) -> None:
     rows = body["customer_events"]
     rows[0], rows[-1] = rows[-1], rows[0]
@@ -172,9 +188,7 @@ FAULTS = {
     "a value without the text": Fault("search", _json(_of_each("customers", value=SECRET)), "SEARCH-01", sampled=True),
     "nobody has it, and is found": Fault("search", _only("search_text", _json(_somebody)), "SEARCH-02"),
     "another limit told": Fault("search", _only("limit=", _json(_settings(limit=77))), "PAGE-08", sampled=True),
-    "another text told": Fault(
-        "search", _only("search_text", _json(_settings(search_text=SECRET))), "SEARCH-03", sampled=True
-    ),
+    "another text told": Fault("search", _only("search_text", _json(_settings(search_text=SECRET))), "SEARCH-03"),
     "500": Fault("search", _always(Reply(500, ERROR)), "CODE-01", "500 Internal Server Error"),
     "502 in HTML": Fault("search", _always(replace(HTML, status=502)), "CODE-01", "502 Bad Gateway"),
     "a status that nobody knows": Fault("search", _always(Reply(799, ERROR)), "CODE-01", "799"),
@@ -259,6 +273,24 @@ def test_without_the_sample_it_is_seen_too(instance: RunningInstance, known: Kno
     fault = FAULTS[name]
     found = _outcomes(instance, known, fault, 10**9)
     assert {outcome.requirement for outcome in found} == {fault.requirement}, found
+
+
+@pytest.mark.parametrize("replicas_ns", [0, 60_000_000_000])
+def test_a_customer_who_is_told_to_be_another_now_and_then(
+    instance: RunningInstance, known: Known, replicas_ns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replicas hear one after the other that customers were joined; later, it was somebody else's answer."""
+    monkeypatch.setattr("load.scenarios.search._JOINED_NS", replicas_ns)
+    found = _outcomes(instance, known, Fault("search", _only("/customers/.+/", _now_and_then()), "SHAPE-04"), 10**9)
+    assert {outcome.requirement for outcome in found} == (set() if replicas_ns else {"SHAPE-04"}), found
+
+
+def test_customers_that_were_joined_are_no_strangers(
+    instance: RunningInstance, known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("load.scenarios.search._JOINED_NS", 0)
+    joined = _only("/customers/.+/", _json(_to_a_stranger))
+    assert not _outcomes(instance, known, Fault("search", joined, ""), 10**9)
 
 
 def test_a_dropped_write_is_indeterminate(instance: RunningInstance, known: Known) -> None:

@@ -305,3 +305,27 @@ def test_a_directory_that_cannot_be_made(instance: RunningInstance, tmp_path: Pa
         str(tmp_path / "file" / "x"),
     ]
     refused(cdp_load(arguments, account(instance)), "cannot make the run's directory")
+
+
+@pytest.mark.slow
+def test_a_report_that_cannot_be_written_does_not_hide_the_answer(instance: RunningInstance, tmp_path: Path) -> None:
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+    arguments = ["search", "--rate", "20", "--time", "1s", "--slo", PATIENT, "--url", instance.origin]
+    done = cdp_load([*arguments, "--runs", str(tmp_path)], account(instance), preexec_fn=little_room)
+    run = stored(tmp_path)
+    assert done.code == run.decision.exit_code, done.said
+    assert f"load: {run.decision.headline}: {run.decision.sentence}" in done.errors
+    assert "cannot write the report" in done.errors and "`cdp report " in done.errors and "Traceback" not in done.said
+
+
+@pytest.mark.slow
+def test_loaders_stop_when_the_ledger_is_closed(instance: RunningInstance, tmp_path: Path) -> None:
+    arguments = ["ingest", "--users", "5", "--time", "3s", "--batch", "1-5", "--slo", f"{PATIENT},visible.p50<60s"]
+    given = ["--url", instance.origin, "--audit-sample", "1", "--runs", str(tmp_path)]
+    done = cdp_load([*arguments, *given], account(instance))
+    run = stored(tmp_path)
+    assert run.audit is not None and run.all.visible.count == run.audit.visible.count + run.audit.never_visible > 0
+    assert "Traceback" not in done.said and "mmap" not in done.said, done.said
+    assert run.audit is not None and run.audit.verdict == "clean", run.audit

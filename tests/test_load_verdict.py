@@ -70,9 +70,14 @@ def test_several_reasons_are_counted_and_all_stand_below() -> None:
 def test_a_broken_contract_is_the_targets_whatever_the_generator_did() -> None:
     broken = ObjectiveJudged("violations=0", "", Judged.MISSED, "3", implied=True)
     found = said(MISSED, broken, health=LIMIT)
-    assert found.exit_code == 3
-    assert found.reasons[1].startswith("missed, but it may not be the target: search: errors<1%")
-    assert found.reasons[2] == "missed, whatever the generator did: violations=0 was 3"
+    assert (found.headline, found.exit_code) == ("MISSED", 1)
+    assert (
+        found.sentence == found.reasons[0] == "the contract is broken, whatever the generator did: violations=0 was 3"
+    )
+    assert found.reasons[1].startswith("the generator was the limit")
+    assert found.reasons[2].startswith("missed, but it may not be the target: search: errors<1%")
+    unbalanced = replace(BALANCED, balanced=False, detail="5 are missing")
+    assert said(broken, books=unbalanced).exit_code == 3, "who cannot count says nothing"
 
 
 def test_a_run_that_ended_early_has_met_nothing_but_may_have_missed() -> None:

@@ -100,6 +100,34 @@ def test_the_first_answer_has_to_be_some_time_ago(most: int, age_ns: int, opened
             assert pool.opened == 1
 
 
+@pytest.mark.parametrize(("idle_s", "opened"), [(3, 3), (4.5, 4)])
+def test_a_server_that_closes_what_is_idle_is_forestalled(idle_s: float, opened: int) -> None:
+    """It has closed two connections that were idle for five seconds: who waits as long with a third may meet that."""
+    hang_up = threading.Event()
+
+    def impatient(exchange: Exchange) -> None:
+        well(exchange)
+        if exchange.what == "last":
+            hang_up.wait(TIMEOUT_S)
+            hang_up.clear()
+            exchange.close()
+
+    with pooled(impatient, max_connections=1) as (pool, server):
+
+        def idle_for(seconds: float, path: str) -> None:
+            assert pool.perform(request(pool, path)).status == 200
+            (connection,) = pool.unproven_connections
+            connection.freed_ns -= int(seconds * 1e9)
+
+        for _ in range(2):
+            idle_for(5, "/last/00000001")
+            hang_up.set()
+            until(lambda: pool.idle == 0)
+        idle_for(idle_s, "/plain/00000001")
+        assert pool.perform(request(pool)).status == 200
+        assert pool.opened == server.connections == opened
+
+
 def test_start_says_no_when_all_are_busy_and_on_free_says_when_one_is_not() -> None:
     gate = Gate()
     answers: list[Answer] = []

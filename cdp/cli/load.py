@@ -124,7 +124,7 @@ def load(
     cdp load mixed --users 20 --time 5m
 
     Without --target and --url it is the embedded instance. Exit codes: 0 objectives met, 1 missed, 2 usage, 3 it could
-    not be judged, because the machine that sends was the limit or the target went away.
+    not be judged, because the machine that sends was the limit or the target cannot be reached.
     """
     if users and given.get("rate"):
         raise click.ClickException("--users is a closed loop and --rate an open one; give one of them")

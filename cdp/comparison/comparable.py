@@ -83,8 +83,9 @@ def _other_load(before: LoadRun, after: LoadRun, objectives: bool) -> Iterator[s
     for name in ("loop", "schedule", "objectives", "warm_up_s", "planned_s", "processes", "users"):
         one, two = before.header.get(name), after.header.get(name)
         if (one or two) and one != two and (objectives or name != "objectives"):
-            words = name.removesuffix("_s").replace("_", "-")
-            yield f"other {words}: {_shown(one)} and {_shown(two)}"
+            words = "time" if name == "planned_s" else name.removesuffix("_s").replace("_", "-")
+            shown = [_shown(each) + (" s" if each and name.endswith("_s") else "") for each in (one, two)]
+            yield f"other {words}: {' and '.join(shown)}"
     one, two = _options(before), _options(after)
     for name in sorted(one.keys() & two.keys() - _FREE_OPTIONS):
         if one[name] != two[name] and name != "warm_up":

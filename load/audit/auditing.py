@@ -25,9 +25,11 @@ class Auditing:
         self._options = options
         self._target = target
         self._times_ns: list[int] = []
+        self._unseen_ns: list[int] = []
         self._never = 0
         self._told = 0  # how many of the times were taken
         self._told_never = 0
+        self._told_unseen = 0
         self._notes: dict[str, None] = {}
         self._stopped = ""
 
@@ -36,14 +38,16 @@ class Auditing:
         if not told:
             return
         self._times_ns += told["visible_ns"]
+        self._unseen_ns += told["unseen_ns"]
         self._never += told["never"]
         self._notes |= dict.fromkeys(told["notes"])
         receive(told, directory)
 
     def take_times_ns(self) -> list[int]:
         """The times until events of the sample could be read, as far as they came since this was asked last. One that
-        was not seen within the deadline has that for its time."""
-        times = self._times_ns[self._told :]
+        was not seen within the deadline has that for its time, one that was not seen when the run ended its age."""
+        times = self._times_ns[self._told :] + self._unseen_ns[self._told_unseen :]
+        self._told_unseen = len(self._unseen_ns)
         late = self._never - self._told_never
         self._told, self._told_never = len(self._times_ns), self._never
         return times + [int(self._options.audit_deadline * 1e9)] * late
@@ -67,7 +71,7 @@ class Auditing:
             contract,
             lasted_s=lasted_s,
             deadline_s=self._options.audit_deadline,
-            visible=Visible(tuple(self._times_ns), self._never, tuple(self._notes)),
+            visible=Visible(tuple(self._times_ns), self._never + len(self._unseen_ns), tuple(self._notes)),
             wanted=lambda: self._stopped,
             say=lambda line: print(line, file=sys.stderr),
             answered=answered,

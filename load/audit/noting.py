@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,9 @@ from load.access import Access
 from load.audit.ledger import FLUSH_S, Ledger, LedgerError
 from load.audit.manifest import Manifest, ledger_path, manifest_path, write_manifest
 from load.audit.watch import VisibilityWatch
+from load.objectives import parse_objectives
 from load.options import LoadOptions
-from load.plan import Plan, schedule_of
+from load.plan import PARTS, Plan, schedule_of
 from load.scenario import ScenarioError
 from load.scenarios.ingest import IngestScenario
 from load.scenarios.mixed import MixedScenario
@@ -66,6 +69,8 @@ class Noting:
             raise ScenarioError(str(error)) from None
         ingest.ledger = self.ledger
         left_rps = _left_rps(options, target, plan.stripes)
+        limits_s = [each.limit / 1e9 for each in parse_objectives(options.slo, PARTS[options.scenario]) if each.visible]
+        self._grace_s = _grace_s(limits_s, options.audit_deadline)
         self._notes: list[str] = []
         self.watch: VisibilityWatch | None = None
         if left_rps is None or left_rps >= 1:
@@ -79,6 +84,7 @@ class Noting:
                 deadline_s=options.audit_deadline,
                 max_rps=left_rps,
                 customers=known.customers,
+                limits_s=limits_s,
             )
             ingest.watch = self.watch
         else:
@@ -98,14 +104,14 @@ class Noting:
                 self._notes.append(f"the ledger could not be brought to the disk: {error.strerror}")
                 return
 
-    def finish(self) -> None:
-        """Nothing more is sent: end the watch and close the ledger."""
+    def finish(self, within_s: float = math.inf) -> None:
+        """Nothing more is sent: end the watch, in so many seconds at most, and close the ledger."""
         if self._finished:
             return
         self._finished = True
         self._over.set()
         if self.watch is not None:
-            self.watch.finish(_WATCH_GRACE_S)
+            self.watch.finish(min(self._grace_s, within_s))
         try:
             self.ledger.close()
         except OSError as error:
@@ -114,7 +120,7 @@ class Noting:
     def take(self, *, final: bool) -> dict[str, Any]:
         """What the coordinator has to know, as plain data. At the end, the ledger is in it where the coordinator does
         not see the directory in which it stands."""
-        told: dict[str, Any] = {"visible_ns": [], "never": 0, "notes": []}
+        told: dict[str, Any] = {"visible_ns": [], "unseen_ns": [], "never": 0, "notes": []}
         if self.watch is not None:
             told = self.watch.take()
         told["notes"] += self._notes
@@ -158,6 +164,12 @@ def _directory(plan: Plan, options: LoadOptions) -> Path:
     except OSError:
         pass
     return Path(options.runs) / f"{directory.name}-{plan.run}"
+
+
+def _grace_s(limits_s: Sequence[float], deadline_s: float) -> float:
+    """How long the watch goes on after the last request: until an event that was acknowledged last has been looked for
+    when it is too old for the objectives, so that the end of a run is judged like its beginning."""
+    return min(max([_WATCH_GRACE_S, *(limit_s + 2.0 for limit_s in limits_s)]), deadline_s)
 
 
 def _left_rps(options: LoadOptions, target: Target, processes: int) -> float | None:

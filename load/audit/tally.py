@@ -21,7 +21,7 @@ import orjson
 from load.audit.owners import Ways
 from load.audit.reading import Row
 from load.audit.sent import Sent
-from load.marks import MARK, Mark, read_mark, verify
+from load.marks import MARK, SUM, Mark, read_mark, verify
 from load.scenarios.data import Integers
 
 Counts = npt.NDArray[np.uint16]
@@ -65,7 +65,7 @@ class Tally:
         self._ids: npt.NDArray[np.uint32] = np.zeros(self.sent.size, dtype=np.uint32)
         own = self.ways.ingestion
         self._identifier, self._payload = own.identifier, own.payload
-        self._searched = re.compile(re.escape(self.sent.run) + r"-\d{1,6}-\d{1,18}(?!\d)", re.ASCII)
+        self._searched = re.compile(re.escape(self.sent.run) + r"-\d{1,6}-\d{1,18}(?![\w-])")
 
     @property
     def copies(self) -> npt.NDArray[np.int64]:
@@ -96,6 +96,8 @@ class Tally:
         if isinstance(verified, Mark) or index < 0:
             id = row.get("id")
             return Copy(index, INTACT, str(mark), created, id=str(id) if isinstance(id, str | int) else "")
+        if self._is_another(row, payload, index):
+            return None
         if self._only_the_identifier(row, payload, index):
             return Copy(index, ELSEWHERE, str(mark), created, "its identifier is another one than was sent")
         return Copy(index, CHANGED, str(mark), created, self._difference(row, payload, index) or verified.reason)
@@ -116,16 +118,21 @@ class Tally:
 
     def _mark_in(self, payload: Any, told: str) -> Mark | None:
         """The mark of a payload that is not whole."""
-        try:
-            decoded = orjson.loads(payload) if isinstance(payload, str) else payload
-        except orjson.JSONDecodeError:
-            decoded = None
+        decoded = _decoded(payload)
         mark = read_mark(decoded.get(MARK)) if isinstance(decoded, dict) else None
         if mark is None:
             found = self._searched.search(told)
             # Digits at the end of a text that was cut may be the beginning of another number.
             mark = read_mark(found[0]) if found and found.end() < len(told) else None
         return mark
+
+    def _is_another(self, row: Row, payload: Any, index: int) -> bool:
+        """Whether nothing but its mark says that a record is this event: then the mark is what was changed."""
+        sent = self.sent.fields_of(index)
+        decoded = _decoded(payload)
+        if not isinstance(decoded, dict) or self._alike(row) == self._alike(sent):
+            return False
+        return bool(decoded.get(SUM) != orjson.loads(sent[self._payload])[SUM])
 
     def _only_the_identifier(self, row: Row, payload: Any, index: int) -> bool:
         fields: dict[str, Any] = {name: row.get(name) for name in self.ways.columns}
@@ -225,7 +232,7 @@ class Tally:
                 index = found.pop(0)
                 self.changed[index] += 1
                 self.records += 1
-                self.reasons[index] = "its payload bears no mark"
+                self.reasons[index] = "its payload bears no mark of it"
 
     def _alike(self, fields: Row) -> tuple[str, ...]:
         time = self.ways.ingestion.time
@@ -242,6 +249,14 @@ def moment_s(text: str) -> float | None:
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _decoded(payload: Any) -> Any:
+    """What a payload holds; None where it is no JSON."""
+    try:
+        return orjson.loads(payload) if isinstance(payload, str) else payload
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _told(payload: Any) -> str:

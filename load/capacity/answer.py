@@ -11,7 +11,7 @@ from cdp.load_results import FOUND, INCONCLUSIVE, MISSED, SUSTAINED, Capacity, D
 from load.capacity.estimate import BRACKET, Estimate, Tail, estimate
 from load.capacity.search import Kind
 from load.capacity.shares import allowed_share
-from load.capacity.steps import FAILED, PASSED, VOID, beyond_doubt
+from load.capacity.steps import BURST, FAILED, PASSED, VOID, beyond_doubt
 from load.capacity.watch import BACKLOG
 from load.objectives import Objective
 from load.verdict import INCONCLUSIVE_CODE, MET_CODE, MISSED_CODE
@@ -77,7 +77,10 @@ def estimates(steps: Sequence[Step], objectives: Sequence[Objective]) -> list[tu
         limit_s = objective.limit / 1e9 if objective.of_time else 0.0
         found.append((objective.text, estimate(tails, allowed or 0.0, low, high, limit_s)))
     if not found:
-        found.append((BACKLOG, Estimate((low * high) ** 0.5, low, high, BRACKET)))
+        grew = any(
+            record["objective"] == BACKLOG and not record["holds"] for each in counted for record in each.objectives
+        )
+        found.append((BACKLOG if grew else BURST, Estimate((low * high) ** 0.5, low, high, BRACKET)))
     return sorted(found, key=lambda each: each[1].rate)
 
 
@@ -113,7 +116,7 @@ def answered(
     limit, the target went away); `unfinished`: why the search ended before its end (its time, Ctrl-C); `too_short`:
     why its steps say less than they should."""
     held, failed = bracket(steps)
-    found = estimates(steps, objectives)
+    found = [] if obstacle else estimates(steps, objectives)  # who has no answer has no interval, either
     binding, where = found[0] if found else ("", None)
     because = next((each.reason for each in counting(steps) if each.rate == failed and each.verdict == FAILED), "")
     at_best = [each for each in counting(steps) if each.verdict == PASSED and each.rate == held]
@@ -168,10 +171,13 @@ def _decision(
     if capacity.failed is None:
         return _sustained(capacity, what, ceiling, why_ceiling, unfinished, reasons)
     assert capacity.rate is not None and capacity.low is not None and capacity.high is not None
-    of = "95 % CI" if capacity.method != BRACKET else "between the steps"
+    if capacity.method == BRACKET:  # a rate in the middle was never tried, and no line leads to it
+        sustains = f"sustains {in_rate(capacity.low)}, and less than {in_rate(capacity.high)} (between the steps)"
+    else:
+        sustains = f"sustains {in_rate(capacity.rate)} (95 % CI {capacity.low:,.4g}–{capacity.high:,.4g})"
     sentence = (
-        f"sustains {in_rate(capacity.rate)} ({of} {capacity.low:,.4g}–{capacity.high:,.4g}) of {what}"
-        f"{_events(capacity)}; the first rate that fails is {in_rate(capacity.failed)}, because {capacity.because}"
+        f"{sustains} of {what}{_events(capacity)}; "
+        f"the first rate that fails is {in_rate(capacity.failed)}, because {capacity.because}"
     )
     if capacity.confirmed:
         reasons.append(f"{in_rate(capacity.confirmed)} was confirmed for {capacity.confirmed_s:.0f} s")

@@ -24,6 +24,7 @@ from load.verdict import with_audit
 BASE_RATE = 20.0  # a second: what is asked before anything, and after an overload
 BASE_S, BASE_LONGEST_S = 2.5, 6.0
 RECOVERY_S = 15.0  # so long a target is given to be as quick as at first
+GONE_S = 60.0  # so long one is waited for that gives no good answer at all, as while it starts again
 _QUICK = 2.0  # times the service time of the baseline, and a little, that count as quick again
 _QUICK_NS = 2_000_000
 _START_LOAD = 0.5  # of one place of service: what the search begins with where no start is given
@@ -60,6 +61,7 @@ class CapacityRun(Coordinator):
         self._base_service_ns = 0.0
         self._repeats = 0
         self._overloaded_s: float | None = None  # when the overload ended that the target has to recover from
+        self._gone = ""  # what the target said when it was last asked whether it had recovered, without a good answer
         self._unfinished = ""
 
     @property
@@ -217,14 +219,27 @@ class CapacityRun(Coordinator):
         )
 
     def _note_recovery(self, watch: StepWatch, now_s: float) -> None:
+        """Whether the target came back. One that gives no good answer at all is waited for, and ends the search when it
+        stays away: every rate fails then, and none of them says where its limit is."""
         assert self._overloaded_s is not None
-        recovered = self._recovered(watch)
-        took_s = (self._halted_s or now_s) - self._overloaded_s
-        step = self._plain_step(watch, now_s, PASSED if recovered else FAILED)
-        if not recovered:
-            step = replace(step, reason=f"it was not as quick as at first within {RECOVERY_S:.0f} s")
-        self._store_step(replace(step, recovery_s=round(took_s, 2)))
-        self._overloaded_s = None
+        figures, away_s = watch.figures, (self._halted_s or now_s) - self._overloaded_s
+        if figures.offered:
+            errors = ", ".join(error.text for error, _ in figures.errors.most_common(2)) or "no answers"
+            self._gone = "" if figures.good else errors
+        if self._recovered(watch):
+            self._store_step(replace(self._plain_step(watch, now_s, PASSED), recovery_s=round(away_s, 2)))
+        elif not self._gone:
+            reason = f"it was not as quick as at first after {away_s:.0f} s"
+            self._store_step(replace(self._plain_step(watch, now_s, FAILED), reason=reason))
+        elif away_s < GONE_S and self._left_s > 0:
+            return  # the next step waits for it, too
+        else:
+            reason = f"it gave no good answer for {away_s:.0f} s ({self._gone})"
+            self._store_step(replace(self._plain_step(watch, now_s, FAILED), reason=reason))
+            last = next(each for each in reversed(self.steps) if each.purpose != Kind.RECOVERY.value)
+            self.obstacle = f"the target went away at {last.rate:.4g}/s and did not come back: {reason}"
+            self.stop_at_once()
+        self._overloaded_s, self._gone = None, ""
 
     def _judge(self, watch: StepWatch, now_s: float) -> None:
         """A step of the search."""

@@ -18,6 +18,7 @@ from load.objectives import Kind as ObjectiveKind
 from load.objectives import Objective
 
 PASSED, FAILED, VOID = "passed", "failed", "void"
+BURST = "server errors or broken connections"
 LEAST_STEP_S = 4.0  # of judged time, before anything ends a step but a queue that grows
 _STOOD_STILL = 0.5  # of the strictest limit of a time: what this side may delay before a failure is its own
 _FAR = 8.0  # times the allowed share: so far beyond, a step need not go on
@@ -98,7 +99,7 @@ def judged(
     missed = [each for each in held if not each.holds]
     verdict, reason = PASSED, ""
     if burst:
-        verdict, reason = FAILED, "server errors or broken connections were more than half of all answers"
+        verdict, reason = FAILED, f"{BURST} were more than half of all answers"
     elif missed:
         verdict, reason = FAILED, _named(missed[0])
     void = _void(watch, health, objectives, missed, balance, delay_ns) if not burst else ""

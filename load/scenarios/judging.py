@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
 from cdp.contract import Operation
 from load.answer import Answer, Failure
 from load.decoding import Decoder, NotJson, WrongShape, decoders
-from load.sampling import JSON, NOT_JSON_TYPE, NOT_STRICT, PLAINLY, Asked, Conventions, media_type
+from load.sampling import JSON, NOT_JSON_TYPE, NOT_STRICT, PLAINLY, SETTINGS, Asked, Conventions, media_type
 from load.scenario import GOOD, Outcome
 from load.scenarios.hot import Context, field_of, page_size
 
@@ -39,6 +40,7 @@ class Judge:
         collection = operation.collection
         key = collection.key if collection else None
         self._records = field_of(key) if key else _itself
+        self._settings, self._text = field_of(SETTINGS), field_of(self._conventions.text_name or "-")
 
     def decode(self, answer: Answer) -> Any:
         """The decoded body of a success, or the Outcome that says what is wrong."""
@@ -53,8 +55,16 @@ class Judge:
     def page(self, answer: Answer, limit: int = 0) -> Any:
         """The records of a page, or the Outcome that says what is wrong. `limit` 0: none was asked."""
         body = self.decode(answer)
-        if type(body) is Outcome:
-            return body
+        return body if type(body) is Outcome else self.records(body, limit)
+
+    def tells_another(self, body: Any, text: str) -> bool:
+        """Whether an answer says that another text was searched: it is somebody else's."""
+        settings = self._settings(body)
+        told = None if settings is None else self._text(settings)
+        return told is not None and str(told) != text
+
+    def records(self, body: Any, limit: int = 0) -> Any:
+        """The records of a decoded page, or the Outcome that says that they are too many."""
         records = self._records(body) or ()
         most = limit or self.default_limit
         if most and len(records) > most:
@@ -111,7 +121,12 @@ class ListAnswer:
         records = self.judge.page(answer, self.limit)
         if type(records) is Outcome:
             return records
-        return self.judge.sample(answer, self.asked) if self.sampled else GOOD
+        outcome = self.hold(records, answer.done_ns)
+        return self.judge.sample(answer, self.asked) if self.sampled and outcome is GOOD else outcome
+
+    def hold(self, records: Sequence[Any], at_ns: int) -> Outcome:
+        """What else is wrong with the records; GOOD when nothing is."""
+        return GOOD
 
 
 _TOO_MANY = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from contextlib import suppress
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -97,10 +98,14 @@ class Person(WireUser):
     def send(self, step: Step) -> Answer | None:
         """Send a step; its answer when it was good."""
         if step.entries is not None:
-            step.entries.begin()
+            try:
+                step.entries.begin()
+            except ValueError:  # the ledger is closed: the run is over, and what is sent now nobody would audit
+                raise gevent.GreenletExit from None
         with self._answered(step) as response:
             if step.entries is not None:
-                step.entries.settle(response.answer)
+                with suppress(ValueError):  # it stays "under way when the run ended"
+                    step.entries.settle(response.answer)
             outcome = step.judge(response.answer)
             if outcome.good:
                 response.success()

@@ -12,7 +12,7 @@ import numpy as np
 
 from cdp.contract import Operation
 from load.answer import Answer
-from load.sampling import Asked
+from load.sampling import OTHER_TEXT, Asked
 from load.scenario import GOOD, Outcome, Shot
 from load.scenarios.data import CHUNK, Choice, Draws, Floats, Zipf, unknown_text, unknown_unicode
 from load.scenarios.discovery import SHORTEST, Known, discover
@@ -21,11 +21,13 @@ from load.scenarios.judging import Judge, ListAnswer
 
 NOT_FOUND = Outcome("a customer is not found by a value that he has", "SEARCH-01")
 SOMEBODY = Outcome("a text that nobody has finds somebody", "SEARCH-02")
+STRANGERS = Outcome("what was read of a customer was another one's, and later his own", "SHAPE-04")
 # What people ask, as shares of the searches that are no misses, and of those that are.
 FINDING = {"hit": 0.40, "unicode hit": 0.05, "short": 0.10, "page": 0.15, "attributes": 0.18, "events": 0.12}
 MISSING = {"miss": 0.6, "long miss": 0.2, "unicode miss": 0.2}
 _LOOKS = ("hit", "unicode hit", "short", *MISSING)
 _OPENED = 256  # customers that are remembered to be opened
+_JOINED_NS = 10_000_000_000  # after that every replica knows who was joined with whom
 _SHORT = 500
 _LONGEST = 400
 
@@ -78,7 +80,12 @@ class SearchAnswer:
     def __call__(self, answer: Answer) -> Outcome:
         search = self.search
         judge = search.judge
-        records = judge.page(answer, self.limit)
+        body = judge.decode(answer)
+        if type(body) is Outcome:
+            return body
+        if judge.tells_another(body, self.asked.text):
+            return OTHER_TEXT
+        records = judge.records(body, self.limit)
         if type(records) is Outcome:
             return records
         if records and self.miss:
@@ -90,6 +97,37 @@ class SearchAnswer:
         if records:
             search.opened.put(str(search.owner_of(records[0])))
         return judge.sample(answer, self.asked) if self.sampled else GOOD
+
+
+class OpenedAnswer(ListAnswer):
+    """Judges a list of what lies below one customer.
+
+    Its records may tell another customer's id: customers are joined, and replicas hear of it one after the other. Those
+    that tell his own a while later have not been joined, so that the answer before was somebody else's.
+    """
+
+    __slots__ = ("customer", "elsewhere", "owner_of")
+
+    def __init__(
+        self, judge: Judge, customer: str, owner_of: Callable[[Any], Any], elsewhere: dict[str, int], sampled: bool
+    ) -> None:
+        super().__init__(judge, 0, Asked(), sampled)
+        self.customer = customer
+        self.owner_of = owner_of
+        self.elsewhere = elsewhere
+
+    def hold(self, records: Sequence[Any], at_ns: int) -> Outcome:
+        told = self.owner_of(records[0]) if records else None
+        if told is None:
+            return GOOD
+        if str(told) != self.customer:
+            if len(self.elsewhere) < _OPENED:
+                self.elsewhere.setdefault(self.customer, at_ns)
+            return GOOD
+        if self.customer not in self.elsewhere or at_ns - self.elsewhere[self.customer] < _JOINED_NS:
+            return GOOD
+        del self.elsewhere[self.customer]
+        return STRANGERS
 
 
 class SearchScenario:
@@ -107,6 +145,8 @@ class SearchScenario:
         self._path = context.path(self.parts.operation)
         self._text = quote(self.parts.text.name, safe="")
         self.owner_of: Callable[[Any], Any] = field_of(self.parts.owner.field)
+        self._below = field_of(self.parts.owner.name)
+        self._elsewhere: dict[bool, dict[str, int]] = {False: {}, True: {}}  # customers who were told to be others
 
     def prepare(self, known: Known | None = None) -> None:
         """Read values from the target, unless they are `known`. Raises ScenarioError in one line."""
@@ -284,5 +324,5 @@ class SearchScenario:
         judge = self._events_judge if events and self._events_judge else self._values_judge
         operation: Operation = judge.operation
         path = self.context.path(operation, {operation.path_parameters[0].name: customer})
-        answer = ListAnswer(judge, 0, Asked(), sampled)
+        answer = OpenedAnswer(judge, customer, self._below, self._elsewhere[events], sampled)
         return Step(operation.method, operation.id, path, answer, scenario=self.name)

@@ -244,7 +244,7 @@ class Connection:
             return
         except OSError as error:
             if self.done is None:
-                self.close()
+                self._dropped_idle()
             else:
                 self.fail(*failure_of(error.errno or errno.EIO))
             return
@@ -271,7 +271,7 @@ class Connection:
                 self.fail(Failure.CLOSED)
             else:
                 self.fail(Failure.TLS, "the server closed the connection in the handshake")
-            self.close()
+            self._dropped_idle()
             return
         if not tls.established:
             self._shake(tls, data)
@@ -307,7 +307,7 @@ class Connection:
         """The server has closed the connection in good order."""
         self._spent = True
         if self.done is None:
-            self.close()
+            self._dropped_idle()
             return
         try:
             if self._parser.end():
@@ -317,6 +317,12 @@ class Connection:
             self.fail(error.failure, error.detail)
             return
         self.fail(Failure.CLOSED)
+
+    def _dropped_idle(self) -> None:
+        """The server has closed the connection, and nobody waits for an answer on it."""
+        if self.freed_ns and self._socket is not None:
+            self._pool.note_idle(monotonic_ns() - self.freed_ns)
+        self.close()
 
     def look(self) -> bool:
         """Whether this idle connection is still good, when the hub may not have told yet that the server closed it."""

@@ -29,6 +29,8 @@ _LOOK_AFTER_NS = 10_000_000  # a connection that was idle for longer is looked a
 # Some servers close a connection right after its answer and do not say so. The end arrives a moment after the answer,
 # and a request sent at once would be lost: the first time, a connection rests for this long if there is another way.
 _PROOF_NS = 5_000_000
+_LEAST_IDLE_NS = 500_000_000  # a server that closes sooner does so because of its answer, and not because it waits
+_ALIKE, _SAFE = 1.25, 0.8
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +94,8 @@ class Pool:
         self._connections: set[Connection] = set()
         self._waiting: deque[_Waiting] = deque()
         self._asked = 0
+        self._idle_ns = 0  # for how long the connection had been idle that the server closed last
+        self._longest_idle_ns = 1 << 62
         self._sweeper = self.loop.timer(SWEEP_S, SWEEP_S)
 
     @property
@@ -120,7 +124,7 @@ class Pool:
         idle = self.idle_connections
         while idle:
             connection = idle.popitem()[0]
-            if now_ns - connection.freed_ns < _LOOK_AFTER_NS or connection.look():
+            if now_ns - connection.freed_ns < _LOOK_AFTER_NS or self._good(connection, now_ns):
                 connection.send(request, done, now_ns, deadline_ns)
                 return True
         if self.closed:
@@ -131,7 +135,7 @@ class Pool:
             if now_ns - oldest.freed_ns < _PROOF_NS and not full:
                 break
             del self.unproven_connections[oldest]
-            if oldest.look():
+            if self._good(oldest, now_ns):
                 oldest.send(request, done, now_ns, deadline_ns)
                 return True
             full = len(self._connections) >= self._max_connections
@@ -189,6 +193,22 @@ class Pool:
             self._complain(error)
         if self._waiting or self.on_free is not None:
             self._freed()
+
+    def note_idle(self, idle_ns: int) -> None:
+        """The server closed a connection that had been idle for so long. What it does twice it will do again: a request
+        that meets it on the way would get no answer, and look like a fault of the server's."""
+        if idle_ns < _LEAST_IDLE_NS:
+            return
+        if self._idle_ns / _ALIKE <= idle_ns <= self._idle_ns * _ALIKE:
+            self._longest_idle_ns = min(self._longest_idle_ns, int(_SAFE * min(idle_ns, self._idle_ns)))
+        self._idle_ns = idle_ns
+
+    def _good(self, connection: Connection, now_ns: int) -> bool:
+        """Whether an idle connection may be used; it is closed if not."""
+        if now_ns - connection.freed_ns > self._longest_idle_ns:
+            connection.close()
+            return False
+        return connection.look()
 
     def forget(self, connection: Connection) -> None:
         """A connection was closed."""
