@@ -73,7 +73,8 @@ def whole_life(rng: random.Random) -> list[Step]:
         # Once more all: what has a value by now may become null.
         *(Step(UPDATE, one, 1), Step(READ, one)),
         # And the other one, which is newer or older: a change may go to the newest, whatever its id.
-        *(Step(UPDATE, other), Step(READ, other)),
+        # Or to its neighbour: the one that was changed before is looked at, too.
+        *(Step(UPDATE, other), Step(READ, other), Step(READ, one)),
         *(Step(DELETE, one), *rng.sample([Step(READ, one), Step(LIST, one), Step(TRASH, one)], 3), Step(DELETE, one)),
         *(Step(READ, other), Step(UPDATE, one)),
         *(Step(RESTORE, one), *rng.sample([Step(READ, one), Step(LIST, one), Step(TRASH, one)], 3)),

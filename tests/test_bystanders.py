@@ -1,0 +1,74 @@
+"""Writes that reach records which they are not about, and tokens whose renewal is worth nothing; over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from cdp.verdicts import Verdict
+from instance.faults.life import acting, changing
+from instance.faults.model import Alteration, Answer, Request, World
+from tests.broken_server import BrokenServer
+from tests.odd_targets import behind, results_on, told
+
+STRANGER = "3"  # a record that no run has made
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
+    running = BrokenServer(tmp_path_factory.mktemp("bystanders"))
+    yield running
+    running.stop()
+
+
+async def _renamed(request: Request, world: World) -> None:
+    """Some record of others gets another name."""
+    assert request.operation is not None
+    world.memory["times"] = world.memory.get("times", 0) + 1
+    place = request.operation.path.partition("{")[0] + STRANGER
+    await world.forward(changing(world.as_admin(request), "/api" + place, {"name": f"name {world.memory['times']}"}))
+
+
+def renaming(when: Callable[[Request, World], bool]) -> Alteration:
+    async def alter(request: Request, world: World) -> Answer:
+        answer = await world.forward(request)
+        about = request.operation is not None and request.operation.entity == "report"
+        if about and answer.ok and when(request, world):
+            await _renamed(request, world)
+        return answer
+
+    return alter
+
+
+@pytest.mark.parametrize(("action", "cell"), [("update", "LIFE-03/update_report"), ("delete", "LIFE-04/delete_report")])
+def test_a_write_that_changes_a_stranger_is_found(server: BrokenServer, tmp_path: Path, action: str, cell: str) -> None:
+    with behind(server, renaming(lambda request, world: acting(request) == action)) as target:
+        found = results_on(target, tmp_path, cell)
+    assert found[cell].verdict is Verdict.WARN, told(found)
+    assert f"each {action} of a report changes a record that the run has not made: name of" in found[cell].sentence
+
+
+def test_what_others_change_meanwhile_is_no_finding(server: BrokenServer, tmp_path: Path) -> None:
+    def once(request: Request, world: World) -> bool:
+        return acting(request) == "update" and "times" not in world.memory
+
+    cells = ("LIFE-03/update_report", "LIFE-04/delete_report")
+    with behind(server, renaming(once)) as target:
+        found = results_on(target, tmp_path, *cells)
+    assert {r.verdict for r in found.values()} == {Verdict.PASS}, told(found)
+
+
+def test_a_worthless_renewal_shows_in_the_section_of_the_logins(server: BrokenServer, tmp_path: Path) -> None:
+    async def worthless(request: Request, world: World) -> Answer:
+        answer = await world.forward(request)
+        if request.method == "PATCH" and request.path.endswith("/users/login") and answer.ok:
+            return answer.showing({"token": answer.json["token"][::-1]})
+        return answer
+
+    cell = "AUTH-06/login_to_metabase"
+    with behind(server, worthless) as target:
+        found = results_on(target, tmp_path, cell)
+    assert found[cell].verdict is Verdict.WARN, told(found)
+    assert found[cell].sentence == "a renewed token is refused with 401"
