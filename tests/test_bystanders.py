@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cdp.verdicts import Verdict
+from instance.faults import FAULTS
 from instance.faults.life import acting, changing
 from instance.faults.model import Alteration, Answer, Request, World
 from tests.broken_server import BrokenServer
@@ -72,3 +74,26 @@ def test_a_worthless_renewal_shows_in_the_section_of_the_logins(server: BrokenSe
         found = results_on(target, tmp_path, cell)
     assert found[cell].verdict is Verdict.WARN, told(found)
     assert found[cell].sentence == "a renewed token is refused with 401"
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell", "profile"),
+    [
+        ("change-spills-over", "LIFE-03/update_report", "quick"),
+        ("first-choice-of-creates", "LIFE-01/share_segment_with_user", "quick"),
+        ("untying-takes-all", "LIFE-04/remove_segment_tag", "release"),
+    ],
+)
+def test_the_kind_is_found(server: BrokenServer, tmp_path: Path, kind: str, cell: str, profile: str) -> None:
+    with server.breaking(replace(FAULTS[kind], examples=(cell.partition("/")[2],))) as target:
+        found = results_on(target, tmp_path, cell, profile=profile)
+    assert found[cell].verdict is Verdict.WARN, told(found)
+
+
+@pytest.mark.parametrize(
+    "cell", ["LIFE-03/update_segment_user", pytest.param("LIFE-04/remove_segment_tag", marks=pytest.mark.slow)]
+)
+def test_ties_that_stay_as_they_are_are_in_order(server: BrokenServer, tmp_path: Path, cell: str) -> None:
+    with server.breaking(None) as target:
+        found = results_on(target, tmp_path, cell, profile="release")
+    assert found[cell].verdict is Verdict.PASS, told(found)
