@@ -1,4 +1,5 @@
-"""Writes that reach records which they are not about, and tokens whose renewal is worth nothing; over real HTTP."""
+"""Writes that reach records which they are not about, tokens whose renewal is worth nothing, and look-ups that find
+whom they should not; over real HTTP."""
 
 from __future__ import annotations
 
@@ -82,6 +83,8 @@ def test_a_worthless_renewal_shows_in_the_section_of_the_logins(server: BrokenSe
         ("change-spills-over", "LIFE-03/update_report", "quick"),
         ("first-choice-of-creates", "LIFE-01/share_segment_with_user", "quick"),
         ("untying-takes-all", "LIFE-04/remove_segment_tag", "release"),
+        ("look-up-of-nobody-is-200", "CODE-03/get_wbs_customer", "quick"),
+        ("look-up-in-any-segment", "CODE-03/get_wbs_customer", "quick"),
     ],
 )
 def test_the_kind_is_found(server: BrokenServer, tmp_path: Path, kind: str, cell: str, profile: str) -> None:
