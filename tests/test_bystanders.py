@@ -11,7 +11,7 @@ import pytest
 
 from cdp.verdicts import Verdict
 from instance.faults import FAULTS
-from instance.faults.life import acting, changing
+from instance.faults.life import acting, changing, item, with_item
 from instance.faults.model import Alteration, Answer, Request, World
 from tests.broken_server import BrokenServer
 from tests.odd_targets import behind, results_on, told
@@ -83,6 +83,9 @@ def test_a_worthless_renewal_shows_in_the_section_of_the_logins(server: BrokenSe
         ("change-spills-over", "LIFE-03/update_report", "quick"),
         ("first-choice-of-creates", "LIFE-01/share_segment_with_user", "quick"),
         ("untying-takes-all", "LIFE-04/remove_segment_tag", "release"),
+        ("backslash-pairs-halved", "MEDIA-06/update_report", "quick"),
+        ("crlf-becomes-lf", "MEDIA-06/create_tag", "quick"),
+        ("formulas-quoted", "MEDIA-06/update_report", "release"),
         ("look-up-of-nobody-is-200", "CODE-03/get_wbs_customer", "quick"),
         ("look-up-in-any-segment", "CODE-03/get_wbs_customer", "quick"),
     ],
@@ -90,7 +93,27 @@ def test_a_worthless_renewal_shows_in_the_section_of_the_logins(server: BrokenSe
 def test_the_kind_is_found(server: BrokenServer, tmp_path: Path, kind: str, cell: str, profile: str) -> None:
     with server.breaking(replace(FAULTS[kind], examples=(cell.partition("/")[2],))) as target:
         found = results_on(target, tmp_path, cell, profile=profile)
-    assert found[cell].verdict is Verdict.WARN, told(found)
+    assert found[cell].verdict in (Verdict.WARN, Verdict.FAIL), told(found)
+
+
+@pytest.mark.parametrize("always", [True, False])
+def test_what_is_read_is_not_a_part_of_what_was_read_before(server: BrokenServer, tmp_path: Path, always: bool) -> None:
+    """A variable that outlives its request; what is so with one record alone may be somebody's change."""
+
+    async def leaking(request: Request, world: World) -> Answer:
+        answer = await world.forward(request)
+        if acting(request) != "read" or not answer.ok or request.operation.entity != "report":  # type: ignore[union-attr]
+            return answer
+        record = item(request, answer)
+        before, world.memory["before"] = world.memory.get("before", record), record
+        other = before["id"] != record["id"] and (always or "once" not in world.memory)
+        world.memory.update({"once": True} if other else {})
+        return with_item(request, answer, {**record, "url": before["url"] if other else record["url"]})
+
+    cell = "SHAPE-03/get_report"
+    with behind(server, leaking) as target:
+        found = results_on(target, tmp_path, cell, profile="release")
+    assert found[cell].verdict is (Verdict.WARN if always else Verdict.PASS), told(found)
 
 
 @pytest.mark.parametrize(

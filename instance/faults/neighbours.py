@@ -37,6 +37,8 @@ text("dashes-become-typographic", "two dashes become one long one", lambda t: t.
 text("joiners-stripped", "joiners between characters are taken out", lambda t: t.replace("\u200d", ""))
 text("templates-filled", "what looks like a template is worked out", lambda t: t.replace("${7*7}", "49"))
 text("marks-become-quotes", "doubled quotes become one", lambda t: t.replace("''", "'"))
+text("backslash-pairs-halved", "two backslashes become one", lambda t: t.replace("\\\\", "\\"))
+text("crlf-becomes-lf", "the line ends of Windows become those of Unix", lambda t: t.replace("\r\n", "\n"))
 
 
 def words(change: Callable[[str], Any]) -> Alteration:
@@ -49,6 +51,7 @@ def word(name: str, what: str, change: Callable[[str], Any]) -> None:
 
 
 word("word-null-is-nothing", "the text null is stored as an empty one", lambda t: "" if t == "null" else t)
+word("formulas-quoted", "what a spreadsheet would work out gets a quote", lambda t: "'" + t if t[:1] == "=" else t)
 word("zeros-in-front-lost", "texts of digits lose the zeros in front", lambda t: t.lstrip("0") if t.isdigit() else t)
 
 
