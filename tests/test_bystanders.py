@@ -9,13 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from cdp.verdicts import Verdict
+from cdp.contract import load_contract
+from cdp.results import RESULTS_FILE, read_results
+from cdp.verdicts import Verdict, decide
+from contracts.catalogue import load_catalogue
+from contracts.cells import Selection
+from contracts.plan import make_plan
+from contracts.profiles import PROFILES
+from contracts.run import ContractRun
 from instance.faults import FAULTS
 from instance.faults.life import acting, changing, item, with_item
-from instance.faults.model import Alteration, Answer, Request, World
+from instance.faults.model import Alteration, Answer, Request, World, refusal
 from tests.broken_server import BrokenServer
 from tests.odd_targets import behind, results_on, told
 
+CONTRACT, CATALOGUE = load_contract(), load_catalogue()
 STRANGER = "3"  # a record that no run has made
 
 
@@ -96,6 +104,22 @@ def test_the_kind_is_found(server: BrokenServer, tmp_path: Path, kind: str, cell
     assert found[cell].verdict in (Verdict.WARN, Verdict.FAIL), told(found)
 
 
+@pytest.mark.parametrize("broken", [True, False])
+def test_nobody_is_told_of_who_came_after_him(server: BrokenServer, tmp_path: Path, broken: bool) -> None:
+    async def newest(request: Request, world: World) -> Answer:
+        answer = await world.forward(request)
+        if request.path != "/api/identity" or not answer.ok or not broken:
+            return answer
+        known = world.memory.get("newest", answer)
+        world.memory["newest"] = max(answer, known, key=lambda a: int(a.json["identity"]["id"]))
+        return world.memory["newest"]
+
+    cell = "ROLE-03/get_identity"
+    with behind(server, newest) as target:
+        found = results_on(target, tmp_path, cell)
+    assert found[cell].verdict is (Verdict.WARN if broken else Verdict.PASS), told(found)
+
+
 @pytest.mark.parametrize("always", [True, False])
 def test_what_is_read_is_not_a_part_of_what_was_read_before(server: BrokenServer, tmp_path: Path, always: bool) -> None:
     """A variable that outlives its request; what is so with one record alone may be somebody's change."""
@@ -123,3 +147,21 @@ def test_ties_that_stay_as_they_are_are_in_order(server: BrokenServer, tmp_path:
     with server.breaking(None) as target:
         found = results_on(target, tmp_path, cell, profile="release")
     assert found[cell].verdict is Verdict.PASS, told(found)
+
+
+def test_a_token_that_opens_nothing_is_no_ground_for_a_release(server: BrokenServer, tmp_path: Path) -> None:
+    async def closed(request: Request, world: World) -> Answer:
+        return await world.forward(request) if request.path.startswith("/api/users/login") else refusal(403)
+
+    selection = Selection(operations=("list_tags", "list_reports"))
+    with behind(server, closed) as target:
+        run = ContractRun(make_plan(CONTRACT, CATALOGUE, selection, PROFILES["quick"], seed=1), target, tmp_path)
+        try:
+            run.start()
+            results = list(run.judge_all())
+        finally:
+            run.finish()
+    assert any(r.verdict is Verdict.PASS for r in results)  # errors are in good form
+    decision = decide(read_results(run.directory / RESULTS_FILE))
+    assert (decision.code, decision.headline) == (3, "CANNOT TELL")
+    assert "answered 403 to every call of the run's own token" in decision.sentence
