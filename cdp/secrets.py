@@ -142,5 +142,5 @@ _DECODERS: tuple[Callable[[str], str], ...] = (
 
 
 def new_password() -> str:
-    """A password nobody has to remember."""
-    return _random.token_urlsafe(18)
+    """A password nobody has to remember, with characters of the four kinds that servers ask for."""
+    return _random.token_urlsafe(15) + "aA1!"

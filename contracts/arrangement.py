@@ -54,6 +54,7 @@ class Arrangement:
         self.contract = session.contract
         self.sampler = Sampler(session.contract, session.prefix, self._reference, session.seed, session.share)
         self._parents: dict[tuple[str, bool], OwnRecord] = {}
+        self._not_made: set[str] = set()  # kinds of records that the target was asked for and does not make
         self._to_nobody = False  # records are made for what is sent: they hold nobody
         self.finder = Finder(session, self.sampler, self.own)
         self.credentials: Mapping[str, str] = {}
@@ -273,6 +274,12 @@ class Arrangement:
             return value
         entity = schema["x-entity"]
         field = schema.get("x-field", "id")
+        if schema.get("type") == "array" and not schema.get("minItems"):
+            return self._where_there_is_one(entity, field)
+        return self._one_of(entity, field)
+
+    def _one_of(self, entity: str, field: str) -> Any:
+        """A field of a record to refer to: of one of our own where they can be made."""
         if self.contract.by_action(entity, "create") is not None:
             return self._field_of(self.parent(entity).record, field, entity)
         listing = self.contract.by_action(entity, "list")
@@ -282,6 +289,17 @@ class Arrangement:
         if not records:
             raise Unavailable(f"{listing.id} holds no record to refer to")
         return self._field_of(records[len(records) // 2 if self.finder.steady else 0], field, entity)
+
+    def _where_there_is_one(self, entity: str, field: str) -> Any:
+        """What a list that may be empty refers to; None on a target that makes no such records: a part of the API may
+        not be there, and what does not need it is judged nevertheless."""
+        if entity in self._not_made:
+            return None
+        try:
+            return self._one_of(entity, field)
+        except Unavailable:
+            self._not_made.add(entity)
+            return None
 
     @staticmethod
     def _field_of(record: Any, field: str, entity: str) -> Any:

@@ -1,4 +1,5 @@
-"""Which assumed and observed operations a target really has, and the overlay that says so."""
+"""Which operations a target really has, and the overlay that says so. The documented ones are taken for granted, but
+for a target that serves a part of the API."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import TargetLost
 from contracts.identities import Identities
-from contracts.probing import Finding, Presence, Prober, Spent, known_list
+from contracts.probing import Finding, Presence, Prober, Spent, find_api
 from contracts.profiles import PROFILES
 from contracts.session import Identity, Obstacle, Session
 
@@ -52,7 +53,7 @@ class Confirmation:
                 "target": target_of(operation.path, operation.method),
                 "description": f"{operation.id}: {finding.why}",
             }
-            if finding.presence is Presence.THERE:
+            if finding.presence is Presence.THERE and operation.provenance in _ASKED:
                 seen = f"seen at {self.target} on {self.day} ({finding.asked})"
                 source = seen if operation.provenance == "assumed" else f"{operation.source}; {seen}"
                 action["update"] = {"x-provenance": "observed", "x-source": source}
@@ -64,8 +65,11 @@ class Confirmation:
         return actions
 
 
-def confirm(contract: Contract, target: Target, *, deadline_s: float = DEADLINE_S) -> Confirmation:
-    """Ask for every assumed and observed operation. Raises Obstacle in one line when nothing can be asked."""
+def confirm(
+    contract: Contract, target: Target, *, documented: bool = False, deadline_s: float = DEADLINE_S
+) -> Confirmation:
+    """Ask for every assumed and observed operation, and for the documented ones where that is wanted. Raises Obstacle
+    in one line when nothing can be asked."""
     secrets = Secrets()
     for secret in target.secrets():
         secrets.add(secret)
@@ -75,7 +79,7 @@ def confirm(contract: Contract, target: Target, *, deadline_s: float = DEADLINE_
     try:
         _admit(session)
         prober = Prober(session, deadline_s=deadline_s)
-        operations = [o for o in contract.operations.values() if o.provenance in _ASKED]
+        operations = [o for o in contract.operations.values() if documented or o.provenance in _ASKED]
         # Reads first: a path that is missing for a read is missing for what writes to it.
         told: dict[str, Finding] = {}
         for operation in sorted(operations, key=lambda o: (o.method != "GET", len(o.path_parameters))):
@@ -99,15 +103,12 @@ def confirm(contract: Contract, target: Target, *, deadline_s: float = DEADLINE_
 def _admit(session: Session) -> None:
     """Get a token and make sure that it is taken, else everything would look refused."""
     target = session.target
-    known = known_list(session.contract)
-    if known is None:
-        raise Obstacle("the contract has no list that shows whether the API is there")
     credentials = target.credentials
     token = credentials.token or Identities(session, Arrangement(session)).login(
         credentials.email, credentials.password, ADMIN
     )
     session.admin = Identity(ADMIN, token)
-    exchange = session.send(Call(known), session.admin, judged=False)
+    known, exchange = find_api(session)
     session.health = Call(known)
     if not exchange.ok or exchange.json is None:
         raise Obstacle(

@@ -26,7 +26,7 @@ from contracts.diagnosis import Diagnosis, State, some
 from contracts.finding import Unavailable
 from contracts.identities import Identities
 from contracts.leftovers import GONE
-from contracts.probing import Finding, Presence, Prober, Spent, known_list
+from contracts.probing import Finding, Presence, Prober, Spent, find_api
 from contracts.profiles import PROFILES
 from contracts.reach import CALLERS, Known, reach
 from contracts.session import Identity, Obstacle, Session
@@ -132,9 +132,7 @@ class _Doctor:
                 self.found.add("token", State.PROBLEM, str(error), "check e-mail and password, or name a token")
                 raise _Stop from None
         self.session.admin = Identity(ADMIN, token)
-        known = known_list(self.contract)
-        assert known is not None
-        exchange = self.session.send(Call(known), self.session.admin, judged=False)
+        known, exchange = find_api(self.session)
         self.session.health = Call(known)
         answered = f"GET {known.template} answers {exchange.outcome()}"
         if exchange.status == 401:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis.errors import Unsatisfiable
 
@@ -226,13 +226,31 @@ class Exploration:
         """Whether a body that fits the schema is refused for what no page promises to take: an empty change, a text of
         another form than wanted, or one that is too long. With plain values in the same fields it is taken then."""
         sent = drawn.call.sent
-        if exchange.status not in (400, 422) or sent is None or self.s.operation.body_media_type != JSON:
+        if exchange.status in (400, 422) and sent is None:
+            return self._refused_for_its_size(drawn)
+        if exchange.status not in (400, 422) or self.s.operation.body_media_type != JSON:
             return False
         plain = self.inputs.bodies.plain(self.s.operation, sent)
         if plain is None:
             return True
         again = self._send(drawn.call.sending(plain), judged=False)
         return again.ok or again.status == 409
+
+    def _refused_for_its_size(self, drawn: Drawn) -> bool:
+        """Whether a query is refused for numbers or days that no page sets bounds to. With those that the plain call is
+        answered with it is taken then."""
+        operation, bench = self.s.operation, self.s.bench
+        body = bench.control(operation)[1].json
+        told = body.get("selection_settings") if isinstance(body, dict) else None
+        plain: dict[str, Any] = {}
+        for name, _ in drawn.call.query:
+            parameter = operation.query(name)
+            schema = self.s.session.contract.resolved(parameter.schema) if parameter is not None else {}
+            unbounded = schema.get("type") in ("integer", "number") and not {"maximum", "enum"} & set(schema)
+            if unbounded or schema.get("format") == "date":
+                known = told.get(name) if isinstance(told, dict) else None
+                plain[name] = bench.arrangement.sampler.value(schema, name) if known is None else known
+        return bool(plain) and self._send(drawn.call.asking(*plain.items()), judged=False).ok
 
     def _send(self, call: Call, *, judged: bool = True) -> Exchange:
         return self.s.session.send(call, self.s.session.admin, judged=judged, kept=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Protocol
 
 from cdp.contract import Operation, Parameter
 from cdp.http import Exchange
+from cdp.prefixes import prefix_in
 from contracts.books import value_at
 from contracts.calls import Call, query_pairs
 from contracts.samples import Sampler
@@ -18,6 +20,8 @@ _PARENT_CANDIDATES = 4
 _OTHER_CANDIDATES = 8
 _ENOUGH = 21
 _BESIDE = 6  # other records of a list that are tried where one that it tells of cannot be read
+_PEOPLE = 4  # identifiers that are searched for where no usual text finds anybody
+_SEARCHED = range(3, 101)  # characters of a text that is searched for
 FORBIDDEN = 403
 
 
@@ -52,6 +56,7 @@ class Finder:
         self.make = make
         self._paths: dict[str, dict[str, str]] = {}
         self._finding: set[str] = set()
+        self._finding_text: dict[str, str] = {}  # the text that found somebody, by operation
         self.steady = False  # others come and go: what has been there for longer is taken
 
     def forget(self, operation: Operation) -> None:
@@ -171,7 +176,10 @@ class Finder:
         if not values:
             if self.contract.by_action(parameter.entity, "create") and operation.safety != "read":
                 return self.make(parameter.entity).path[parameter.name]
-            raise Unavailable(f"{listing.id} holds no record to ask for; create one, or allow writes")
+            create = self.contract.by_action(parameter.entity, "create")
+            asked = create is not None and not self.session.target.allows(create.safety)
+            helps = "create one, or allow writes" if asked else "an instance that has some would make it checkable"
+            raise Unavailable(f"{listing.id} holds no record to ask for; {helps}")
         if self.steady:
             values = values[len(values) // 2 :]
         if children is None or children.collection is None:
@@ -219,7 +227,10 @@ class Finder:
         return found
 
     def _sample_that_finds(self, parameter: Parameter, operation: Operation) -> str:
-        for sample in parameter.samples:
+        """A text that finds somebody: usual ones first, then identifiers of people, because a search may know whole
+        words or values only."""
+        known = self._finding_text.get(operation.id)
+        for sample in chain((known,) if known else (), parameter.samples, self._identifiers(parameter)):
             exchange = self.session.read(
                 Call(operation, {}, ((parameter.name, sample), ("limit", "100"))), self.session.admin
             )
@@ -229,8 +240,25 @@ class Finder:
                 else None
             )
             if found:
+                self._finding_text[operation.id] = sample
                 return sample
         return parameter.samples[0]
+
+    def _identifiers(self, parameter: Parameter) -> Iterator[str]:
+        """Identifiers of the people with most events, as a list of them tells; those of the run's own left out."""
+        for taking in self.contract.operations.values() if parameter.searches else ():
+            ingestion = self.contract.raw(taking).get("x-ingestion", {})
+            for listing in (self.contract.operations.get(name) for name in ingestion.get("read-back", ())):
+                if listing is None or listing.collection is None or listing.path_parameters:
+                    continue
+                try:
+                    rows = self.records(listing, {})
+                except Unavailable:
+                    continue
+                told = (r.get(ingestion["identifier"]) for r in rows if isinstance(r, dict))
+                texts = (t for t in told if isinstance(t, str) and not prefix_in(t) and len(t) in _SEARCHED)
+                yield from (text for text, _ in Counter(texts).most_common(_PEOPLE))
+                return
 
     def raw_parameter(self, operation: Operation, name: str) -> Mapping[str, Any]:
         """What the contract's file says of a parameter; nothing where the operation has none of that name."""
@@ -239,6 +267,8 @@ class Finder:
 
     def value_from(self, source: Mapping[str, Any], path: Mapping[str, str]) -> Any:
         """A value that another read operation tells: `pointer` into its answer, or `field` of its records."""
+        if not source["operation"]:  # an overlay has taken it away
+            raise Unavailable("no operation of the contract tells a value that could be sent")
         operation = self.contract.operations[source["operation"]]
         own_path = self.shared(operation, path) if operation.path_parameters else {}
         if "pointer" in source:

@@ -12,7 +12,8 @@ from typing import Any
 from cdp.contract import Contract, Operation
 from cdp.http import TOKEN_HEADER, Exchange
 from cdp.ledger import IN_THE_TRASH
-from contracts.books import own_prefix
+from contracts.answers import marked
+from contracts.books import own_prefix, recognise
 from contracts.calls import Call
 from contracts.session import Obstacle, Session
 
@@ -188,11 +189,18 @@ class Lists:
         self.remove(again, outcome, deadline, done)
 
     def _gone(self, record: Record, exchange: Exchange) -> bool:
-        """Whether "not found" is about the record, and not about an operation that the target does not have."""
+        """Whether "not found" is about the record, and not about an operation that the target does not have. What is
+        shown as deleted is gone, too."""
         if exchange.status not in GONE:
             return False
         url = self.reading_url(record)
-        return not url or not self.ask("GET", url).ok
+        shown = self.ask("GET", url) if url else None
+        return shown is None or not shown.ok or self._marked(record, shown)
+
+    def _marked(self, record: Record, shown: Exchange) -> bool:
+        read = self.contract.by_action(record.delete.entity, "read")
+        found = recognise(Call(read), shown) if read is not None else None
+        return found is not None and marked(found.record)
 
     def _keep(self, record: Record, why: str, outcome: Outcome) -> None:
         missing = any(why == f"answered {status}" for status in _NO_SUCH_OPERATION)

@@ -11,7 +11,7 @@ import re
 import secrets as randomness
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,6 +24,8 @@ from contracts.finding import Finder, Leads, Unavailable
 from contracts.session import Obstacle, Session
 
 NO_SUCH_NUMBER = 2_147_483_641
+_LISTS_ASKED = 16  # of those that may show whether the API is there
+_MISSING = (404, 405, 501)
 LOST_IN_A_ROW = 4  # so many calls without an answer end the probing
 _JSON = "application/json"
 Signature = tuple[int, str, str]
@@ -56,19 +58,41 @@ class Finding:
 
 
 def known_list(contract: Contract) -> Operation | None:
-    """A documented list that needs no feature and no id: what shows that the API is there and takes the token."""
-    return next(
-        (
-            o
-            for o in contract.operations.values()
-            if o.collection
-            and o.provenance == "documented"
-            and not o.features.needed
-            and not o.path_parameters
-            and o.auth == "token"
-        ),
-        None,
-    )
+    """A list that shows that the API is there and takes the token: a documented one that needs no feature and no id,
+    where there is one."""
+    return next(iter(_known_lists(contract)), None)
+
+
+def _known_lists(contract: Contract, planned: Iterable[Operation] = ()) -> list[Operation]:
+    """Lists that need no id and no text, the surest first: documented ones that need no feature, what is planned, what
+    else is documented, the others."""
+    wanted = {operation.id for operation in planned}
+    lists = [
+        o
+        for o in contract.operations.values()
+        if o.collection
+        and o.auth == "token"
+        and not o.path_parameters
+        and not any(p.required for p in o.query_parameters)
+    ]
+    documented = {o.id for o in lists if o.provenance == "documented"}
+    plain = {o.id for o in lists if o.id in documented and not o.features.needed}
+    return sorted(lists, key=lambda o: (o.id not in plain, o.id not in wanted, o.id not in documented))
+
+
+def find_api(session: Session, planned: Iterable[Operation] = ()) -> tuple[Operation, Exchange]:
+    """Ask lists until one of them is there, because a target may serve a part of the API: that one, and its answer. The
+    first one where none is. Raises Obstacle where the contract has none."""
+    first = None
+    for operation in _known_lists(session.contract, planned)[:_LISTS_ASKED]:
+        exchange = session.send(Call(operation), session.admin, judged=False)
+        first = first or (operation, exchange)
+        elsewhere = exchange.status == 401 or 300 <= exchange.status < 400
+        if exchange.failure or elsewhere or (exchange.status not in _MISSING and exchange.json is not None):
+            return operation, exchange
+    if first is None:
+        raise Obstacle("the contract has no list that shows whether the API is there")
+    return first
 
 
 class Prober:
@@ -122,7 +146,8 @@ class Prober:
         first, second = self._unknown_answer("GET", "api"), self._send("GET", self._nowhere("api") + "/1")
         self._stable = first is None or _signature(first) == _signature(second)
         self._alike = self._records_look_like_routes()
-        known = known_list(self.contract)
+        health = self.session.health
+        known = health.operation if health is not None else known_list(self.contract)
         if known is not None:
             answer = self._send("OPTIONS", Call(known).url(self.session.target))
             unknown = self._unknown_answer("OPTIONS", "api")
@@ -142,14 +167,17 @@ class Prober:
         return self._unknown[method, base]
 
     def _records_look_like_routes(self) -> bool:
-        """Whether an unknown record is answered like an unknown route, seen on a documented read. True when no such
-        read could be asked."""
+        """Whether an unknown record is answered like an unknown route, seen on documented reads, some of which may not
+        be there. True when no such read could be asked."""
         for operation in self.contract.operations.values():
             if operation.provenance == "documented" and operation.action == "read" and operation.method == "GET":
                 exchange = self._send("GET", Call(operation, self.impossible(operation)).url(self.session.target))
                 if exchange.status == 404:
-                    return self._like_unknown_route(exchange, operation.base)
-                if exchange.status not in (401, 403) or self.session.client.sent > 20:
+                    if not self._like_unknown_route(exchange, operation.base):
+                        return False
+                elif exchange.status not in (401, 403):
+                    return True
+                if self.session.client.sent > 20:
                     return True
         return True
 

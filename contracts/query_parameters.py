@@ -25,7 +25,7 @@ class QueryParameters:
 
     def wrong(self, operation: Operation, query: Iterable[tuple[str, str]]) -> frozenset[str]:
         """Names of the parameters that are given wrongly, more than once, or not at all where they have to be. Those
-        that the contract does not know are not among them."""
+        that the contract does not know are not among them, nor empty ones that may be left out."""
         given: dict[str, list[str]] = {}
         for name, text in query:
             given.setdefault(name, []).append(text)
@@ -53,6 +53,8 @@ class QueryParameters:
     def _fine(self, operation: Operation, parameter: Parameter, texts: list[str]) -> bool:
         if not texts:
             return not parameter.required
+        if texts == [""] and not parameter.required:
+            return True  # clients are seen to send empty ones that ask for nothing
         schema = self.contract.resolved(parameter.schema)
         kinds = self._kinds(schema)
         if "array" in kinds:

@@ -26,6 +26,7 @@ from contracts.examples import Examples
 from contracts.heading import described
 from contracts.judge import judge
 from contracts.plan import OBSERVING, Plan
+from contracts.probing import find_api
 from contracts.rounds import Rounds, Turn
 from contracts.session import Identity, Obstacle, Session
 from contracts.tidying import tidy
@@ -125,17 +126,8 @@ class ContractRun:
         self.session.admin = Identity(ADMIN, token)
 
     def _find_api(self) -> None:
-        """Ask one documented list that needs no feature: is this the API, and does it take the token?"""
-        operation = next(
-            o
-            for o in self.plan.contract.operations.values()
-            if o.collection
-            and o.provenance == "documented"
-            and not o.features.needed
-            and not o.path_parameters
-            and o.auth == "token"
-        )
-        exchange = self.session.send(Call(operation), self.session.admin, judged=False)
+        """Ask a list, best a documented one that needs no feature: is this the API, and does it take the token?"""
+        operation, exchange = find_api(self.session, self.plan.operations)
         self.session.health = Call(operation)
         if exchange.failure:
             raise Obstacle(f"{self.target.base_url} cannot be reached: {exchange.detail}")

@@ -195,6 +195,16 @@ def test_which_queries_may_be_refused(contract: Contract, query: tuple[tuple[str
     assert QueryParameters(contract).doubtful(contract.operations["list_segments"], query) is doubtful
 
 
+@pytest.mark.parametrize(
+    ("query", "wrong"),
+    [((("order_by", ""),), set()), ((("limit", ""), ("order_dir", "")), set()), ((("limit", " "),), {"limit"})],
+)
+def test_an_empty_parameter_may_count_as_none(
+    contract: Contract, query: tuple[tuple[str, str], ...], wrong: set[str]
+) -> None:
+    assert QueryParameters(contract).wrong(contract.operations["list_segments"], query) == wrong
+
+
 def test_made_up_values_have_forms_that_strict_servers_take(contract: Contract) -> None:
     sampler = Sampler(contract, PREFIX, lambda schema: "crm", 1)
 

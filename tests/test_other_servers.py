@@ -15,11 +15,17 @@ from typing import Any
 import pytest
 
 from cdp.verdicts import Verdict
+from contracts.cells import Selection
+from contracts.diagnosis import State
+from contracts.doctor import diagnose
+from contracts.plan import make_plan
+from contracts.profiles import PROFILES
+from contracts.run import ContractRun
 from instance.faults import FAULTS
 from instance.faults.life import acting, item
-from instance.faults.model import TOKEN, Answer, Request, World, records_of, refusal, with_records
+from instance.faults.model import TOKEN, Answer, Request, World, json_answer, records_of, refusal, with_records
 from tests.broken_server import BrokenServer
-from tests.odd_targets import odd
+from tests.odd_targets import CATALOGUE, CONTRACT, behind, odd, results_on, told
 from tests.test_survivors import judged
 
 SLOW = pytest.mark.slow
@@ -114,6 +120,38 @@ async def alike_in_another_order(request: Request, world: World) -> Answer:
     return with_records(request, answer, [r for alike in groups for r in alike][:20])
 
 
+async def small_batches(request: Request, world: World) -> Answer:
+    """How many events may come at once is not documented."""
+    sent: Any = request.json
+    many = isinstance(sent, dict) and any(isinstance(v, list) and len(v) > 10 for v in sent.values())
+    return refusal(413) if many else await world.forward(request)
+
+
+async def no_years_of_days(request: Request, world: World) -> Answer:
+    """How far back days may be asked for is not documented, either, nor how large a number may be."""
+    days = [request.get(name) or "2026" for name in ("start_date", "end_date")]
+    numbers = [value for name, value in request.query if name.endswith("max_count") and value.isdigit()]
+    refused = any(day < "2020" for day in days) or any(int(number) > 1000 for number in numbers)
+    return refusal(400) if refused else await world.forward(request)
+
+
+async def subjects_searched(request: Request, world: World) -> Answer:
+    """What a searched text is looked for in is not documented."""
+    text = request.get("searched_text")
+    answer = await world.forward(request.asking(searched_text=None, limit=500, offset=None) if text else request)
+    if not text or not answer.ok or acting(request) != "list":
+        return answer
+    found = [r for r in records_of(request, answer) if text.casefold() in r["subject"].casefold()]
+    start, most = request.number("offset", 0), request.number("limit", 20)
+    return with_records(request, answer, found[start : start + most])
+
+
+async def nothing_searched(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    text = request.get("searched_text") if answer.ok and acting(request) == "list" else None
+    return with_records(request, answer, []) if text else answer
+
+
 @pytest.mark.parametrize(
     ("alter", "through", "cell"),
     [
@@ -126,6 +164,11 @@ async def alike_in_another_order(request: Request, world: World) -> Answer:
         pytest.param(told_apart_by_names, "create", "LIFE-04/delete_report", marks=SLOW),
         (folded_ids, "create", "CODE-03/get_source"),
         (alike_in_another_order, "", "ORDER-04/list_promo_codes_lists"),
+        (subjects_searched, "", "PAGE-10/list_emails"),
+        (small_batches, "", "EVENT-01/create_customer_events"),
+        (small_batches, "", "EVENT-02/create_customer_events"),
+        pytest.param(no_years_of_days, "", "CODE-02/list_customers_per_date", marks=SLOW),
+        (no_years_of_days, "", "CODE-02/list_customer_attributes"),
     ],
 )
 def test_it_is_no_finding(server: BrokenServer, tmp_path: Path, alter: Any, through: str, cell: str) -> None:
@@ -145,6 +188,15 @@ async def case_in_reading_alone(request: Request, world: World) -> Answer:
     return await FAULTS["text-ids-without-case"].alter(request, world)
 
 
+async def no_days(request: Request, world: World) -> Answer:
+    return refusal(400) if request.get("start_date") else await world.forward(request)
+
+
+async def no_punctuation(request: Request, world: World) -> Answer:
+    """Refused is what an event says, not how many there are."""
+    return refusal(422) if b"markup" in request.body else await world.forward(request)
+
+
 async def keys_cut(request: Request, world: World) -> Answer:
     return await FAULTS["keys-beyond-thirty-lost"].alter(request, world)
 
@@ -155,8 +207,117 @@ async def keys_cut(request: Request, world: World) -> Answer:
         (counting_wrong, "", "PAGE-04/list_notifications"),
         (case_in_reading_alone, "", "CODE-03/get_source"),
         (keys_cut, "", "EVENT-02/create_customer_events"),
+        (no_punctuation, "", "EVENT-02/create_customer_events"),
+        (no_days, "", "CODE-02/list_customers_per_date"),
+        (nothing_searched, "", "PAGE-10/list_emails"),
     ],
 )
 def test_the_fault_beside_it_is(server: BrokenServer, tmp_path: Path, alter: Any, through: str, cell: str) -> None:
     found = judged(server, odd(alter, through), tmp_path, cell)[cell]
     assert found.verdict in (Verdict.WARN, Verdict.FAIL), found.sentence
+
+
+async def without_labels(request: Request, world: World) -> Answer:
+    """A server that serves a part of the API has no labels, and nothing of it can refer to one."""
+    return refusal(404) if "/cdm/" in request.path else await world.forward(request)
+
+
+async def minding_passwords(request: Request, world: World) -> Answer:
+    """Passwords need characters of four kinds, no blank, and nothing of the address in them."""
+    sent: Any = request.json
+    password = sent.get("password") if isinstance(sent, dict) and acting(request) in ("create", "update") else None
+    if not isinstance(password, str):
+        return await world.forward(request)
+    kinds = (str.islower, str.isupper, str.isdigit, lambda c: not c.isalnum() and not c.isspace())
+    lacking = not all(any(kind(c) for c in password) for kind in kinds) or " " in password
+    alike = str(sent.get("email", "@")).partition("-")[0] in password
+    return refusal(422) if lacking or alike else await world.forward(request)
+
+
+@pytest.mark.parametrize("alter", [without_labels, minding_passwords])
+def test_callers_are_made_all_the_same(server: BrokenServer, tmp_path: Path, alter: Any) -> None:
+    cells = ["CODE-02/create_user_role", "CODE-02/create_user", "ROLE-01/list_feeds", "ROLE-02/list_feeds"]
+    with behind(server, alter) as target:
+        found = results_on(replace(target, disposable=False), tmp_path, *cells)
+    assert {result.verdict for result in found.values()} == {Verdict.PASS}, told(found)
+
+
+async def whole_values(request: Request, world: World) -> Answer:
+    """A search that knows whole values only."""
+    text = request.get("search_text")
+    if text is None:
+        return await world.forward(request)
+    answer = await world.forward(request.asking(limit=500, offset=None))
+    if not answer.ok:
+        return answer
+    found = [r for r in records_of(request, answer) if r["value"].casefold() == text.casefold()]
+    start, most = int(request.get("offset") or 0), int(request.get("limit") or 20)
+    return with_records(request, answer, found[start : start + most])
+
+
+def test_people_are_found_by_their_identifiers_where_parts_find_nobody(server: BrokenServer, tmp_path: Path) -> None:
+    with behind(server, whole_values) as target:
+        found = results_on(target, tmp_path, "SHAPE-01/list_customer_attributes", "SEARCH-01/search_customers")
+    assert {result.verdict for result in found.values()} == {Verdict.PASS}, told(found)
+
+
+async def kept_and_marked(request: Request, world: World) -> Answer:
+    """Users that are deleted stay where they are, marked."""
+    gone: dict[str, Any] = world.memory.setdefault("gone", {})
+    if request.operation is None or request.operation.entity != "user" or not request.ids:
+        return await world.forward(request)
+    if request.ids[-1] in gone:
+        shown = json_answer(200, {"user": {**gone[request.ids[-1]], "deleted": 1}})
+        return shown if acting(request) == "read" else refusal(404)
+    before = await world.forward(replace(request, method="GET", body=b""))
+    answer = await world.forward(request)
+    if answer.ok and acting(request) == "delete":
+        gone[request.ids[-1]] = before.json["user"]
+    return answer
+
+
+def test_what_is_kept_and_marked_as_deleted_is_gone(server: BrokenServer, tmp_path: Path) -> None:
+    selection = Selection(requirements=("LIFE-04", "ROLE-07"), operations=("delete_user",))
+    plan = make_plan(CONTRACT, CATALOGUE, selection, PROFILES["quick"], seed=1)
+    with behind(server, kept_and_marked) as target:
+        run = ContractRun(plan, replace(target, disposable=False), tmp_path)
+        run.start()
+        verdicts = {result.verdict for result in run.judge_all()}
+        run.finish()
+    assert (verdicts, run.leftovers, run.stays) == ({Verdict.PASS}, [], [])
+
+
+async def without_people(request: Request, world: World) -> Answer:
+    """A part of the API that knows its users from elsewhere."""
+    return refusal(404) if "/users" in request.path and "login" not in request.path else await world.forward(request)
+
+
+def test_a_part_of_the_api_is_judged(server: BrokenServer, tmp_path: Path) -> None:
+    with behind(server, without_people, token=True) as target:
+        found = results_on(target, tmp_path, "STRUCT-04/list_segment_notes", "LIFE-01/create_tag", "ROLE-01/list_feeds")
+        lines = diagnose(CONTRACT, CATALOGUE, replace(target, allow=frozenset())).lines
+    assert [line.state for line in lines if line.subject == "token"] == [State.OK]
+    assert found.pop("ROLE-01/list_feeds").verdict is Verdict.SKIP
+    assert {result.verdict for result in found.values()} == {Verdict.PASS}, told(found)
+
+
+async def names_once(request: Request, world: World) -> Answer:
+    """No two records of a kind have one name."""
+    names: dict[Any, Any] = world.memory.setdefault("whose", {})
+    sent: Any = request.json
+    name = sent.get("name") if isinstance(sent, dict) and acting(request) in ("create", "update") else None
+    if not isinstance(name, str):
+        return await world.forward(request)
+    id = request.ids[-1] if acting(request) == "update" else None
+    if names.get(name, id) != id:
+        return refusal(409)
+    answer = await world.forward(request)
+    if answer.ok:
+        names[name] = id or str(item(request, answer)["id"])
+    return answer
+
+
+def test_refused_writes_bear_names_of_their_own(server: BrokenServer, tmp_path: Path) -> None:
+    with behind(server, names_once) as target:
+        found = results_on(target, tmp_path, "AUTH-05/update_tag", "ROLE-05/update_tag")
+    assert {result.verdict for result in found.values()} == {Verdict.PASS}, told(found)

@@ -109,6 +109,16 @@ def test_what_a_search_is_held_to_goes_too(path: str, left: bool, tmp_path: Path
     assert build_cells(contract, load_catalogue(), Selection())
 
 
+def test_events_are_taken_in_without_what_shows_them(tmp_path: Path) -> None:
+    gone = ("/debugger/events", "/wbs", "/events")
+    actions = [{"target": f"$.paths['{path}'].get", "remove": True} for path in gone]
+    contract = load_contract(overlay=written(tmp_path, *actions))
+    ingestion = contract.operations["create_customer_events"].ingestion
+    assert ingestion is not None and ingestion.read_back == ("list_customer_events",) and ingestion.owner is None
+    rows = contract.document["components"]["schemas"]["CustomerEventUpload"]["properties"]
+    assert {rows[name]["x-value-from"]["operation"] for name in ("source_id", "type", "version")} == {""}
+
+
 @pytest.mark.parametrize(
     ("document", "said"),
     [

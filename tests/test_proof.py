@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,6 +141,16 @@ def test_a_proof_is_stored_continued_and_told(tmp_path: Path) -> None:
 def test_names_that_do_not_exist(tmp_path: Path, name: str, said: str) -> None:
     done = CliRunner().invoke(cli, ["prove", "--proofs", str(tmp_path), "--only", name])
     assert done.exit_code == 1 and said in done.output
+
+
+def test_a_proof_that_is_terminated_says_how_to_go_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cdp", "prove", "--proofs", str(tmp_path), "--only", EASY[0]]
+    process = subprocess.Popen(command, text=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert process.stderr is not None and process.stderr.readline().startswith("the clean instance")
+    process.send_signal(signal.SIGTERM)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 3 and "Traceback" not in errors
+    assert "interrupted; go on with: cdp prove --continue" in errors
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +54,19 @@ def test_everything_is_there_on_the_whole_instance(server: BrokenServer, contrac
 @pytest.mark.parametrize("fault", [LACKING, PAGES], ids=lambda b: b.name)
 def test_what_is_not_there_is_found(server: BrokenServer, contract: Contract, fault: Fault) -> None:
     assert missing(asked(server, contract, fault)) == GONE & set(contract.operations)
+
+
+def test_a_part_of_the_api_is_told_from_the_whole(server: BrokenServer, contract: Contract) -> None:
+    async def in_part(request: Request, world: World) -> Answer:
+        gone = re.search("/tags|/events|/users(?!/login)", request.path)
+        return await world.forward(replace(request, path="/api/there/is/nothing") if gone else request)
+
+    with server.breaking(Fault("part", "part", (), (), in_part, beyond=True)) as target:
+        found = confirm(contract, read_only(target), documented=True)
+    assert {"list_tags", "create_tag", "get_tag", "list_events", "get_user_role"} <= missing(found)
+    assert not missing(found) & {"list_segments", "get_promo_codes_list", "create_journey"}
+    changed = [action for action in found.actions() if "update" in action]
+    assert all("list_users" not in action["description"] for action in changed)
 
 
 def test_nothing_is_guessed_where_options_tell_nothing(server: BrokenServer, contract: Contract) -> None:

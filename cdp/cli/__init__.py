@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import click
 from click.shell_completion import CompletionItem
@@ -111,10 +115,25 @@ def cli(context: click.Context) -> None:
         context.with_resource(shielded(context))
 
 
+@contextmanager
+def _terminating_as_interrupting() -> Iterator[None]:
+    """SIGTERM, which ends a CI job, ends a command like Ctrl-C, while the command has no way of its own."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main() -> None:
     """Entry point. Usage errors end with 2; nothing ends with a traceback."""
     try:
-        cli.main(prog_name=PROGRAM, standalone_mode=False)
+        with _terminating_as_interrupting():
+            cli.main(prog_name=PROGRAM, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(USAGE)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -51,8 +49,7 @@ def pass_gate(steps: Steps, accepting: bool) -> int:
     began_s = time.monotonic()
     steps.begin()
     try:
-        with _terminating_as_interrupting():
-            steps.run()
+        steps.run()
     except KeyboardInterrupt:
         steps.gate.interrupted = True
         click.echo("\ncdp gate: interrupted; what was judged until now is kept", err=True)
@@ -225,20 +222,6 @@ def _timed() -> Iterator[Callable[[], float]]:
     """Seconds since the beginning."""
     began = time.monotonic()
     yield lambda: round(time.monotonic() - began, 1)
-
-
-@contextmanager
-def _terminating_as_interrupting() -> Iterator[None]:
-    """SIGTERM of a CI job ends the gate like Ctrl-C, while no step has a way of its own."""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _now() -> str:

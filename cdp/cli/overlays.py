@@ -52,11 +52,13 @@ def print_changes(changes: list[Change], console: Console) -> None:
 
 @click.command("confirm")
 @target_options
+@click.option("--documented", is_flag=True, help="Ask for documented operations, too: for a part of the API.")
 @_output
 @click.pass_obj
 def confirm_command(
     chosen: Chosen,
     choice: Choice,
+    documented: bool,
     output: str,
 ) -> None:
     """Ask a target which assumed and observed operations it has, and write the overlay that says so.
@@ -70,7 +72,7 @@ def confirm_command(
     contract = chosen.read()
     try:
         with choice.open() as target:
-            found = confirm(contract, target)
+            found = confirm(contract, target, documented=documented)
     except TargetError as error:
         raise click.ClickException(str(error)) from None
     except Obstacle as error:

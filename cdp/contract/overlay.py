@@ -191,7 +191,15 @@ def _forget(document: dict[str, Any], gone: set[str]) -> None:
                 del node["links"]
         source = node.get("x-value-from")
         if isinstance(source, dict) and source.get("operation") in gone:
-            del node["x-value-from"]
+            if "in" in node:
+                del node["x-value-from"]
+            else:  # a field of a body: made up, it would name nothing that is there
+                source["operation"] = ""
+        ingestion = node.get("x-ingestion")
+        if isinstance(ingestion, dict):
+            ingestion["read-back"] = [name for name in ingestion.get("read-back", ()) if name not in gone]
+            if ingestion.get("owner", {}).get("operation") in gone:
+                del ingestion["owner"]
         searches = node.get("x-searches")
         if isinstance(searches, dict):
             if searches.get("counted") in gone:

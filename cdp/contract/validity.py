@@ -203,7 +203,7 @@ def _references(document: dict[str, Any]) -> Iterator[tuple[Location, str]]:
             *((searches.get("operation"), searches.get("counted")) if isinstance(searches, dict) else ()),
             *(node.get("x-requires") or ()),
         ):
-            if name is not None and name not in known:
+            if name and name not in known:
                 yield place, f"names the unknown operation {name}"
 
 

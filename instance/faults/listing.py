@@ -25,6 +25,11 @@ def offset(request: Request) -> int:
     return request.number("offset", 0)
 
 
+def direction(request: Request) -> str:
+    """Of the order that is asked for, in capital letters; empty where none is. Some lists have small ones."""
+    return (request.get("order_dir") or "").upper()
+
+
 def paged(request: Request) -> bool:
     return bool(request.operation and request.operation.collection and request.operation.collection.paging)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from instance.faults import fitting
 from instance.faults.life import own
-from instance.faults.listing import LEFT_OUT, arranging, given, limit, misreading, offset, settling, valid
+from instance.faults.listing import LEFT_OUT, arranging, direction, given, limit, misreading, offset, settling, valid
 from instance.faults.model import (
     Alteration,
     Answer,
@@ -131,7 +131,7 @@ broken(
     "ascending is not the reverse of descending",
     SORTED,
     "ORDER-03",
-    arranging(lambda found, r: found if r.get("order_dir") != "ASC" else found[3:] + found[:3]),
+    arranging(lambda found, r: found[3:] + found[:3] if direction(r) == "ASC" else found),
     "ORDER-04",
     profile="release",
 )
@@ -140,7 +140,7 @@ broken(
     "ASC and DESC are taken for each other",
     SORTED,
     "ORDER-04",
-    misreading(lambda r: r.asking(order_dir={"ASC": "DESC", "DESC": "ASC"}.get(r.get("order_dir") or ""))),
+    misreading(lambda r: r.asking(order_dir={"ASC": "DESC", "DESC": "ASC"}.get(direction(r)))),
 )
 broken(
     "order-by-ignored",

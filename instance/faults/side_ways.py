@@ -12,7 +12,7 @@ from instance.faults import fitting
 from instance.faults.callers import known_token
 from instance.faults.events import BATCH, Rows, event, rows, storing
 from instance.faults.fitting import FILTERS
-from instance.faults.listing import arranging, given, limit, misreading, offset, valid
+from instance.faults.listing import arranging, direction, given, limit, misreading, offset, valid
 from instance.faults.model import Alteration, Answer, Request, World, breaks, broken, records_of, refusal, with_records
 from instance.faults.ordering import full
 from instance.faults.search import SEARCH, searching
@@ -323,7 +323,7 @@ broken(
     "ascending, the offset does not count",
     "list_tags list_attributes",
     "ORDER-04",
-    misreading(lambda r: r.asking(offset=None) if r.get("order_dir") == "ASC" else r),
+    misreading(lambda r: r.asking(offset=None) if direction(r) == "ASC" else r),
     LISTING,
     fits=fitting.every(fitting.paged, fitting.ordered),
     least=5,

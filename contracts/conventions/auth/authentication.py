@@ -251,7 +251,7 @@ def refused_call(s: Subject) -> Call:
     choices = {name: contract.resolved(fields.get(name, {})).get("enum", ()) for name in call.sent}
     others = {name: values[-1] for name, values in choices.items() if len(values) > 1}
     texts = [name for name in text_fields(contract, s.operation) if name not in others][:1]
-    fresh = dict.fromkeys(texts, f"{s.session.prefix} refused")
+    fresh = {name: s.bench.arrangement.sampler.text("refused") for name in texts}  # names may be told apart
     return call.sending({**call.sent, **others, **fresh})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cdp.texts import timestamp
 from contracts.applicability import FILTERS, HIDING
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
@@ -31,6 +32,7 @@ from contracts.subject import Subject
 BY_NAME = ("name_filter", "name_search", "searched_text")
 FIELDS = {"event_ids": "event_id", "source_ids": "source_id", "tag_ids": "tags", "search_text": "value"}
 _PART = 300
+_TEXTS_OF, _TEXTS = 2, 6  # records whose other texts are searched for where their names find nothing, and texts
 _HIDDEN = "is_hidden"
 
 
@@ -265,8 +267,13 @@ def _form_of(s: Subject, name: str, value: str, reference: Walk, most: int) -> F
     exchange = s.session.read(list_call(s).asking((name, value), ("limit", most)), s.caller())
     rows = rows_of(s.operation, exchange)
     if name in BY_NAME:
+        if rows != []:
+            return usual
         names = (text for text in _holders(name, reference.records) if value.casefold() in text.casefold())
-        return Form(name, next(names, value)) if rows == [] else usual
+        whole = Form(name, next(names, value))
+        texts = _other_texts(reference.records) if name == "searched_text" else []
+        forms = [whole, *(Form(name, text) for text in texts)]
+        return next((form for form in forms if texts and _finds(s, form)), whole)
     if not name.endswith("_ids") or exchange.refused_access or not (exchange.ok or exchange.client_error):
         return usual
     if exchange.ok and ((s.quick and rows) or _tells(s, usual)):
@@ -274,6 +281,23 @@ def _form_of(s: Subject, name: str, value: str, reference: Walk, most: int) -> F
     text = "{}" if value.isdigit() else '"{}"'
     others = (Form(f"{name}[]", value), Form(name, f"[{text.format(value)}]", f"[{text}]"))
     return next((form for form in others if _tells(s, form)), usual if exchange.ok and not rows else None)
+
+
+def _other_texts(records: list[Any]) -> list[str]:
+    """Texts of some records beside their names: which fields a searched text is sought in is said nowhere."""
+    texts = [
+        text
+        for record in records[:_TEXTS_OF]
+        if isinstance(record, dict)
+        for field, text in record.items()
+        if field not in ("id", "name") and isinstance(text, str) and 3 <= len(text) <= 100 and timestamp(text) is None
+    ]
+    return list(dict.fromkeys(texts))[:_TEXTS]
+
+
+def _finds(s: Subject, form: Form) -> bool:
+    exchange = s.session.read(list_call(s).asking((form.name, form.value), ("limit", REFERENCE_PAGE)), s.caller())
+    return bool(rows_of(s.operation, exchange))
 
 
 def _tells(s: Subject, form: Form) -> bool:
