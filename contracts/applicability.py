@@ -111,8 +111,11 @@ def _switchable(_: Contract, o: Operation) -> bool:
 
 
 def _identified(contract: Contract, o: Operation) -> bool:
-    """A path parameter points to a stored record, and the operation is about that record or what lies below it."""
-    return any(p.entity for p in o.path_parameters)
+    """A path parameter points to a stored record, and the operation is about that record or what lies below it; or a
+    query parameter does."""
+    return any(p.entity for p in o.path_parameters) or any(
+        p.get("x-finds") for p in contract.raw(o).get("parameters", ())
+    )
 
 
 def _creatable(contract: Contract, o: Operation) -> bool:

@@ -191,6 +191,13 @@ class Arrangement:
         """A new record of our own."""
         return self.create(entity, {})
 
+    def holding_nobody(self, entity: str) -> OwnRecord:
+        """A new record of our own that holds no customer. Raises Unavailable where nothing tells how it is made."""
+        create = self.contract.by_action(entity, "create")
+        if create is None or not self._empty_fields(create):
+            raise Unavailable(f"nothing tells how a {entity.replace('_', ' ')} holds nobody")
+        return self.create(entity, self._holding_nobody(create))
+
     def parent(self, entity: str) -> OwnRecord:
         """A record of our own that others are hung below; one per kind for the whole run."""
         create = self.contract.by_action(entity, "create")

@@ -270,6 +270,8 @@ class ContractRun:
             self.ledger.catch_up()
             self._clean(reachable=not obstacle or self._alive())
             counts, requests = self._figures()
+            if not (obstacle or interrupted or counts["FAIL"]):
+                self.obstacle = obstacle = self._opens_nothing()
             busiest = self._busiest()
             self.writer.footer(
                 ended=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -291,6 +293,16 @@ class ContractRun:
             if self.session.cassette is not None:
                 self.session.cassette.close()
             self.session.client.close()
+
+    def _opens_nothing(self) -> str:
+        """Why a run proves nothing whose token may do nothing of what was asked; empty if it may do something."""
+        asked = self.session.answered
+        if self.processes > 1 or set(asked) != {403} or len(asked[403]) < 2:
+            return ""
+        return (
+            f"{self.target.base_url} answered 403 to every call of the run's own token ({len(asked[403])} operations); "
+            "check the role of its user"
+        )
 
     def _figures(self) -> tuple[Counter[str], int]:
         """Verdicts, and requests of all processes that had a part in the run."""

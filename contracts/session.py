@@ -100,6 +100,7 @@ class Session:
         self._renewed: dict[str, str] = {}  # in place of tokens that ran out
         self.admitted: set[str] = set()  # tokens that were taken or handed out
         self.ended: set[str] = set()  # tokens that were ended on purpose, and are not renewed
+        self.answered: dict[int, set[str]] = {}  # operations that need a token, by what the run's own one got there
 
     def send(
         self,
@@ -161,6 +162,8 @@ class Session:
             return self.send(call, caller, headers, method=method, judged=judged, kept=kept)
         if caller.token and exchange.status not in (0, 401):
             self.admitted.add(caller.token)
+        if caller is self.admin and operation.auth == "token":
+            self.answered.setdefault(exchange.status, set()).add(operation.id)
         self._note(operation, caller, exchange)
         self._watch_refusals(exchange)
         if judged:

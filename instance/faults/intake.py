@@ -131,6 +131,23 @@ async def deletion_hits_newest(request: Request, world: World) -> Answer:
 
 
 @breaks(
+    "change-spills-over",
+    "a change gives its texts to the record before it, too, whoever made that",
+    "update_tag update_report",
+    "LIFE-03",
+    also="LIFE-01 LIFE-02",
+    fits=fitting.every(fitting.acting("update"), fitting.seen_alone, fitting.numbered),
+    source="CWE-193 Off-by-one Error",
+)
+async def change_spills_over(request: Request, world: World) -> Answer:
+    answer, body = await world.forward(request), request.json
+    if answer.ok and isinstance(body, dict) and request.ids[-1].isdigit():
+        texts = {n: v for n, v in body.items() if isinstance(v, str)}
+        await world.forward(request.at_id(str(int(request.ids[-1]) - 1)).with_body(texts))
+    return answer
+
+
+@breaks(
     "restored-dated-anew",
     "a restored record is as new as its restoration",
     "restore_segment restore_email",

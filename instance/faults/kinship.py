@@ -7,7 +7,7 @@ from typing import Any
 
 from instance.contract import Contract, Operation
 from instance.faults import fitting
-from instance.faults.life import acting
+from instance.faults.life import acting, alone
 from instance.faults.model import (
     Answer,
     Request,
@@ -15,6 +15,7 @@ from instance.faults.model import (
     breaks,
     broken,
     json_answer,
+    records_of,
 )
 from instance.faults.ordering import embedding_by
 from instance.faults.side_ways import STRUCTURED
@@ -225,4 +226,30 @@ async def below_the_deleted(request: Request, world: World) -> Answer:
         seen.add(request.ids)
     elif answer.status == 404 and request.ids in seen:
         return json_answer(200, {operation.collection.key: []})
+    return answer
+
+
+def ends_in_what_it_refers_to(o: Operation, c: Contract) -> bool:
+    """It undoes what ties two records together; that is known by one of them."""
+    return o.action == "delete" and len(o.path_parameters) > 1 and o.path_parameters[-1].entity != o.entity
+
+
+@breaks(
+    "untying-takes-all",
+    "who unties one of two records from a third unties all of them",
+    "remove_segment_tag unshare_funnel_group_from_user",
+    "LIFE-04",
+    fits=ends_in_what_it_refers_to,
+    profile="release",
+)
+async def untying_takes_all(request: Request, world: World) -> Answer:
+    operation, answer = request.operation, await world.forward(request)
+    if operation is None or operation.entity is None or not answer.ok:
+        return answer
+    above = world.store.contract.of_entity(operation.entity, "list")[0]
+    listed = replace(alone(request), path=request.path.removesuffix("/users/" + request.ids[-1]))
+    listed = replace(listed, path=listed.path.removesuffix("/" + request.ids[-1]), operation=above)
+    field = operation.path_parameters[-1].name
+    for record in records_of(listed, await world.forward(listed)):
+        await world.forward(request.at_id(str(record[field])))
     return answer

@@ -37,6 +37,8 @@ text("dashes-become-typographic", "two dashes become one long one", lambda t: t.
 text("joiners-stripped", "joiners between characters are taken out", lambda t: t.replace("\u200d", ""))
 text("templates-filled", "what looks like a template is worked out", lambda t: t.replace("${7*7}", "49"))
 text("marks-become-quotes", "doubled quotes become one", lambda t: t.replace("''", "'"))
+text("backslash-pairs-halved", "two backslashes become one", lambda t: t.replace("\\\\", "\\"))
+text("crlf-becomes-lf", "the line ends of Windows become those of Unix", lambda t: t.replace("\r\n", "\n"))
 
 
 def words(change: Callable[[str], Any]) -> Alteration:
@@ -49,6 +51,7 @@ def word(name: str, what: str, change: Callable[[str], Any]) -> None:
 
 
 word("word-null-is-nothing", "the text null is stored as an empty one", lambda t: "" if t == "null" else t)
+word("formulas-quoted", "what a spreadsheet would work out gets a quote", lambda t: "'" + t if t[:1] == "=" else t)
 word("zeros-in-front-lost", "texts of digits lose the zeros in front", lambda t: t.lstrip("0") if t.isdigit() else t)
 
 
@@ -272,3 +275,27 @@ async def large_answers_compressed(request: Request, world: World) -> Answer:
     if len(answer.body) <= 2000:
         return answer
     return Answer(answer.status, answer.headers, gzip.compress(answer.body, mtime=0))
+
+
+# --- CODE: who is looked up -----------------------------------------------------------------------------------------
+
+
+def looks_up(o: Operation, c: Contract) -> bool:
+    """A query parameter says whom it is about."""
+    return any(p.get("x-finds") for p in o.raw.get("parameters", ()))
+
+
+async def nobody_is_fine(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    return replace(answer, status=200) if answer.status == 404 else answer
+
+
+async def record_left_out(request: Request, world: World) -> Answer:
+    parameters = request.operation.raw.get("parameters", ()) if request.operation else ()
+    names = [p["name"] for p in parameters if p.get("x-finds") and "x-entity" in p]
+    return await world.forward(request.asking(**dict.fromkeys(names)))
+
+
+LOOK_UP = "get_wbs_customer"
+broken("look-up-of-nobody-is-200", "nobody found is 200", LOOK_UP, "CODE-03", nobody_is_fine, "SHAPE-01", fits=looks_up)
+broken("look-up-in-any-segment", "the segment has no say", LOOK_UP, "CODE-03", record_left_out, fits=looks_up)

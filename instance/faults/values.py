@@ -219,3 +219,29 @@ broken(
     fits=fitting.every(fitting.acting("create", "update"), fitting.writes, owned),
     profile="release",
 )
+
+
+def a_choice(name: str, schema: Schema, c: Contract) -> bool:
+    """One of several words."""
+    words = c.book.enum(schema) or []
+    return len(words) > 1 and all(isinstance(word, str) for word in words)
+
+
+async def first_choice(request: Request, world: World) -> Answer:
+    body, operation = request.json, request.operation
+    if acting(request) != "create" or not isinstance(body, dict) or operation is None or operation.body_schema is None:
+        return await world.forward(request)
+    book, contract = world.store.contract.book, world.store.contract
+    choices = {n: book.enum(s) for n, s in book.properties(operation.body_schema).items() if a_choice(n, s, contract)}
+    return await written(request, world, {n: (choices.get(n) or [v])[0] for n, v in body.items()})
+
+
+broken(
+    "first-choice-of-creates",
+    "a choice between words is the first of them at first, whatever is sent",
+    "share_segment_with_user create_web_banner",
+    "LIFE-01",
+    first_choice,
+    also="CODE-05",
+    fits=takes(a_choice, "create"),
+)

@@ -13,6 +13,7 @@ from cdp.http import DROPPED, JSON, Exchange
 from contracts.belongings import foreign
 from contracts.calls import Call
 from contracts.checks import NotExercised, Unconfirmed, check
+from contracts.conventions.code.lookups import nobody_found
 from contracts.conventions.code.numeric_ids import beyond_columns
 from contracts.conventions.code.odd_forms import odd_forms
 from contracts.conventions.code.other_case import id_in_other_case, path_in_other_case, same_route
@@ -211,6 +212,9 @@ def _taken_as_text(s: Subject, call: Call) -> bool:
 @check("CODE-03")
 def unknown_ids(s: Subject) -> None:
     needing_the_api(s, s.control())
+    nobody_found(s)
+    if not s.operation.path_parameters:
+        return
     call = touching_call(s)
     wrong = unknown_id(s, call)
     exchange = s.session.send(wrong, s.session.admin)

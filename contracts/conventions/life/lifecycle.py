@@ -44,7 +44,8 @@ from contracts.conventions.life.model import Kept as ModelOf
 from contracts.conventions.life.namesakes import namesakes
 from contracts.conventions.life.parents import deleted_with_what_is_below, restored_with_what_is_below
 from contracts.conventions.life.playing import Life
-from contracts.conventions.life.references import assigned_again, changed_references, deleted_while_referred_to
+from contracts.conventions.life.references import changed_references, deleted_while_referred_to
+from contracts.conventions.life.ties import assigned_again, beside_each_other
 from contracts.conventions.life.watched import Watched
 from contracts.conventions.listing import REFERENCE_PAGE, asked_again, asked_otherwise, describe
 from contracts.examples import Kept
@@ -73,7 +74,8 @@ def whole_life(rng: random.Random) -> list[Step]:
         # Once more all: what has a value by now may become null.
         *(Step(UPDATE, one, 1), Step(READ, one)),
         # And the other one, which is newer or older: a change may go to the newest, whatever its id.
-        *(Step(UPDATE, other), Step(READ, other)),
+        # Or to its neighbour: the one that was changed before is looked at, too.
+        *(Step(UPDATE, other), Step(READ, other), Step(READ, one)),
         *(Step(DELETE, one), *rng.sample([Step(READ, one), Step(LIST, one), Step(TRASH, one)], 3), Step(DELETE, one)),
         *(Step(READ, other), Step(UPDATE, one)),
         *(Step(RESTORE, one), *rng.sample([Step(READ, one), Step(LIST, one), Step(TRASH, one)], 3)),
@@ -213,8 +215,8 @@ def _deleted(s: Subject, outcome: Outcome, entity: Entity) -> list[tuple[ModelOf
 _BEFORE: Mapping[str, tuple[Check, ...]] = {
     "LIFE-01": (_made_again, namesakes),
     "LIFE-02": (assigned_again,),
-    "LIFE-03": (changed_references,),
-    "LIFE-04": (namesakes,),
+    "LIFE-03": (changed_references, beside_each_other),
+    "LIFE-04": (namesakes, beside_each_other),
     "LIFE-06": (restored_with_what_is_below,),
 }
 _AFTER: Mapping[str, tuple[Check, ...]] = {

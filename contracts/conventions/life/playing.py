@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cdp.contract import Operation
@@ -15,6 +15,7 @@ from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import NotExercised
 from contracts.conventions.harmless import unknown_id
+from contracts.conventions.life.bystanders import Bystanders
 from contracts.conventions.life.inner_values import inner_values
 from contracts.conventions.life.model import (
     CREATE,
@@ -36,12 +37,11 @@ from contracts.conventions.life.model import (
     same,
 )
 from contracts.conventions.life.values import FEW, MANY
-from contracts.conventions.life.watched import Watched
 from contracts.finding import Unavailable
 from contracts.subject import Subject
 
 
-class Life(Watched):
+class Life(Bystanders):
     """One sequence of steps on the target and in the model."""
 
     def play(self, steps: Iterable[Step]) -> dict[Key, Finding]:
@@ -97,6 +97,15 @@ class Life(Watched):
         kept = Kept(own, dict(own.sent), switched=any(isinstance(value, int) for value in own.sent.values()))
         self.records.append(kept)
         self.event(kept, CREATE)
+
+    def another(self) -> Kept:
+        """One more record, made with what must be sent."""
+        self._create(full=False)
+        return self.records[-1]
+
+    def writers(self) -> Mapping[str, Callable[[Kept], None]]:
+        """How a record is changed and deleted."""
+        return {UPDATE: lambda kept: self._update(kept, 0), DELETE: self._delete}
 
     def _created_in_full(self) -> OwnRecord | None:
         create = self.entity[CREATE]

@@ -1,5 +1,5 @@
-"""LIFE: what refers to other records. A change of it is made like any other, who refers to a record twice refers to it
-once, and what is referred to is deleted like anything, or kept in an orderly way."""
+"""LIFE: what refers to other records. A change of it is made like any other, and what is referred to is deleted like
+anything, or kept in an orderly way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contracts.arrangement import OwnRecord
 from contracts.conventions.breakdown import broken_down
 from contracts.conventions.life.model import same
 from contracts.finding import Unavailable
-from contracts.observing import record_of, rows_of
+from contracts.observing import record_of
 from contracts.subject import Subject, require
 
 _REFERRING = 2  # kinds of records at most that are made to refer to one that is deleted
@@ -44,7 +44,7 @@ def _change(
     s: Subject, own: OwnRecord, read: Operation, name: str, field: Mapping[str, Any], others: list[OwnRecord]
 ) -> None:
     """Let a field refer to others, to several of them where it takes several, and look at it."""
-    told = _as_told(s, field, [str(other.record.get(field.get("x-field", "id"), "")) for other in others])
+    told = as_told(s, field, [str(other.record.get(field.get("x-field", "id"), "")) for other in others])
     if told is None or not s.bench.execute(own.call(s.operation).sending({name: told})).ok:
         return
     exchange = s.session.send(own.call(read), s.session.admin)
@@ -60,34 +60,6 @@ def _change(
     sentence = f"{name} was changed to {told!r:.60}, and the record is read with {got!r:.60}"
     require(kept, sentence, exchange, f"create; update ({name}); read")
     s.exercised()
-
-
-def assigned_again(s: Subject) -> None:
-    """LIFE-02: what ties two records together ties them once, however often it is asked for, and can be tied again once
-    it was undone. That it is refused the second time, or taken, is open."""
-    contract = s.session.contract
-    create, delete = (contract.by_action(s.operation.entity, action) for action in ("create", "delete"))
-    if create is None or delete is None or not delete.path_parameters or delete.path_parameters[-1].field == "id":
-        return
-    listing = s.operation
-    try:
-        own = s.bench.arrangement.own(str(s.operation.entity))
-    except Unavailable:
-        return
-    again = own.call(create).sending(dict(own.sent))
-    for undone, what in ((False, "create; create; list"), (True, "create; create; delete; create; list")):
-        if undone and not s.bench.execute(own.call(delete)).ok:
-            return
-        exchange = s.bench.execute(again, judged=False)
-        how = broken_down(exchange)
-        require(not how, f"{create.id} once more got {how}", exchange, what)
-        refused = f"what was undone cannot be made again: {create.id} answered {exchange.outcome()}"
-        require(not undone or exchange.ok, refused, exchange, what, softly=True)
-        seen = s.session.send(own.call(listing), s.session.admin, judged=False)
-        field, wanted = delete.path_parameters[-1].field, own.path.get(delete.path_parameters[-1].name)
-        rows = [r for r in rows_of(listing, seen) or () if isinstance(r, dict) and str(r.get(field)) == wanted]
-        require(len(rows) < 2, f"the list shows {field} {wanted} {len(rows)} times", seen, what)
-        s.exercised()
 
 
 def _referring(s: Subject, entity: str) -> list[tuple[Operation, str, Mapping[str, Any]]]:
@@ -110,7 +82,7 @@ def deleted_while_referred_to(s: Subject) -> None:
     for maker, name, field in _referring(s, s.operation.entity or "")[:_REFERRING]:
         try:
             own = arrangement.own(str(s.operation.entity))
-            told = _as_told(s, field, [str(own.record[field.get("x-field", "id")])])
+            told = as_told(s, field, [str(own.record[field.get("x-field", "id")])])
             other = arrangement.create(str(maker.entity), {name: told})
         except (Unavailable, KeyError):
             continue
@@ -126,7 +98,7 @@ def deleted_while_referred_to(s: Subject) -> None:
         s.exercised()
 
 
-def _as_told(s: Subject, field: Mapping[str, Any], ids: list[str]) -> Any:
+def as_told(s: Subject, field: Mapping[str, Any], ids: list[str]) -> Any:
     """Ids in the form that a field takes: all of them where it takes several, else the first; None where it takes
     numbers, and one of them is none."""
     several = field.get("type") == "array"

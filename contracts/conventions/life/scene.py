@@ -40,6 +40,7 @@ class Scene:
         self.records: list[Kept] = []
         self.found: dict[Key, Finding] = {}
         self.told: list[str] = []
+        self.written: list[str] = []  # what was done since the list was looked at last
 
     def tell(self, step: str) -> None:
         """Note a step, for whoever reads of a finding."""
@@ -77,6 +78,7 @@ class Scene:
 
     def event(self, kept: Kept, action: str, before: Mapping[str, Any] | None = None) -> None:
         """A write happened to a record; `before`: the values that it replaced."""
+        self.written.append(action)
         for other in self.records:
             other.happened(Event(action, other is kept, before or {}))
 

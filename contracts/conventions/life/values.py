@@ -36,13 +36,16 @@ class Values:
 
     def of_a_create(self, create: Operation, inner: Mapping[str, Any] | None = None) -> Iterator[Fields]:
         """What may be sent beside what must: all of it, then without the texts, whose meaning is not known. First of
-        all with `inner` values of other records, and with flags."""
+        all with `inner` values of other records, with flags, and with other choices than the usual ones."""
         fields, required = self.fields(create), self._required(create)
         may = {n: schema for n, schema in fields.items() if n != MARK and n not in required}
         texts = {name: self._other(name, schema, None) for name, schema in may.items() if "enum" not in schema}
         plain = {name: self._plain(name, schema) for name, schema in fields.items() if name != MARK}
         texts, plain = ({n: value for n, value in some.items() if value is not None} for some in (texts, plain))
         flags = {name: schema["enum"][-1] for name, schema in may.items() if _is_flag(schema)}
+        choices = {name: schema["enum"][-1] for name, schema in fields.items() if _is_choice(schema)}
+        if choices:
+            yield {**texts, **plain, **flags, **choices, **(inner or {})}
         if inner:
             yield {**texts, **plain, **flags, **inner}
         if flags:
@@ -110,6 +113,12 @@ class Values:
 def _is_flag(schema: Mapping[str, Any]) -> bool:
     """Whether a field is a flag in numbers, the last of which says yes."""
     return not _means_more(schema) and schema.get("enum") in ([0, 1], [1, 0])
+
+
+def _is_choice(schema: Mapping[str, Any]) -> bool:
+    """Whether a field is a choice between several words."""
+    words = schema.get("enum", ())
+    return not _means_more(schema) and len(words) > 1 and all(isinstance(word, str) for word in words)
 
 
 def _means_more(schema: Mapping[str, Any]) -> bool:

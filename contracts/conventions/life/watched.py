@@ -36,6 +36,7 @@ class Watched(Scene):
     """A scene whose records are looked at."""
 
     lacking: int | None = None  # how many records a page lacked before anything was deleted
+    rows: tuple[Mapping[str, Any], ...] = ()  # of the list, as it was looked at last
 
     def look(self, kept: Kept) -> None:
         operation = self.entity[READ]
@@ -157,6 +158,7 @@ class Watched(Scene):
         peers = self._neighbours(operation, kept)
         wanted = {self.name(k.own.record) for k in peers if k.alive and not k.switched}
         pages, whole, exchange = self._rows(operation, kept, wanted)
+        self.rows = tuple(row for page in pages for row in page)
         if not pages:
             return
         for peer in peers:

@@ -29,13 +29,13 @@ from contracts.subject import Subject, require
 # Dense, so that every operation is asked with all of them in every profile: what has a meaning somewhere, other scripts
 # and forms of Unicode with blanks at the end, and white space.
 TRICKY = (
-    "Robert'); DROP TABLE x;-- <b>\"q\"</b> & 'it''s' \\ back\\slash 100% _u_ *s* ?q=1&r=2#f {c} ${7*7} &amp; \\n",
+    "Robert'); DROP TABLE x;-- <b>\"q\"</b> & 'it''s' \\ back\\slash\\\\two 100% _u_ *s* ?q=1&r#f {c} ${7*7} &amp; \\n",
     "שלום \u202eعربي 👩‍👩‍👧 e\u0301 ≠ é, ﬃ, ẞ, “q” ‘s’ – …  ",
-    "<i>tab</i>\tline\nreturn\r\u2028end  of  it",
+    "<i>tab</i>\tline\nboth\r\nreturn\r\u2028end  of  it",
 )
 
 # What programs take for something else than a text when it is all that there is.
-WORDS = ("null", "007", "false")
+WORDS = ("null", "007", "false", "=1+1")
 LONG = "0123456789" * 30  # 255 characters are the usual length of a short text in a database
 # More than 65,535 bytes, where columns of text end. Templates of mails are as long.
 PAGE = "Žluťoučký kůň, " * 4600 + "end"

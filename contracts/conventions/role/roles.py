@@ -149,7 +149,7 @@ def exactly_the_features(s: Subject) -> None:
         _as_they_demand(s, features, exchange, what)
         if s.operation.features.allows(features):
             reads_what_there_is(s, call, caller, exchange, f"a role with {what}")
-        tells_of_the_caller(s, caller, exchange)
+        tells_of_the_caller(s, call, caller, exchange)
         s.exercised()
     if not s.quick:
         _named_features(s, call)

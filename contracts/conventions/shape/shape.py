@@ -20,6 +20,7 @@ from contracts.subject import Subject, require
 
 _LONGEST = 3  # records with long texts that are compared, beside any one
 _TIMES = 2  # so often a record has to be in the list and not to be read
+_FLICKERS = 2  # records that are read otherwise at first than in the list before and after, and than when read again
 
 
 @check("SHAPE-01")
@@ -146,13 +147,19 @@ def listed_and_read_agree(s: Subject) -> None:
     looked_at = sorted(more, key=_longest_text, reverse=True)[:_LONGEST]
     # What has been there longest, and what has the fewest values, were written by other programs than the rest.
     looked_at += [r for r in (more[-1:] + sorted(more, key=_without_value)[-1:]) if all(r is not x for x in looked_at)]
+    flickers = 0
     for other in looked_at:
         beside = call.at(**{parameter.name: str(other[parameter.field])})
         exchange = s.session.read(beside, s.session.admin)
         record = record_of(s.operation, exchange)
         pair = _Pair(s, beside, look, parameter.field)
         if exchange.ok and isinstance(record, dict):
-            _alike(pair, record, other)
+            name = _alike(pair, record, other)
+            flickers += bool(name)
+            sentence = (
+                f"{name} is {record.get(name)!r:.60} when first read, {other.get(name)!r:.60} in the list and later"
+            )
+            require(flickers < _FLICKERS, f"{sentence}; so with {flickers} records", exchange)
         elif exchange.status in GONE or broken_down(exchange):
             _can_be_read(pair)
 
@@ -170,12 +177,13 @@ def _can_be_read(pair: _Pair) -> None:
     raise Broken(sentence, exchange)
 
 
-def _alike(pair: _Pair, record: dict[str, Any], twin: dict[str, Any]) -> None:
+def _alike(pair: _Pair, record: dict[str, Any], twin: dict[str, Any]) -> str:
     """The fields that both the record and its twin in the list have are the same. Where they are not both are looked
     at again, the record before and after the list: either may be older than a change of somebody else's, and what
-    goes on changing tells nothing."""
-    s = pair.s
-    if _different(s, record, twin):
+    goes on changing tells nothing. Answers the field that was another at first alone, while the list stayed the same:
+    nobody changes a record and changes it back more than once."""
+    s, flickered = pair.s, ""
+    if different := _different(s, record, twin):
         (_, before), listed, (exchange, after) = pair.read(), pair.listed(), pair.read()
         if before is None or listed is None or after is None:
             raise NotExercised("the record went away while it was looked at")
@@ -187,7 +195,9 @@ def _alike(pair: _Pair, record: dict[str, Any], twin: dict[str, Any]) -> None:
             raise Broken(sentence, exchange)
         if moving:
             raise NotExercised(f"{moving[0]} changes by itself from one look to the next")
+        flickered = next((n for n in different if n in after and after[n] == listed.get(n) == twin[n]), "")
     s.exercised()
+    return flickered
 
 
 def _different(s: Subject, one: dict[str, Any], other: dict[str, Any]) -> list[str]:
