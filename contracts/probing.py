@@ -64,8 +64,8 @@ def known_list(contract: Contract) -> Operation | None:
 
 
 def _known_lists(contract: Contract, planned: Iterable[Operation] = ()) -> list[Operation]:
-    """Lists that need no id and no text, the surest first: documented ones that need no feature, what is planned, what
-    else is documented, the others."""
+    """Lists that need no id and no text, the surest first: documented ones that need no feature, then what is planned,
+    what else is documented, the others."""
     wanted = {operation.id for operation in planned}
     lists = [
         o
@@ -77,7 +77,7 @@ def _known_lists(contract: Contract, planned: Iterable[Operation] = ()) -> list[
     ]
     documented = {o.id for o in lists if o.provenance == "documented"}
     plain = {o.id for o in lists if o.id in documented and not o.features.needed}
-    return sorted(lists, key=lambda o: (o.id not in plain, o.id not in wanted, o.id not in documented))
+    return sorted(lists, key=lambda o: (o.id not in plain, o.id not in plain | wanted, o.id not in documented))
 
 
 def find_api(session: Session, planned: Iterable[Operation] = ()) -> tuple[Operation, Exchange]:
