@@ -12,8 +12,10 @@ import json
 import re
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,8 +118,8 @@ def _lenient_json(body: bytes) -> Any:
 
 
 class Client:
-    """Sends requests to one target over kept-alive connections, as fast as the target allows. Not for use by several
-    threads at once."""
+    """Sends requests to one target over kept-alive connections, as fast as the target allows: one after the other, or
+    several at once. Not for use by several threads."""
 
     def __init__(self, target: Target, secrets: Secrets, clock: Time | None = None) -> None:
         self.target = target
@@ -141,10 +143,35 @@ class Client:
         adapter = Adapter(self._watch)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
+        self._beside: list[Client] = []
 
     def close(self) -> None:
+        for client in self._beside:
+            client.close()
         self._watch.close()
         self._session.close()
+
+    def at_once(self, wanted: Sequence[Callable[[Client], Exchange]]) -> list[Exchange]:
+        """Send several requests at the same moment, each by a client, and over a connection, of its own; their answers,
+        in the order in which they are wanted. Raises ValueError on a target with `max_rps`: its owner wants one request
+        after the other."""
+        if self.target.max_rps is not None:
+            raise ValueError("a target that names a rate is asked one thing after the other")
+        while len(self._beside) < len(wanted):
+            self._beside.append(Client(self.target, self.secrets, self._time))
+        clients, ready = self._beside[: len(wanted)], threading.Barrier(len(wanted))
+        before = [(client.sent, client.waited_s) for client in clients]
+
+        def send(client: Client, request: Callable[[Client], Exchange]) -> Exchange:
+            ready.wait(self.target.timeout_s)
+            return request(client)
+
+        with ThreadPoolExecutor(len(wanted), thread_name_prefix="at-once") as pool:
+            exchanges = list(pool.map(send, clients, wanted))
+        for client, (sent, waited_s) in zip(clients, before, strict=True):
+            self.sent += client.sent - sent
+            self.waited_s += client.waited_s - waited_s
+        return exchanges
 
     def send(
         self,

@@ -4,8 +4,9 @@ write."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from cdp.cassette import Cassette
@@ -125,21 +126,11 @@ class Session:
             raise TargetLost(
                 f"{operation.method} {operation.id} did not answer {MUTE_AFTER} times and is not asked again"
             )
-        sent_headers: dict[str, Any] = {"Accept": "application/json"}
-        if caller.token:
-            sent_headers[TOKEN_HEADER] = self._renewed.get(caller.token, caller.token)
-        if call.media_type:
-            sent_headers["Content-Type"] = call.media_type
-        sent_headers.update(headers or {})
+        sent_headers = {**self._headers(call, caller), **(headers or {})}
         sent_headers = {name: value for name, value in sent_headers.items() if value is not None}
         method = method or operation.method
-        if (
-            operation.id == self.about
-            and method == operation.method
-            and operation is self.contract.operations[operation.id]
-        ):
-            key = (operation.id, caller.role)
-            self.requests_by_cell[key] = self.requests_by_cell.get(key, 0) + 1
+        if method == operation.method:
+            self._count(operation, caller)
         entry = self.books.intend(call, method)
         exchange = self.client.send(
             method,
@@ -172,6 +163,58 @@ class Session:
         if exchange.status == 401 and caller is self.admin and self.health is not None and self._ping().status == 401:
             raise Obstacle(f"{self.target.base_url} does not take the run's token any more")
         return exchange
+
+    def send_at_once(self, asked: Sequence[tuple[Call, Identity]]) -> list[Exchange]:
+        """Send reads, and changes of the run's own records, at the same moment: the answers in the order of `asked`.
+        Empty where they tell nothing: on a target that names a rate, and where one of them was not answered, was too
+        much for the target, or came with a token that had run out. Raises as `send` does when the run is to stop."""
+        self.stop_in_time()
+        self.beat()
+        if self.target.max_rps is not None:
+            return []
+        exchanges = self.client.at_once([partial(self._sent_by, call, caller) for call, caller in asked])
+        if any(call.operation.safety != "read" for call, _ in asked):
+            self._reads.clear()
+        untold = False
+        for (call, caller), exchange in zip(asked, exchanges, strict=True):
+            self._count(call.operation, caller)
+            self._note(call.operation, caller, exchange)
+            untold |= exchange.failure in (REFUSED, HUNG) or exchange.status in (TOO_MANY, UNAVAILABLE)
+            untold |= exchange.status == 401 and self.renewed(caller)
+        if untold:
+            return []
+        told = [
+            without_signatures(self.contract, call.operation, exchange)
+            for (call, _), exchange in zip(asked, exchanges, strict=True)
+        ]
+        for exchange in told:
+            self._remember(exchange)
+        return told
+
+    def _sent_by(self, call: Call, caller: Identity, client: Client) -> Exchange:
+        return client.send(
+            call.operation.method,
+            call.url(self.target),
+            headers=self._headers(call, caller),
+            body=call.body,
+            operation=call.operation.id,
+            role=caller.role,
+        )
+
+    def _headers(self, call: Call, caller: Identity) -> dict[str, Any]:
+        """The usual ones of a call."""
+        headers: dict[str, Any] = {"Accept": "application/json"}
+        if caller.token:
+            headers[TOKEN_HEADER] = self._renewed.get(caller.token, caller.token)
+        if call.media_type:
+            headers["Content-Type"] = call.media_type
+        return headers
+
+    def _count(self, operation: Operation, caller: Identity) -> None:
+        """Count a request for the cells that are being judged."""
+        if operation.id == self.about and operation is self.contract.operations[operation.id]:
+            key = (operation.id, caller.role)
+            self.requests_by_cell[key] = self.requests_by_cell.get(key, 0) + 1
 
     @property
     def answer_s(self) -> float:

@@ -13,6 +13,7 @@ from cdp.http import DROPPED, JSON, Exchange
 from contracts.belongings import foreign
 from contracts.calls import Call
 from contracts.checks import NotExercised, Unconfirmed, check
+from contracts.conventions.at_once import never_too_many
 from contracts.conventions.code.lookups import nobody_found
 from contracts.conventions.code.numeric_ids import beyond_columns
 from contracts.conventions.code.odd_forms import odd_forms
@@ -63,6 +64,7 @@ def never_a_server_error(s: Subject) -> None:
         raw_queries(s)
         overdone(s)
         odd_forms(s)
+        never_too_many(s)
     for exchange in s.session.seen(s.operation):
         _alive(exchange)
         s.exercised()

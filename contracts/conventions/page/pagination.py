@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cdp.http import Exchange
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.at_once import pages_of_their_own
 from contracts.conventions.listing import (
     DEFAULT_LIMIT,
     REFERENCE_PAGE,
@@ -238,6 +239,8 @@ def page_is_a_slice(s: Subject) -> None:
             rule(_over_the_end(count))
         s.for_all(_windows(count, beyond), rule, of=_pages_in(count, beyond))
         far_behind(s, reference)
+        if not s.quick:
+            pages_of_their_own(s, len(reference))
 
 
 def _first_difference(got: list[Any], expected: list[Any]) -> str:

@@ -12,6 +12,7 @@ from contracts.applicability import body_fields
 from contracts.calls import Call
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
+from contracts.conventions.at_once import forbidden_beside_others
 from contracts.conventions.auth.authentication import refused_in_vain, tells_nothing
 from contracts.conventions.harmless import NO_SUCH, NO_SUCH_NUMBER, harmless, invalid_body, unknown_id
 from contracts.conventions.life.parents import refused_in_whole
@@ -71,6 +72,7 @@ def without_features(s: Subject) -> None:
     refused_without_changing(s, _no_features(s))
     if not s.quick:
         refused_by_every_way(s, call, _no_features(s), "a role without any feature")
+        forbidden_beside_others(s, call, _no_features(s), "a role without any feature")
 
 
 @check("ROLE-02")

@@ -9,6 +9,7 @@ from cdp.http import Exchange
 from contracts.answers import fields, in_plain_form, marked
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.at_once import records_of_their_own
 from contracts.conventions.breakdown import broken_down
 from contracts.conventions.code.status_codes import NOWHERE, STEP
 from contracts.conventions.life.model import GONE
@@ -162,6 +163,8 @@ def listed_and_read_agree(s: Subject) -> None:
             require(flickers < _FLICKERS, f"{sentence}; so with {flickers} records", exchange)
         elif exchange.status in GONE or broken_down(exchange):
             _can_be_read(pair)
+    calls = [call, *(call.at(**{parameter.name: str(other[parameter.field])}) for other in looked_at)]
+    records_of_their_own(s, calls, parameter.name, parameter.field)
 
 
 def _can_be_read(pair: _Pair) -> None:
