@@ -160,7 +160,7 @@ class Session:
         if judged:
             self._remember(exchange)
         self._watch(exchange)
-        if exchange.status == 401 and caller is self.admin and self.health is not None and self._ping().status == 401:
+        if exchange.status == 401 and caller is self.admin and self.health is not None and self.ping().status == 401:
             raise Obstacle(f"{self.target.base_url} does not take the run's token any more")
         return exchange
 
@@ -249,7 +249,7 @@ class Session:
         operation = self.contract.operations.get("refresh_token")
         if caller.token not in self.admitted or caller.token in self.ended or self.health is None or operation is None:
             return False
-        if self._ping(token, patient=True).status != 401:
+        if self.ping(token, patient=True).status != 401:
             return False
         call = Call(operation).sending({"token": token})
         headers = {"Accept": "application/json", "Content-Type": call.media_type}
@@ -260,7 +260,7 @@ class Session:
         if not isinstance(found, str) or not found or found == token:
             return False
         self.secrets.add(found)
-        if self._ping(found, patient=True).status == 401:  # no token counts any more: it is not that one ran out
+        if self.ping(found, patient=True).status == 401:  # no token counts any more: it is not that one ran out
             return False
         self._renewed[caller.token] = found
         if caller.token == self.admin.token:
@@ -296,7 +296,7 @@ class Session:
         self._lost_in_a_row.add(exchange.operation)
         if self.health is None:
             raise Obstacle(f"{self.target.base_url} cannot be reached: {exchange.detail}")
-        if self._ping().failure or len(self._lost_in_a_row) > MUTE_OPERATIONS:
+        if self.ping().failure or len(self._lost_in_a_row) > MUTE_OPERATIONS:
             raise Obstacle(f"{self.target.base_url} does not answer: {exchange.detail}")
         raise TargetLost(f"no answer to {exchange.method} {exchange.operation}: {exchange.detail}")
 
@@ -322,12 +322,13 @@ class Session:
             raise Obstacle(f"{self.target.base_url} has no time: {BUSY_OPERATIONS} operations in a row got {status}")
         if status == TOO_MANY:
             raise TargetLost(f"{what}; a smaller max_rps would make it checkable")
-        if self._ping().status in (0, TOO_MANY, UNAVAILABLE):
+        if self.ping().status in (0, TOO_MANY, UNAVAILABLE):
             raise TargetLost(f"{what}, and so does the rest of the target")
         if exchange.method != "GET" and self._refused[operation, status] < PATIENCE:
             raise TargetLost(f"{what}; it may have been done, so it is not sent again")
 
-    def _ping(self, token: str = "", *, patient: bool = False) -> Exchange:
+    def ping(self, token: str = "", *, patient: bool = False) -> Exchange:
+        """What a token, the run's own one without, gets where the target is known to answer. It counts nowhere."""
         assert self.health is not None
         headers = {"Accept": "application/json", TOKEN_HEADER: token or self.admin.token}
         return self.client.send("GET", self.health.url(self.target), headers=headers, patient=patient)

@@ -330,7 +330,7 @@ def ended_token(s: Subject) -> None:
         as_good_as_another(s, call, renewed, exchange)
         s.exercised()
     elif renewed is not None and s.session.health is not None:  # some read of the target stands in for it
-        exchange = s.session.send(s.session.health, renewed, judged=False)
+        exchange = s.session.ping(renewed.token)
         require(exchange.status != 401, "a renewed token is refused with 401", exchange)
         s.exercised()
     if not s.quick:

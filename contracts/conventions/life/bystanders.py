@@ -10,13 +10,14 @@ from contracts.conventions.life.model import CREATE, DELETE, LIST, MARK, UPDATE,
 from contracts.conventions.life.watched import Watched
 from contracts.observing import canonical
 
-_AGAIN = 2  # further writes, each of which has to change a record that it is not about
+_AGAIN = 6  # further writes, each of which has to change a record that it is not about
 Rows = dict[str, dict[str, Any]]
 
 
 class Bystanders(Watched):
     """A scene in which the records of others are watched in the list. Other people work on a target, too, so what has
-    changed there is put down to a write only when further writes of its kind change something again, every time."""
+    changed there is put down to a write only when further writes of its kind change something again, every time, and
+    nothing changes while nothing is written."""
 
     _before: tuple[tuple[str, ...], Rows] = (), {}
 
@@ -53,6 +54,8 @@ class Bystanders(Watched):
             if own is None and action != CREATE:
                 own = self.another()
             before = self._shown(kept)
+            if _changed(before, self._shown(kept)):
+                return False
             if own is None:
                 own = self.another()
             else:
