@@ -193,7 +193,7 @@ def test_what_is_drawn_depends_on_the_seed_and_not_on_what_is_kept(
     for keep in (True, False):
         pages.clear()
         nights.night(seed=3, keep=keep)
-        found.append(pages[-8:])
+        found.append([asked for asked in pages if not asked.endswith("None")][-8:])  # others come at once, in any order
     assert found[0] == found[1]
 
 
