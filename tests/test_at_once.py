@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
     running.stop()
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", [pytest.param(c, marks=pytest.mark.slow) if "CODE" in c else c for c in CELLS])
 def test_what_goes_wrong_at_the_same_moment_is_found(server: BrokenServer, tmp_path: Path, cell: str) -> None:
     fault = replace(FAULTS[CELLS[cell]], examples=(cell.partition("/")[2],))
     with server.breaking(fault) as target:

@@ -264,6 +264,7 @@ def test_what_is_broken_is_found_alike(name: str, tmp_path: Path) -> None:
 # --- what happens to a process ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @both
 def test_a_process_that_dies_is_an_error_and_no_loss(
     front: Front, own_instance: RunningInstance, tmp_path: Path

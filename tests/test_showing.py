@@ -91,6 +91,7 @@ def contract(instance: RunningInstance, runs: Path, *more: str) -> subprocess.Co
     return cdp(*command, environment={"CDP_TOKEN": instance.token})
 
 
+@pytest.mark.slow
 def test_a_run_is_told_as_asked(instance: RunningInstance, tmp_path: Path) -> None:
     quiet = contract(instance, tmp_path, "--quiet")
     lines = quiet.stdout.splitlines()
