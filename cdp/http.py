@@ -153,8 +153,8 @@ class Client:
 
     def at_once(self, wanted: Sequence[Callable[[Client], Exchange]]) -> list[Exchange]:
         """Send several requests at the same moment, each by a client, and over a connection, of its own; their answers,
-        in the order in which they are wanted. Raises ValueError on a target with `max_rps`: its owner wants one request
-        after the other."""
+        in the order in which they are wanted. No connection stays open. Raises ValueError on a target with `max_rps`:
+        its owner wants one request after the other."""
         if self.target.max_rps is not None:
             raise ValueError("a target that names a rate is asked one thing after the other")
         while len(self._beside) < len(wanted):
@@ -169,6 +169,7 @@ class Client:
         with ThreadPoolExecutor(len(wanted), thread_name_prefix="at-once") as pool:
             exchanges = list(pool.map(send, clients, wanted))
         for client, (sent, waited_s) in zip(clients, before, strict=True):
+            client._session.close()  # a server with few threads must not wait for who has nothing more to ask
             self.sent += client.sent - sent
             self.waited_s += client.waited_s - waited_s
         return exchanges

@@ -96,6 +96,7 @@ class Session:
         self._answers, self._answered_s = 0, 0.0
         self._refused: Counter[tuple[str, int]] = Counter()  # how often an operation stayed at 429 or 503
         self._refused_in_a_row: set[str] = set()
+        self._too_much_at_once = 0  # how often several requests at once were too much for the target
         self.health: Call | None = None  # a call that is known to be answered
         self.cassette: Cassette | None = None  # where drawn exchanges are kept
         self._renewed: dict[str, str] = {}  # in place of tokens that ran out
@@ -167,21 +168,23 @@ class Session:
     def send_at_once(self, asked: Sequence[tuple[Call, Identity]]) -> list[Exchange]:
         """Send reads, and changes of the run's own records, at the same moment: the answers in the order of `asked`.
         Empty where they tell nothing: on a target that names a rate, and where one of them was not answered, was too
-        much for the target, or came with a token that had run out. Raises as `send` does when the run is to stop."""
+        much for the target, or came with a token that had run out. A target to which several are too much is asked no
+        further. Raises as `send` does when the run is to stop."""
         self.stop_in_time()
         self.beat()
-        if self.target.max_rps is not None:
+        if self.target.max_rps is not None or self._too_much_at_once >= PATIENCE:
             return []
         exchanges = self.client.at_once([partial(self._sent_by, call, caller) for call, caller in asked])
         if any(call.operation.safety != "read" for call, _ in asked):
             self._reads.clear()
-        untold = False
+        untold = too_much = False
         for (call, caller), exchange in zip(asked, exchanges, strict=True):
             self._count(call.operation, caller)
             self._note(call.operation, caller, exchange)
-            untold |= exchange.failure in (REFUSED, HUNG) or exchange.status in (TOO_MANY, UNAVAILABLE)
+            too_much |= exchange.failure in (REFUSED, HUNG) or exchange.status in (TOO_MANY, UNAVAILABLE)
             untold |= exchange.status == 401 and self.renewed(caller)
-        if untold:
+        self._too_much_at_once += too_much
+        if untold or too_much:
             return []
         told = [
             without_signatures(self.contract, call.operation, exchange)
@@ -199,6 +202,7 @@ class Session:
             body=call.body,
             operation=call.operation.id,
             role=caller.role,
+            patient=False,
         )
 
     def _headers(self, call: Call, caller: Identity) -> dict[str, Any]:

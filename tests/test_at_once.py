@@ -6,13 +6,20 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
+from cdp.contract import load_contract
 from cdp.http import Client, Exchange
+from cdp.ledger import Ledger
 from cdp.secrets import Secrets
+from cdp.targets import Credentials, Target
 from cdp.verdicts import Verdict
+from contracts.calls import Call
+from contracts.profiles import PROFILES
+from contracts.session import ANONYMOUS, Session
 from instance.faults import FAULTS
 from instance.faults.model import Answer, Request, World
 from tests.broken_server import BrokenServer
@@ -71,6 +78,38 @@ def test_too_much_for_the_target_is_no_finding(server: BrokenServer, tmp_path: P
     with behind(server, one_at_a_time) as target:
         found = results_on(target, tmp_path, cell, profile="release")
     assert found[cell].verdict is Verdict.PASS, told(found)
+
+
+def test_a_target_that_serves_one_connection_is_asked_no_further() -> None:
+    """A server of one thread answers nobody else while it waits for what comes next on a connection that is kept."""
+    contract, answered = load_contract(), []
+
+    class OneAtATime(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            answered.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), OneAtATime) as one:
+        threading.Thread(target=one.serve_forever, daemon=True).start()
+        target = Target("one", f"http://127.0.0.1:{one.server_port}/api", Credentials(), timeout_s=0.3)
+        session = Session(contract, target, PROFILES["release"], 1, Ledger(None), Secrets())
+        call = Call(contract.operations["list_tags"])
+        assert session.send(call, ANONYMOUS).ok
+        assert [session.send_at_once([(call, ANONYMOUS)] * 3) for _ in range(4)] == [[], [], [], []]
+        assert session.client.sent == 1 + 2 * 3
+        assert session.send(call, ANONYMOUS).ok
+        session.client.close()
+        one.shutdown()
+    assert len(answered) >= 2
 
 
 def test_each_request_has_a_connection_of_its_own(server: BrokenServer) -> None:
