@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from instance.faults import fitting
@@ -43,7 +44,7 @@ broken(
     "the id is kept in one place for all requests: of two reads at the same moment both show the second's record",
     READS,
     "SHAPE-03",
-    shared(lambda request, last: request.at_id(last.ids[-1])),
+    shared(lambda request, last: replace(request, path=last.path, ids=last.ids)),
     fits=fitting.every(fitting.acting("read"), fitting.ends_in_id),
     source=SHARED,
     profile="release",
