@@ -30,9 +30,13 @@ def _rounds(s: Subject, asked: Sequence[tuple[Call, Identity]]) -> Iterator[list
             yield exchanges
 
 
+def _is_get(s: Subject) -> bool:
+    return s.operation.safety == "read" and s.operation.method == "GET"
+
+
 def never_too_many(s: Subject) -> None:
     """CODE-01: the same read, at once, is answered each time. The caller looks at what has come."""
-    if s.operation.safety != "read" or s.operation.method != "GET":
+    if not _is_get(s):
         return
     call, control = s.bench.control(s.operation)
     if control.ok:
@@ -42,7 +46,7 @@ def never_too_many(s: Subject) -> None:
 
 def forbidden_beside_others(s: Subject, call: Call, caller: Identity, what: str) -> None:
     """ROLE-01: a caller is judged by his own role, whoever asks at the same moment."""
-    if s.operation.safety != "read" or s.operation.method != "GET":
+    if not _is_get(s):
         return
     for exchanges in _rounds(s, [(call, s.session.admin), (call, caller)] * (_TOGETHER // 2)):
         for exchange in exchanges[1::2]:

@@ -104,10 +104,9 @@ async def last_change_wins_all(request: Request, world: World) -> Answer:
         answer = await world.forward(request)
         record = item(request, read) if read.ok else None
         others = {name for each in changes if each is not sent for name in each} - sent.keys()
-        if answer.ok and isinstance(record, dict) and others & record.keys():
-            await world.forward(
-                changing(request, request.path, {name: record[name] for name in others & record.keys()})
-            )
+        old = {name: record[name] for name in others & record.keys()} if isinstance(record, dict) else {}
+        if answer.ok and old:
+            await world.forward(changing(request, request.path, old))
         return answer
     finally:
         world.memory["in work", request.path] -= 1

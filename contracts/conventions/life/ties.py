@@ -55,10 +55,8 @@ def beside_each_other(s: Subject) -> None:
     )
     if create is None or delete is None or listing is None or delete.path_parameters[-1].field == "id":
         return
-    name, properties = (
-        delete.path_parameters[-1].field,
-        contract.resolved(create.body_schema or {}).get("properties", {}),
-    )
+    name = delete.path_parameters[-1].field
+    properties = contract.resolved(create.body_schema or {}).get("properties", {})
     field = contract.resolved(properties.get(name, {}))
     if "x-entity" not in field or contract.by_action(field["x-entity"], "create") is None:
         return
