@@ -8,7 +8,7 @@ from typing import Any
 from cdp.http import Exchange
 from contracts.answers import fields, in_plain_form, marked
 from contracts.calls import Call
-from contracts.checks import Broken, NotExercised, check
+from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.at_once import records_of_their_own
 from contracts.conventions.breakdown import broken_down
 from contracts.conventions.code.status_codes import NOWHERE, STEP
@@ -19,6 +19,7 @@ from contracts.finding import Unavailable
 from contracts.observing import record_of, rows_of
 from contracts.subject import Subject, require
 
+_NO_CONTENT = 204
 _LONGEST = 3  # records with long texts that are compared, beside any one
 _TIMES = 2  # so often a record has to be in the list and not to be read
 _FLICKERS = 2  # records that are read otherwise at first than in the list before and after, and than when read again
@@ -55,6 +56,8 @@ def _without_values(message: str) -> str:
 def wrapped_under_its_key(s: Subject) -> None:
     exchange = s.control()
     body: Any = exchange.json
+    if exchange.status == _NO_CONTENT and not exchange.body and s.operation.provenance == "assumed":
+        raise Unconfirmed(f"assumed operation; the target answers {_NO_CONTENT}, which has no content")
     require(isinstance(body, dict), "the answer is no JSON object", exchange)
     collection = s.operation.collection
     if collection is not None and collection.key is not None:
