@@ -185,6 +185,10 @@ def _open_what_it_is(s: Subject, call: Call, exchange: Exchange, wanted: list[in
             "the call answers 409 to a new record, and behind the other steps of its life that the run may take: which"
             " state it needs no page says"
         )
+    if exchange.status == 409 and operation.action == "create":
+        taken = sum(other.status in wanted for other in s.session.seen(operation))
+        if taken:
+            raise NotExercised(f"{taken} records were taken in this run and another gets 409, as if there were no room")
     if exchange.status in (400, 404) and any(_told_elsewhere(s, name) for name, _ in call.query):
         raise NotExercised(
             f"the call answers {exchange.outcome()}: its values are another operation's, and whether this one takes "
