@@ -376,6 +376,20 @@ def test_a_change_that_answers_nothing(server: BrokenServer, tmp_path: Path) -> 
     assert verdicts == [Verdict.PASS, Verdict.PASS, Verdict.UNCONFIRMED, Verdict.WARN], told(found)
 
 
+async def created_with_200(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if answer.status != 201 or "/feeds" not in request.path:
+        return replace(answer, status=200) if answer.status == 201 else answer
+    return replace(answer.showing({"feed": {**answer.json["feed"], "modified_by": "me"}}), status=200)
+
+
+def test_what_comes_with_another_success_is_held_to_its_shape(server: BrokenServer, tmp_path: Path) -> None:
+    with behind(server, created_with_200) as target:
+        found = results_on(target, tmp_path, "SHAPE-01/create_report", "SHAPE-01/create_feed", "CODE-02/create_report")
+    verdicts = [found[cell].verdict for cell in found]
+    assert sorted(verdicts) == [Verdict.PASS, Verdict.UNCONFIRMED, Verdict.WARN], told(found)
+
+
 async def nothing_for_nothing(request: Request, world: World) -> Answer:
     """A limit of 0 brings no record; a wrong offset beside it is refused."""
     if request.get("limit") != "0":
