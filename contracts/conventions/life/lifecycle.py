@@ -47,7 +47,6 @@ from contracts.conventions.life.watched import Watched
 from contracts.examples import Kept
 from contracts.exploration import heed
 from contracts.finding import Unavailable
-from contracts.observing import record_of
 from contracts.subject import Subject, require
 from contracts.workbench import Workbench
 
@@ -170,9 +169,8 @@ def _made_again(s: Subject) -> None:
         new = arrangement.create(create.entity, {"id": old.sent["id"]})
     except Unavailable:
         return  # an id may be good for once
-    exchange = s.session.send(new.call(read), s.session.admin)
-    record = record_of(read, exchange)
-    shown_name = record.get("name") if exchange.ok and isinstance(record, dict) else None
+    record, exchange = s.bench.read_back(new, read)
+    shown_name = record.get("name")
     sentence = f"a record with the id of a deleted one was sent as {new.sent['name']!r:.60}, it is {shown_name!r:.60}"
     require(shown_name in (None, new.sent["name"]), sentence, exchange, "create; delete; create with the same id; read")
     s.exercised()
