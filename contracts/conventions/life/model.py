@@ -24,7 +24,6 @@ ACTIONS = (READ, LIST, UPDATE, DELETE, TRASH, RESTORE, CREATE)
 MARK = DELETED  # the field in which records of sections with a trash carry whether they are in it
 CREATED = "created"  # the time that no later write may change
 RECORDS = 3  # at once
-GONE = (404, 410)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 MOST_REPLAYS = 40
 MOST_PAGES = 10
