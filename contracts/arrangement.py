@@ -32,6 +32,12 @@ from contracts.session import Session
 _CSV_COLUMNS = ("source_id", "type", "version", "user_identifier", "event_time", "payload")
 
 
+def is_step(operation: Operation) -> bool:
+    """Whether an operation takes a record on in its life and answers it, as one that activates it."""
+    plain = operation.action in ("", "create", "read", "list", "update", "delete", "trash")
+    return not plain and operation.method == "POST" and operation.answers_item and bool(operation.path_parameters)
+
+
 @dataclass(frozen=True)
 class OwnRecord:
     """A record that the run created: as the API answered it, as it was sent, and the path parameters that lead to
@@ -57,6 +63,7 @@ class Arrangement:
         self._not_made: set[str] = set()  # kinds of records that the target was asked for and does not make
         self._to_nobody = False  # records are made for what is sent: they hold nobody
         self.finder = Finder(session, self.sampler, self.own)
+        self.first: dict[str, list[str]] = {}  # per operation, what was found to have to come before it
         self.credentials: Mapping[str, str] = {}
 
     # --- calls -----------------------------------------------------------------------------------------------------
@@ -105,7 +112,23 @@ class Arrangement:
             return self.sampler.body(operation.body_schema, optional=optional)
 
     def _requirements(self, operation: Operation) -> list[str]:
-        return list(self.contract.raw(operation).get("x-requires", ()))
+        return [*self.contract.raw(operation).get("x-requires", ()), *self.first.get(operation.id, ())]
+
+    def steps_beside(self, operation: Operation) -> list[Operation]:
+        """For a step in the life of a record that the run can make, the other ones that may be taken on the target."""
+        contract, target = self.contract, self.session.target
+        if not is_step(operation) or contract.by_action(operation.entity, "create") is None:
+            return []
+        return [
+            other
+            for other in contract.operations.values()
+            if other.entity == operation.entity
+            and other.id != operation.id
+            and is_step(other)
+            and other.id not in self._requirements(operation)
+            and target.allows(other.safety)
+            and not kept_from(contract, other, target)
+        ]
 
     def _with_body(self, call: Call, record: Mapping[str, Any]) -> Call:
         operation = call.operation

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -27,6 +28,7 @@ from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import Broken, NotExercised, TargetLost, Unconfirmed
 from contracts.drawn_life import DrawnLife
+from contracts.observing import rows_of
 from contracts.response_checks import Judged, Request, ResponseChecks, load_table
 from contracts.session import Obstacle
 from contracts.subject import Subject, require
@@ -217,6 +219,8 @@ class Exploration:
         minded = any(each.sentence and each.requirement == "CODE-02" for each in judgements)
         if minded and drawn.request.valid and self._refused_for_its_values(drawn, exchange):
             judgements = [each for each in judgements if each.requirement != "CODE-02"]
+        if self._asked_for_nothing(drawn, exchange):
+            judgements = [each for each in judgements if each.requirement != "PAGE-07"]
         for judged in judgements:
             self._note(judged, drawn, exchange, found, counted)
         if self._admitted and exchange.ok and self.s.operation.action == "create":
@@ -235,6 +239,12 @@ class Exploration:
             return True
         again = self._send(drawn.call.sending(plain), judged=False)
         return again.ok or again.status == 409
+
+    def _asked_for_nothing(self, drawn: Drawn, exchange: Exchange) -> bool:
+        """Whether a limit of 0 brought no record, and the offset is in order: a page that holds what was asked for."""
+        given = {name: [str(v) for n, v in drawn.call.query if n == name] for name in ("limit", "offset")}
+        in_order = not given["offset"] or bool(re.fullmatch(r"[0-9]{1,9}", "&".join(given["offset"])))
+        return given["limit"] == ["0"] and in_order and rows_of(self.s.operation, exchange) == []
 
     def _refused_for_its_size(self, drawn: Drawn) -> bool:
         """Whether a query is refused for numbers or days that no page sets bounds to. With those that the plain call is

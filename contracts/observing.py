@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_plus
 
 import orjson
 
@@ -80,17 +81,32 @@ def own_marks(prefix: str) -> Callable[[Record], bool]:
 
 
 def sent_by(call: Call, is_own: Callable[[Record], bool]) -> Callable[[Record], bool]:
-    """Tells whether a record may be what a call brings in. Events of the run's own come late, too, from an upload that
-    was taken in before: those of the call are known by the identifiers that it sends."""
+    """Tells whether a record may be what a call brings in. What the run made before may come late, too: events of an
+    upload, and records in lists that are read from a replica. Those of the call are known by what it sends, events by
+    their identifiers and others by texts of the run's own."""
     ingestion, body = call.operation.ingestion, _text(call.body)
-    if ingestion is None or not body:
+    if ingestion is not None and body:
+        field = ingestion.identifier
+
+        def bears(record: Record) -> bool:
+            identifier = record.get(field) if isinstance(record, dict) else None
+            return str(identifier) in body if identifier else is_own(record)
+
+        return bears
+    if not body or call.operation.action != "create" or not is_own(body):
         return is_own
+    sent = _letters(unquote_plus(body))
 
-    def bears(record: Record) -> bool:
-        identifier = record.get(ingestion.identifier) if isinstance(record, dict) else None
-        return str(identifier) in body if identifier else is_own(record)
+    def tells(record: Record) -> bool:
+        own = [v for v in record.values() if isinstance(v, str) and is_own(v)] if isinstance(record, dict) else []
+        return is_own(record) and (not own or any(_letters(v) in sent for v in own))
 
-    return bears
+    return tells
+
+
+def _letters(text: str) -> str:
+    """Letters and digits of a text, which are the same in any media type and encoding."""
+    return "".join(filter(str.isalnum, text))
 
 
 def _text(body: bytes | None) -> str:

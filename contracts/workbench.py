@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -87,6 +88,8 @@ class Workbench:
             self._controls[operation.id] = call, exchange
             if exchange.status == 404 and self.vanished(operation):
                 return self.control(operation)
+            if exchange.status == 409:
+                self._after_another_step(operation)
             if exchange.status == 404 and operation.safety == "read":
                 self._take_another(operation, call)
         call, exchange = self._controls[operation.id]
@@ -108,6 +111,19 @@ class Workbench:
                 self._controls[operation.id] = other, exchange
                 finder.settle(operation, path)
                 return
+
+    def _after_another_step(self, operation: Operation) -> None:
+        """Let another step in a record's life come first, where the target refuses this one in the state of a new
+        record and takes it behind the other: which state a step needs no page says."""
+        for step in self.arrangement.steps_beside(operation):
+            self.arrangement.first[operation.id] = [step.id]
+            with suppress(Unavailable):
+                call = self.arrangement.call(operation)
+                exchange = self.execute(call)
+                if exchange.ok:
+                    self._controls[operation.id] = call, exchange
+                    return
+            del self.arrangement.first[operation.id]
 
     def forget(self, operation: Operation) -> None:
         """Let go of what was kept for an operation once all its cells are judged."""

@@ -1,5 +1,5 @@
-"""Events of the run's own that come late, of an upload while a refused one is looked at, or with their times in another
-form."""
+"""What is the run's own and comes late: events of an upload while a refused one is looked at, records in their lists,
+and events with their times in another form."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from cdp.contract import load_contract
 from cdp.texts import same_time
 from cdp.verdicts import Verdict
 from contracts.calls import Call
-from contracts.observing import sent_by
+from contracts.observing import own_marks, sent_by
 from tests.awkward_server import AwkwardServers
 from tests.odd_server import Answered, Asked, Forward, Mouth, judged
 
 CONTRACT = load_contract()
+LATE: set[int] = set()  # reports that are not listed yet
 UPLOAD, EVENTS = "upload_customer_events_async", "/debugger/events"
 
 
@@ -58,6 +59,34 @@ def test_events_are_known_by_the_identifiers_that_a_call_sends() -> None:
         assert [bears(row) for row in rows] == [True, False, True]
     unreadable = sent_by(upload.sending_raw(b"", "application/octet-stream"), lambda r: True)
     assert all(map(unreadable, rows))
+
+
+def test_records_are_known_by_the_texts_that_a_call_sends() -> None:
+    report = Call(CONTRACT.operations["create_report"]).sending({"name": "cdp-1 name 7", "url": "https://a.example"})
+    rows = [{"id": 1, "name": "cdp-1 name 7"}, {"id": 2, "name": "cdp-1 name 8"}, {"id": 3, "name": "theirs"}]
+    for call in (report, report.sending_raw(b"name=cdp-1+name+7", "application/x-www-form-urlencoded")):
+        assert [sent_by(call, own_marks("cdp-1"))(row) for row in rows] == [True, False, False]
+    unmarked = sent_by(report.sending({"url": "https://a.example"}), own_marks("cdp-1"))
+    assert [unmarked(row) for row in rows] == [True, True, False]
+
+
+async def listed_late(asked: Asked, forward: Forward) -> Answered:
+    """New records are in their list a while later: behind the next write that is refused."""
+    status, body = await forward()
+    if asked.method == "POST" and asked.path.endswith("/reports"):
+        if status != 201:
+            LATE.clear()
+        elif isinstance(body, dict):
+            LATE.add(body["report"]["id"])
+    if asked.method == "GET" and isinstance(body, dict) and "reports" in body:
+        body["reports"] = [r for r in body["reports"] if r["id"] not in LATE]
+    return status, body
+
+
+def test_records_that_are_listed_late_are_not_what_was_refused(servers: AwkwardServers, tmp_path: Path) -> None:
+    with servers.serving("extra_headers", wrap=lambda app: Mouth(app, listed_late)) as served:
+        results = judged(served, CONTRACT, tmp_path, ["create_report"], ["AUTH-05", "ROLE-05", "MEDIA-03", "MEDIA-04"])
+    assert {r.verdict for r in results.values()} <= {Verdict.PASS, Verdict.SKIP}, results
 
 
 # --- times without a zone ---------------------------------------------------------------------------------------------

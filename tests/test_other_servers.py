@@ -321,3 +321,86 @@ def test_refused_writes_bear_names_of_their_own(server: BrokenServer, tmp_path: 
     with behind(server, names_once) as target:
         found = results_on(target, tmp_path, "AUTH-05/update_tag", "ROLE-05/update_tag")
     assert {result.verdict for result in found.values()} == {Verdict.PASS}, told(found)
+
+
+async def active_ones_alone(request: Request, world: World) -> Answer:
+    """A journey is stopped and deactivated when it is active, and activated when it is not."""
+    active: set[str] = world.memory.setdefault("active", set())
+    step = request.path.rpartition("/")[2]
+    if acting(request) not in ("activate", "deactivate", "stop"):
+        return await world.forward(request)
+    if (request.ids[-1] in active) is (step == "activate"):
+        conflict = (await world.forward(replace(request, method="GET", path=request.path.rpartition("/")[0]))).ok
+        return refusal(409) if conflict else await world.forward(request)
+    answer = await world.forward(request)
+    if answer.ok:
+        (active.add if step == "activate" else active.discard)(request.ids[-1])
+    return answer
+
+
+def test_a_step_is_taken_behind_the_one_that_it_needs(server: BrokenServer, tmp_path: Path) -> None:
+    cells = [f"{rule}/{name}_journey" for rule in ("CODE-02", "AUTH-08", "ROLE-02") for name in ("deactivate", "stop")]
+    with behind(server, active_ones_alone) as target:
+        found = results_on(target, tmp_path, *cells)
+    assert {result.verdict for result in found.values()} == {Verdict.PASS}, told(found)
+
+
+async def not_now(request: Request, world: World) -> Answer:
+    """What others made, and what has to be in a state that nothing tells, is refused; so are journeys without steps,
+    and mails for want of a field that no page names."""
+    sent: Any = request.json
+    if acting(request) in ("deactivate", "update") and "tags" not in request.path:
+        return refusal(409)
+    unnamed = acting(request) == "create" and request.path.endswith(("/journeys", "/email_templates"))
+    return refusal(422) if unnamed and isinstance(sent, dict) else await world.forward(request)
+
+
+def test_what_may_be_refused_as_it_is_tells_nothing(server: BrokenServer, tmp_path: Path) -> None:
+    cells = ["CODE-02/update_whatsapp_campaign", "CODE-02/create_journey", "CODE-02/create_email_template"]
+    with behind(server, not_now) as target:
+        found = results_on(target, tmp_path, *cells, "CODE-02/update_report")
+    assert found.pop("CODE-02/update_report").verdict is Verdict.WARN  # a new report of the run's own
+    assert {result.verdict for result in found.values()} == {Verdict.SKIP}, told(found)
+
+
+async def changes_without_content(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    return Answer(204, (), b"") if answer.ok and acting(request) == "update" else answer
+
+
+def test_a_change_that_answers_nothing(server: BrokenServer, tmp_path: Path) -> None:
+    cells = ["MEDIA-06/update_report", "LIFE-03/update_report", "SHAPE-02/update_report", "SHAPE-02/update_cdm_tag"]
+    with behind(server, changes_without_content) as target:
+        found = results_on(target, tmp_path, *cells)
+    verdicts = [found[cell].verdict for cell in cells]
+    assert verdicts == [Verdict.PASS, Verdict.PASS, Verdict.UNCONFIRMED, Verdict.WARN], told(found)
+
+
+async def created_with_200(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if answer.status != 201 or "/feeds" not in request.path:
+        return replace(answer, status=200) if answer.status == 201 else answer
+    return replace(answer.showing({"feed": {**answer.json["feed"], "modified_by": "me"}}), status=200)
+
+
+def test_what_comes_with_another_success_is_held_to_its_shape(server: BrokenServer, tmp_path: Path) -> None:
+    with behind(server, created_with_200) as target:
+        found = results_on(target, tmp_path, "SHAPE-01/create_report", "SHAPE-01/create_feed", "CODE-02/create_report")
+    verdicts = [found[cell].verdict for cell in found]
+    assert sorted(verdicts) == [Verdict.PASS, Verdict.UNCONFIRMED, Verdict.WARN], told(found)
+
+
+async def nothing_for_nothing(request: Request, world: World) -> Answer:
+    """A limit of 0 brings no record; a wrong offset beside it is refused."""
+    if request.get("limit") != "0":
+        return await world.forward(request)
+    answer = await world.forward(request.asking(limit=1))
+    return with_records(request, answer, []) if answer.ok else answer
+
+
+@pytest.mark.slow
+def test_a_limit_of_nothing_may_be_taken(server: BrokenServer, tmp_path: Path) -> None:
+    with behind(server, nothing_for_nothing) as target:
+        cells = ["PAGE-07/list_users", "PAGE-07/list_customer_attribute_values"]
+        found = results_on(target, tmp_path, *cells, profile="release")
+    assert {result.verdict for result in found.values()} == {Verdict.PASS}, told(found)

@@ -376,6 +376,8 @@ def test_what_was_sent_in_an_object_has_to_be_there(judge: Judge) -> None:
         (True, False, False),
         ([{"a": 1}], [{"a": 1, "b": 2}], True),
         (["a", "b"], ["a"], False),
+        ("7b0e5b3e-3c52-4a8e-9d0c-1f0e2a3b4c5d", "7B0E5B3E-3C52-4A8E-9D0C-1F0E2A3B4C5D", True),
+        ("7b0e5b3e", "7B0E5B3E", False),
     ],
 )
 def test_what_comes_back_as_it_was_sent(sent: Any, got: Any, right: bool) -> None:

@@ -34,7 +34,9 @@ def of_a_known_status(o: Operation, c: Contract) -> bool:
 
 def of_a_known_body(o: Operation, c: Contract) -> bool:
     """What its body has to hold is not just assumed, or it has none."""
-    return o.raw["x-provenance"] != "assumed" or o.body_media is None
+    structure = c.book.resolve(o.body_schema) if o.body_schema else {}
+    told = (o.raw["x-provenance"], (o.raw.get("requestBody") or {}).get("x-provenance"), structure.get("x-provenance"))
+    return o.body_media is None or "assumed" not in told
 
 
 def below_the_api(o: Operation, c: Contract) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from cdp.http import DROPPED, JSON, Exchange
+from contracts.arrangement import is_step
 from contracts.belongings import foreign
 from contracts.calls import Call
 from contracts.checks import NotExercised, Unconfirmed, check
@@ -169,11 +170,25 @@ def _open_what_it_is(s: Subject, call: Call, exchange: Exchange, wanted: list[in
         raise Unconfirmed(f"that it answers {statuses} is assumed; the target answers {exchange.status}")
     if exchange.status in (400, 422) and operation.provenance == "assumed" and _shadowing(s):
         raise Unconfirmed(f"assumed operation; {_shadowing(s)} seems to take its path, and answers {exchange.status}")
-    if exchange.status in (400, 422) and operation.provenance == "assumed" and operation.body_media_type:
+    if exchange.status in (400, 422) and _body_is_assumed(s):
         raise NotExercised(
-            f"the call answers {exchange.outcome()}: the operation is assumed, and so is what its body has to hold; an "
-            "overlay that describes it would make it checkable"
+            f"the call answers {exchange.outcome()}: what its body has to hold is assumed; an overlay that describes "
+            "it would make it checkable"
         )
+    if exchange.status == 409 and foreign(s.session.contract, operation):
+        raise NotExercised(
+            "the call answers 409: what it is about is not the run's, and whether that may be changed is the target's"
+            " to say"
+        )
+    if exchange.status == 409 and is_step(operation):
+        raise NotExercised(
+            "the call answers 409 to a new record, and behind the other steps of its life that the run may take: which"
+            " state it needs no page says"
+        )
+    if exchange.status == 409 and operation.action == "create":
+        taken = sum(other.status in wanted for other in s.session.seen(operation))
+        if taken:
+            raise NotExercised(f"{taken} records were taken in this run and another gets 409, as if there were no room")
     if exchange.status in (400, 404) and any(_told_elsewhere(s, name) for name, _ in call.query):
         raise NotExercised(
             f"the call answers {exchange.outcome()}: its values are another operation's, and whether this one takes "
@@ -184,6 +199,18 @@ def _open_what_it_is(s: Subject, call: Call, exchange: Exchange, wanted: list[in
             f"the call answers {exchange.outcome()}, and is taken with the {operation.ingestion.payload} as a text of "
             "JSON: which of the two is right no page says, and an overlay that says so would make it checkable"
         )
+
+
+def _body_is_assumed(s: Subject) -> bool:
+    """Whether no page shows what the operation's body has to hold: neither where it stands nor that structure."""
+    contract = s.session.contract
+    body = contract.raw(s.operation).get("requestBody", {})
+    structure = contract.resolved(s.operation.body_schema or {})
+    return bool(body) and "assumed" in (
+        s.operation.provenance,
+        body.get("x-provenance"),
+        structure.get("x-provenance"),
+    )
 
 
 def _shadowing(s: Subject) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ ACTIONS = (READ, LIST, UPDATE, DELETE, TRASH, RESTORE, CREATE)
 MARK = DELETED  # the field in which records of sections with a trash carry whether they are in it
 CREATED = "created"  # the time that no later write may change
 RECORDS = 3  # at once
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 MOST_REPLAYS = 40
 MOST_PAGES = 10
 MOST_DELETED = 3  # that are looked at again later
@@ -150,8 +152,8 @@ def _text(value: Any) -> str:
 
 def same(sent: Any, got: Any) -> bool:
     """Whether a value came back as it was sent: an id may come as a number or a text, JSON as text or decoded, a time
-    in any form and, where it was sent without a zone, by the clock of any, an object with more keys than were sent,
-    because a target may fill in what was left out, and an empty one as null."""
+    in any form and, where it was sent without a zone, by the clock of any, a UUID in capitals (RFC 9562, section 4), an
+    object with more keys than were sent, because a target may fill in what was left out, and an empty one as null."""
     if sent == got or (not isinstance(sent, dict | list | bool | None) and str(sent) == str(got)):
         return True
     if got is None or sent is None:
@@ -165,6 +167,8 @@ def same(sent: Any, got: Any) -> bool:
     if isinstance(sent, list) and isinstance(got, list):
         in_turn = len(sent) == len(got) and all(map(same, sent, got))
         return in_turn or sorted(map(_text, sent)) == sorted(map(_text, got))
+    if isinstance(sent, str) and _UUID.fullmatch(sent):
+        return sent.lower() == got.lower()
     return same_time(sent, got)
 
 
