@@ -70,6 +70,11 @@ class Exchange:
         return self.status in (401, 403)
 
     @property
+    def gone(self) -> bool:
+        """Whether there is nothing at the address (any more): RFC 9110 sections 15.5.5 and 15.5.11."""
+        return self.status in (404, 410)
+
+    @property
     def client_error(self) -> bool:
         return 400 <= self.status < 500
 

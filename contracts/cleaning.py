@@ -19,7 +19,7 @@ from cdp.ledger import Created, Intent, Ledger, LeftLedger
 from cdp.prefixes import prefix_in
 from contracts.books import ledger_target
 from contracts.budget import LEAST_CLEAN_UP_S, removal_s
-from contracts.leftovers import ALL_PAGES, GONE, Kept, Lists, Outcome, Record, depth, in_trash
+from contracts.leftovers import ALL_PAGES, Kept, Lists, Outcome, Record, depth, in_trash
 from contracts.parallel.footprint import CALLERS
 from contracts.session import Obstacle, Session
 
@@ -177,7 +177,7 @@ class Cleaning:
         if not self.lists.reading_url(record):
             return
         exchange = self.lists.ask("GET", record.url)
-        if exchange.status in GONE:
+        if exchange.gone:
             self._gone.add(record.url)
         elif exchange.ok and prefix in _prefixes(exchange.json):
             found[record.url] = record

@@ -25,7 +25,6 @@ from contracts.connectivity import examine_clock, examine_tls, reach_target
 from contracts.diagnosis import Diagnosis, State, some
 from contracts.finding import Unavailable
 from contracts.identities import Identities
-from contracts.leftovers import GONE
 from contracts.probing import Finding, Presence, Prober, Spent, find_api
 from contracts.profiles import PROFILES
 from contracts.reach import CALLERS, Known, reach
@@ -266,7 +265,7 @@ class _Doctor:
             return False
         headers = {TOKEN_HEADER: self.session.admin.token, "Accept": "application/json"}
         exchange = self.session.client.send("DELETE", record.delete_url, headers=headers, operation="clean")
-        return exchange.ok or exchange.status in GONE
+        return exchange.ok or exchange.gone
 
     # --- what is there ---------------------------------------------------------------------------------------------
 

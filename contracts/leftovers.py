@@ -18,7 +18,6 @@ from contracts.calls import Call
 from contracts.session import Obstacle, Session
 
 ALL_PAGES = 500
-GONE = (404, 410)
 _PAGE = 100
 _ROUNDS = 9  # what others refer to can only be removed after them, as long as anything could be removed
 _IN_USE = 409
@@ -191,7 +190,7 @@ class Lists:
     def _gone(self, record: Record, exchange: Exchange) -> bool:
         """Whether "not found" is about the record, and not about an operation that the target does not have. What is
         shown as deleted is gone, too."""
-        if exchange.status not in GONE:
+        if not exchange.gone:
             return False
         url = self.reading_url(record)
         shown = self.ask("GET", url) if url else None

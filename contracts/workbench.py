@@ -14,14 +14,26 @@ import jsonschema_rs
 from cdp.contract import Operation
 from cdp.http import Exchange
 from contracts.answers import with_nulls
-from contracts.arrangement import Arrangement
+from contracts.arrangement import Arrangement, OwnRecord
 from contracts.calls import Call
 from contracts.checks import Moved, NotExercised, Unconfirmed
 from contracts.drawing import Draw
 from contracts.examples import Examples
 from contracts.finding import Unavailable
 from contracts.identities import Identities
-from contracts.observing import Doing, State, by_others, came, canonical, identity, own_marks, rows_of, sent_by, shown
+from contracts.observing import (
+    Doing,
+    State,
+    by_others,
+    came,
+    canonical,
+    identity,
+    own_marks,
+    record_of,
+    rows_of,
+    sent_by,
+    shown,
+)
 from contracts.response_checks import ResponseChecks
 from contracts.session import Session
 from contracts.unknown_inputs import UnknownInputs
@@ -127,6 +139,12 @@ class Workbench:
     def execute(self, call: Call, **options: Any) -> Exchange:
         """Send a call that changes something with the run's own token."""
         return self.session.send(call, self.session.admin, **options)
+
+    def read_back(self, own: OwnRecord, read: Operation) -> tuple[dict[str, Any], Exchange]:
+        """A record of the run's own as reading shows it, empty where it does not, and the exchange."""
+        exchange = self.session.send(own.call(read), self.session.admin)
+        record = record_of(read, exchange) if exchange.ok else None
+        return (record if isinstance(record, dict) else {}), exchange
 
     def untouched_call(self, operation: Operation) -> Call:
         """A valid call that is never sent with the right token: what a refused caller would change if he were not

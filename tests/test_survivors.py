@@ -50,6 +50,7 @@ FOUND = {
     "repeated-filter-is-500": "CODE-01/list_tags",
     "same-name-is-the-same-record": "LIFE-01/create_report",
     "deletion-takes-namesakes": "LIFE-04/delete_report",
+    "reading-sets-modified": "LIFE-05/get_stitching_category_rule",
     "nulls-in-objects-dropped": "LIFE-03/update_push_notification",
     "payload-overwrites-columns": "EVENT-02/create_customer_events",
     "keys-beyond-thirty-lost": "EVENT-02/create_customer_events",

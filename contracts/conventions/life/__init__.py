@@ -1,5 +1,5 @@
 """LIFE: what becomes of records that are created, changed and deleted, compared with a model."""
 
-from contracts.conventions.life import lifecycle
+from contracts.conventions.life import lifecycle, reading
 
-__all__ = ["lifecycle"]
+__all__ = ["lifecycle", "reading"]

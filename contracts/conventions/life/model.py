@@ -23,7 +23,6 @@ ACTIONS = (READ, LIST, UPDATE, DELETE, TRASH, RESTORE, CREATE)
 MARK = DELETED  # the field in which records of sections with a trash carry whether they are in it
 CREATED = "created"  # the time that no later write may change
 RECORDS = 3  # at once
-GONE = (404, 410)
 MOST_REPLAYS = 40
 MOST_PAGES = 10
 MOST_DELETED = 3  # that are looked at again later

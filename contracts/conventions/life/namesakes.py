@@ -8,7 +8,6 @@ from contracts.applicability import text_fields
 from contracts.arrangement import OwnRecord
 from contracts.checks import Broken
 from contracts.finding import Unavailable
-from contracts.observing import record_of
 from contracts.subject import Subject, require
 
 
@@ -30,12 +29,11 @@ def namesakes(s: Subject) -> None:
         return _one_for_both(s, second, read, field)
     if s.operation.action == "delete" and not s.bench.execute(first.call(s.operation)).ok:
         return
-    exchange = s.session.send(second.call(read), s.session.admin)
-    record = record_of(read, exchange)
+    record, exchange = s.bench.read_back(second, read)
     if s.operation.action == "delete":
         sentence = "a record is gone since another one of the same name was deleted"
         require(exchange.status != 404, sentence, exchange, "create; create; delete the first; read the second")
-    elif field and exchange.ok and isinstance(record, dict) and field in record:
+    elif field and field in record:
         sentence = f"{field} of a record with the name of another one was sent as {second.sent[field]!r:.60}, it is "
         got = record[field]
         require(got == second.sent[field], f"{sentence}{got!r:.60}", exchange, "create; create; read the second")
@@ -44,9 +42,8 @@ def namesakes(s: Subject) -> None:
 
 def _one_for_both(s: Subject, second: OwnRecord, read: Operation, field: str | None) -> None:
     """Names may be what records are told apart by: then who creates one again writes it anew. What he sent is there."""
-    exchange = s.session.send(second.call(read), s.session.admin)
-    record = record_of(read, exchange)
-    if field is not None and isinstance(record, dict) and record.get(field) == second.sent[field]:
+    record, exchange = s.bench.read_back(second, read)
+    if field is not None and record.get(field) == second.sent[field]:
         return
     if s.operation.action == "create":
         raise Broken("a record with the name of another one got its id, too", exchange, "create; create")

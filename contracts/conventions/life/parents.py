@@ -13,7 +13,7 @@ from contracts.answers import marked
 from contracts.arrangement import OwnRecord
 from contracts.calls import Call
 from contracts.conventions.breakdown import broken_down
-from contracts.conventions.life.model import GONE, MARK
+from contracts.conventions.life.model import MARK
 from contracts.finding import Unavailable
 from contracts.observing import record_of, rows_of
 from contracts.subject import Subject, require
@@ -129,12 +129,12 @@ def below_the_deleted(s: Subject, call: Call) -> None:
         return
     if read is None and _to_a_trash(s, parameter.entity):
         return
-    if read is not None and s.session.send(above.call(read), admin, judged=False).status not in GONE:
+    if read is not None and not s.session.send(above.call(read), admin, judged=False).gone:
         return  # a trash that can be read may show more than the record
     exchange = s.session.send(asked, admin)
     which = "a list" if operation.collection is not None else f"to {operation.action} a record"
     what = f"{which} below a {parameter.entity.replace('_', ' ')} that was deleted"
-    refused = exchange.client_error if operation.action == "create" else exchange.status in GONE
+    refused = exchange.client_error if operation.action == "create" else exchange.gone
     require(refused, f"{what} got {exchange.outcome()} instead of 404", exchange, what)
     s.exercised()
 

@@ -21,7 +21,6 @@ from contracts.conventions.life.model import (
     CREATE,
     CREATED,
     DELETE,
-    GONE,
     LIST,
     MARK,
     MOST_DELETED,
@@ -192,7 +191,7 @@ class Life(Bystanders):
     def _delete(self, kept: Kept) -> None:
         exchange = self.send(self.entity[DELETE], kept)
         if not kept.alive:
-            if exchange.status in GONE:
+            if exchange.gone:
                 self.seen("LIFE-06", DELETE)
             elif exchange.outcome() != self._never_there(self.entity[DELETE], kept).outcome():
                 sentence = f"deleting a {self.entity.words} again got {exchange.outcome()} instead of 404"

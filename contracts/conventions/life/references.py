@@ -12,7 +12,6 @@ from contracts.arrangement import OwnRecord
 from contracts.conventions.breakdown import broken_down
 from contracts.conventions.life.model import same
 from contracts.finding import Unavailable
-from contracts.observing import record_of
 from contracts.subject import Subject, require
 
 _REFERRING = 2  # kinds of records at most that are made to refer to one that is deleted
@@ -47,10 +46,9 @@ def _change(
     told = as_told(s, field, [str(other.record.get(field.get("x-field", "id"), "")) for other in others])
     if told is None or not s.bench.execute(own.call(s.operation).sending({name: told})).ok:
         return
-    exchange = s.session.send(own.call(read), s.session.admin)
-    record = record_of(read, exchange) if exchange.ok else None
-    got = record.get(name) if isinstance(record, dict) else None
-    if not isinstance(record, dict) or name not in record or isinstance(got, dict):
+    record, exchange = s.bench.read_back(own, read)
+    got = record.get(name)
+    if name not in record or isinstance(got, dict):
         return
     shown = got if isinstance(got, list) else [got]
     if any(isinstance(value, dict) for value in shown):

@@ -13,7 +13,6 @@ from contracts.conventions.life.model import (
     CREATE,
     CREATED,
     DELETE,
-    GONE,
     LIST,
     MARK,
     MOST_PAGES,
@@ -43,7 +42,7 @@ class Watched(Scene):
         exchange = self.send(operation, kept)
         if not kept.alive:
             self.seen("LIFE-04", DELETE)
-            if exchange.status not in GONE and not self._softly_gone(self.record(operation, exchange), exchange):
+            if not exchange.gone and not self._softly_gone(self.record(operation, exchange), exchange):
                 sentence = f"a deleted {self.entity.words} is read with {exchange.outcome()} instead of 404"
                 self.broken(("LIFE-04", DELETE), sentence, exchange)
             return

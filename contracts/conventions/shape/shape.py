@@ -12,7 +12,6 @@ from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.at_once import records_of_their_own
 from contracts.conventions.breakdown import broken_down
 from contracts.conventions.code.status_codes import NOWHERE, STEP
-from contracts.conventions.life.model import GONE
 from contracts.conventions.shape.bodies import has_its_body, keeps_secrets
 from contracts.exploration import heed
 from contracts.finding import Unavailable
@@ -161,7 +160,7 @@ def listed_and_read_agree(s: Subject) -> None:
                 f"{name} is {record.get(name)!r:.60} when first read, {other.get(name)!r:.60} in the list and later"
             )
             require(flickers < _FLICKERS, f"{sentence}; so with {flickers} records", exchange)
-        elif exchange.status in GONE or broken_down(exchange):
+        elif exchange.gone or broken_down(exchange):
             _can_be_read(pair)
     calls = [call, *(call.at(**{parameter.name: str(other[parameter.field])}) for other in looked_at)]
     records_of_their_own(s, calls, parameter.name, parameter.field)
@@ -172,7 +171,7 @@ def _can_be_read(pair: _Pair) -> None:
     meanwhile. One that the list itself shows as deleted need not be readable."""
     for _ in range(_TIMES):
         (exchange, _record), listed = pair.read(), pair.listed()
-        unreadable = exchange.status in GONE or broken_down(exchange)
+        unreadable = exchange.gone or broken_down(exchange)
         if not unreadable or listed is None or marked(listed):
             return
     wanted = pair.reading.path[pair.s.operation.path_parameters[-1].name]
