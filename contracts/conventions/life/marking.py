@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.answers import marked
-from contracts.conventions.life.model import GONE, MARK
+from contracts.conventions.life.model import MARK
 from contracts.conventions.life.values import Values
 from contracts.finding import Unavailable
 from contracts.observing import record_of
@@ -28,9 +28,10 @@ def marked_is_kept(s: Subject) -> None:
     known = "assumed" not in (s.operation.provenance, field.get("x-provenance"))
     if not exchange.ok or not (known or marked(told if isinstance(told, dict) else {})):
         return
-    seen = s.session.read_again(own.call(read), s.session.admin)
-    record = record_of(read, seen) if seen.ok else None
-    sentence = f"{MARK} was changed to {mark!r}, answered with {exchange.status}, and the record is read without that mark"
-    kept = seen.status in GONE or not isinstance(record, dict) or MARK not in record or marked(record)
+    record, seen = s.bench.read_back(own, read)
+    sentence = (
+        f"{MARK} was changed to {mark!r}, answered with {exchange.status}, and the record is read without that mark"
+    )
+    kept = seen.gone or MARK not in record or marked(record)
     require(kept, sentence, seen, f"create; change {MARK}; read")
     s.exercised()
