@@ -1,5 +1,6 @@
 """Values and paths that a bug spares as long as only the usual ones are tried, over real HTTP: white space in texts
-beside the name, keys of an object that have to go, records below nobody."""
+beside the name, keys of an object that have to go, records below nobody;
+and what is sent about nobody where what others made stays as it is."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import pytest
 
 from cdp.verdicts import Verdict
 from instance.faults.life import acting, alone, item
-from instance.faults.model import Alteration, Answer, Request, World
+from instance.faults.model import Alteration, Answer, Request, World, refusal
 from tests.broken_server import BrokenServer
 from tests.odd_targets import behind, results_on
 
@@ -83,3 +84,39 @@ def test_the_clean_instance_keeps_all_of_it(server: BrokenServer, tmp_path: Path
     with behind(server, lambda request, world: world.forward(request)) as target:
         found = results_on(target, tmp_path, *ODD, *more, profile="release")
     assert {r.verdict for r in found.values()} == {Verdict.PASS}, [(n, r.sentence) for n, r in found.items()]
+
+
+KEPT = ("activate_whatsapp_campaign", "send_test_whatsapp_message", "set_whatsapp_activation_settings")
+REFUSALS = {"AUTH-01": 401, "AUTH-02": 401, "ROLE-04": 403}
+
+
+async def nobody_is_looked_for_first(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    kept = request.operation is not None and request.operation.id in KEPT
+    return refusal(404) if kept and answer.status in REFUSALS.values() else answer
+
+
+@pytest.mark.parametrize("fault", [None, nobody_is_looked_for_first])
+def test_what_is_not_sent_about_others_is_asked_for_nobody(
+    server: BrokenServer, tmp_path: Path, fault: Alteration | None
+) -> None:
+    cells = [f"{requirement}/{operation}" for operation in KEPT for requirement in REFUSALS]
+    with behind(server, fault or (lambda request, world: world.forward(request))) as target:
+        found = results_on(replace(target, disposable=False), tmp_path, *cells)
+    wanted = Verdict.WARN if fault else Verdict.PASS
+    assert {n: (r.verdict, r.sentence) for n, r in found.items() if r.verdict is not wanted} == {}
+    assert len(found) == len(cells)
+
+
+def test_a_path_that_is_not_there_is_not_asked_for_a_token(server: BrokenServer, tmp_path: Path) -> None:
+    async def without_the_operations(request: Request, world: World) -> Answer:
+        return (
+            refusal(404)
+            if "/whatsapp" in request.path and "activation" in request.path
+            else await world.forward(request)
+        )
+
+    cells = [f"{requirement}/{operation}" for operation in KEPT for requirement in REFUSALS]
+    with behind(server, without_the_operations) as target:
+        found = results_on(replace(target, disposable=False), tmp_path, *cells)
+    assert {r.verdict for r in found.values()} <= {Verdict.SKIP, Verdict.UNCONFIRMED}
