@@ -2,8 +2,9 @@
 requirement that it breaks. They prove that every check of the suite can fail.
 
 A fault wraps the application from outside: it sees the whole request, may send it on as often as it likes, changed or
-not, and answers what it wants. The server's own code knows nothing of it. One module per group of families; importing
-the package fills FAULTS.
+not, and answers what it wants. The server's own code knows nothing of it. The plain faults of a family stand in a
+module of its name (`paging`, `roles`, `codes`), the others by what causes them (`relations`: databases; `racing`:
+requests at the same moment; `side_ways`: a neighbouring case forgotten); importing the package fills FAULTS.
 """
 
 from instance.faults import (
