@@ -81,13 +81,17 @@ def test_it_is_found(server: BrokenServer, tmp_path: Path, cell: str) -> None:
 @pytest.mark.slow
 def test_the_clean_instance_keeps_all_of_it(server: BrokenServer, tmp_path: Path) -> None:
     more = ("LIFE-03/update_segment", "LIFE-03/update_user", "CODE-03/get_whatsapp_export")
-    with behind(server, lambda request, world: world.forward(request)) as target:
+    with behind(server, as_it_is) as target:
         found = results_on(target, tmp_path, *ODD, *more, profile="release")
     assert {r.verdict for r in found.values()} == {Verdict.PASS}, [(n, r.sentence) for n, r in found.items()]
 
 
 KEPT = ("activate_whatsapp_campaign", "send_test_whatsapp_message", "set_whatsapp_activation_settings")
 REFUSALS = {"AUTH-01": 401, "AUTH-02": 401, "ROLE-04": 403}
+
+
+async def as_it_is(request: Request, world: World) -> Answer:
+    return await world.forward(request)
 
 
 async def nobody_is_looked_for_first(request: Request, world: World) -> Answer:
@@ -100,12 +104,21 @@ async def nobody_is_looked_for_first(request: Request, world: World) -> Answer:
 def test_what_is_not_sent_about_others_is_asked_for_nobody(
     server: BrokenServer, tmp_path: Path, fault: Alteration | None
 ) -> None:
+    reached = []
+
+    async def watched(request: Request, world: World) -> Answer:
+        answer = await (fault or as_it_is)(request, world)
+        if request.operation is not None and request.operation.id in KEPT and answer.ok:
+            reached.append(request.path)
+        return answer
+
     cells = [f"{requirement}/{operation}" for operation in KEPT for requirement in REFUSALS]
-    with behind(server, fault or (lambda request, world: world.forward(request))) as target:
+    with behind(server, watched) as target:
         found = results_on(replace(target, disposable=False), tmp_path, *cells)
     wanted = Verdict.WARN if fault else Verdict.PASS
     assert {n: (r.verdict, r.sentence) for n, r in found.items() if r.verdict is not wanted} == {}
     assert len(found) == len(cells)
+    assert not reached
 
 
 def test_a_path_that_is_not_there_is_not_asked_for_a_token(server: BrokenServer, tmp_path: Path) -> None:
