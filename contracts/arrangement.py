@@ -87,6 +87,18 @@ class Arrangement:
             self._prepare(self.contract.operations[name], own, call)
         return call
 
+    def kept_call(self, operation: Operation) -> Call | None:
+        """A call without a path, for an operation that may be called on the target, but not about the records that are
+        there; None for any other."""
+        target = self.session.target
+        if not operation.path_parameters or not target.allows(operation.safety):
+            return None
+        if not kept_from(self.contract, operation, target):
+            return None
+        schema = self.contract.resolved(operation.body_schema) if operation.body_schema is not None else None
+        with self._reaching_nobody(operation):
+            return Call(operation).sending(self.sampler.body(schema)) if schema is not None else Call(operation)
+
     @contextmanager
     def _reaching_nobody(self, operation: Operation) -> Iterator[None]:
         """Let what is made for an operation that sends hold nobody."""

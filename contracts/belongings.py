@@ -30,7 +30,8 @@ def of_everybody(operation: Operation) -> bool:
 
 
 def kept_from(contract: Contract, operation: Operation, target: Target) -> str:
-    """Why an operation is not called at all on a target, whatever is allowed there; empty where it may be."""
+    """Why an operation is not called on a target about anything that is there, whatever is allowed; empty where it may
+    be."""
     if target.disposable:
         return ""
     if of_everybody(operation):

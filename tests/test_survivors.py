@@ -60,6 +60,7 @@ FOUND = {
     "urls-get-a-slash": "MEDIA-06/create_feed",
     "object-keys-to-snake-case": "LIFE-01/create_push_notification",
     "full-in-camel-case": "STRUCT-04/list_global_setting_history",
+    "marked-in-vain": "LIFE-03/update_push_notification",
 }
 
 
@@ -101,6 +102,13 @@ def test_a_logout_ends_one_token_alone(server: BrokenServer, tmp_path: Path) -> 
     found = judged(server, fault, tmp_path, "AUTH-06/login_to_metabase")["AUTH-06/login_to_metabase"]
     assert found.verdict is Verdict.WARN
     assert found.sentence == "once a token is ended by logout another one of the same user is refused, too"
+
+
+def test_a_renewed_token_is_ended_by_logout(server: BrokenServer, tmp_path: Path) -> None:
+    fault = replace(FAULTS["renewed-outlives-logout"], through=frozenset({"logout_user", "refresh_token"}))
+    found = judged(server, fault, tmp_path, "AUTH-06/login_to_metabase")["AUTH-06/login_to_metabase"]
+    assert found.verdict is Verdict.WARN
+    assert found.sentence == "a renewed token got 200 once it was ended by logout"
 
 
 def test_a_taken_address_is_no_failure_of_the_server(server: BrokenServer, tmp_path: Path) -> None:

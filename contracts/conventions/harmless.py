@@ -8,9 +8,11 @@ import uuid
 from dataclasses import replace
 
 from contracts.calls import Call
+from contracts.finding import Unavailable
 from contracts.subject import Subject
 
 NO_SUCH, NO_SUCH_NUMBER = "cdpnosuchrecord", "987654321"
+_NOT_THERE, _NOT_READ = (404, 410), (400, 415, 422)  # a record, a body
 _TELLING = 12  # letters and digits, from which on a drawn text is nobody's id
 
 
@@ -72,3 +74,35 @@ def harmless(s: Subject) -> Call:
         return call
     changed = unknown_id(s, call)
     return changed if changed.path != call.path else invalid_body(call)
+
+
+def about_nobody(s: Subject) -> Call | None:
+    """For an operation that is not called about the records of others, where there are no other ones: a call about a
+    record that is not there, once the run's own token has shown that it leads to the operation, and no further. None
+    where a valid call may be made, or that is not seen."""
+    key = f"about nobody/{s.operation.id}"
+    if key not in s.bench.memory:
+        s.bench.memory[key] = _about_nobody(s)
+    found: Call | None = s.bench.memory[key]
+    return found
+
+
+def _about_nobody(s: Subject) -> Call | None:
+    try:
+        call = s.bench.arrangement.kept_call(s.operation)
+    except Unavailable:
+        return None
+    if call is None:
+        return None
+    for place in range(len(s.operation.path_parameters)):
+        call = unknown_id(s, call, place)
+    exchange = s.session.send(call, s.session.admin)
+    if exchange.status not in _NOT_THERE:
+        return None
+    # An unknown path gets 404, too. Where the body is read, or the method is known, the path is none.
+    invalid = invalid_body(call)
+    if invalid != call and s.session.send(invalid, s.session.admin).status in _NOT_READ:
+        return call
+    other = s.session.send(call, s.session.admin, method="GET" if s.operation.method != "GET" else "DELETE")
+    allowed = {word.strip().upper() for word in other.headers.get("Allow", "").split(",")}
+    return call if other.status == 405 and s.operation.method in allowed else None

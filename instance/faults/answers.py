@@ -113,7 +113,7 @@ broken(
     "get_report",
     "MEDIA-02",
     answering(spoilt(lambda b: b + b"\nWarning: deprecated"), ok),
-    "SHAPE-01 SHAPE-02 SHAPE-03",
+    "SHAPE-01 SHAPE-02 SHAPE-03 MEDIA-05",
     fits=fitting.enveloped,
 )
 broken(

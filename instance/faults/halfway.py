@@ -137,6 +137,22 @@ async def changed_references_dropped(request: Request, world: World) -> Answer:
     return answer
 
 
+@breaks(
+    "marked-in-vain",
+    "a change that marks a record as deleted answers so, and the record stays as it is",
+    "update_push_notification update_user",
+    "LIFE-03",
+    fits=fitting.every(fitting.acting("update"), fitting.body_with("deleted"), fitting.seen_alone),
+    profile="release",
+    source="Laravel manual, mass assignment (the mark is kept from being set, and no error is raised); CWE-684",
+)
+async def marked_in_vain(request: Request, world: World) -> Answer:
+    answer, body = await world.forward(request), request.json
+    if answer.ok and isinstance(body, dict) and body.get("deleted") in (1, True):
+        await world.forward(request.with_body({"deleted": False if body["deleted"] is True else 0}))
+    return answer
+
+
 TIES = ("list_segment_tags", "list_segment_users", "list_funnel_group_users")
 
 

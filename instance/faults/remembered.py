@@ -13,7 +13,7 @@ from instance.faults import fitting
 from instance.faults.fitting import FILTERS
 from instance.faults.life import item, with_item
 from instance.faults.listing import arranging, given, misreading, valid
-from instance.faults.model import Answer, Request, World, breaks, broken, records_of, refusal, with_records
+from instance.faults.model import Answer, Request, World, breaks, broken, json_answer, records_of, refusal, with_records
 from instance.faults.roles import role
 
 Record = dict[str, Any]
@@ -63,6 +63,29 @@ async def logout_ends_all(request: Request, world: World) -> Answer:
             same = "SELECT user_id FROM token WHERE hash=?"
             connection.execute(f"UPDATE token SET ended=1 WHERE user_id=({same}) AND ended=0", (digest,))
         world.acted = True
+    return answer
+
+
+@breaks(
+    "renewed-outlives-logout",
+    "the logout of a token that came of a renewal ends nothing: only those of logins are kept in the table of sessions",
+    "logout_user",
+    "AUTH-06",
+    also="CODE-02",
+    shows="login_to_metabase",
+    through="refresh_token",
+    fits=fitting.only("logout_user"),
+    profile="release",
+    source="CWE-613 Insufficient Session Expiration",
+)
+async def renewed_outlives_logout(request: Request, world: World) -> Answer:
+    renewed: set[str] = world.memory.setdefault("renewed", set())
+    token = request.json.get("token") if isinstance(request.json, dict) else None
+    if request.operation is not None and request.operation.id == "logout_user" and str(token) in renewed:
+        return json_answer(200, {"message": "OK"})
+    answer = await world.forward(request)
+    if request.operation is not None and request.operation.id == "refresh_token" and answer.ok:
+        renewed.add(answer.json["token"])
     return answer
 
 

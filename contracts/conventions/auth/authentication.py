@@ -20,7 +20,7 @@ from contracts.conventions.auth.renewals import as_good_as_another, ends_one_alo
 from contracts.conventions.auth.shown_inside import shown_inside
 from contracts.conventions.disclosure import internals, record_within
 from contracts.conventions.front_end import needing_the_api
-from contracts.conventions.harmless import harmless, invalid_body, unknown_id
+from contracts.conventions.harmless import about_nobody, harmless, invalid_body, unknown_id
 from contracts.conventions.listing import asked_otherwise, describe
 from contracts.conventions.other_ways import refused_by_every_way
 from contracts.observing import State
@@ -78,8 +78,18 @@ def _try(
     return s.session.send(call or s.bench.untouched_call(s.operation), ANONYMOUS, headers, judged=judged)
 
 
+def _refused_first(exchange: Exchange, said: str, what: str) -> None:
+    """A refusal of who asks for what cannot be given: that it comes before the other one is worth a WARN."""
+    if exchange.status in (400, 404, 415, 422):  # refused, but it tells which ids there are, and what is valid
+        raise Broken(f"{said} got {exchange.outcome()} instead of 401", exchange, what, softly=True)
+    _refused(exchange, said, what)
+
+
 @check("AUTH-01")
 def no_token(s: Subject) -> None:
+    if (nobodys := about_nobody(s)) is not None:
+        _refused_first(_try(s, call=nobodys), "a request without a token with an unknown id", "an unknown id")
+        return s.exercised()
     s.control()
     _refused(_try(s), "a request without a token")
     call = s.bench.untouched_call(s.operation)
@@ -89,10 +99,7 @@ def no_token(s: Subject) -> None:
         if wrong == call:
             continue
         exchange = _try(s, call=wrong)
-        said = f"a request without a token with {what}"
-        if exchange.status in (400, 404, 415, 422):  # refused, but it tells which ids there are, and what is valid
-            raise Broken(f"{said} got {exchange.outcome()} instead of 401", exchange, what, softly=True)
-        _refused(exchange, said, what)
+        _refused_first(exchange, f"a request without a token with {what}", what)
     s.exercised()
     if not s.quick:
         refused_by_every_way(s, call, ANONYMOUS, "a request without a token")
@@ -100,6 +107,10 @@ def no_token(s: Subject) -> None:
 
 @check("AUTH-02")
 def unknown_token(s: Subject) -> None:
+    if (nobodys := about_nobody(s)) is not None:
+        exchange = _try(s, {TOKEN_HEADER: UNKNOWN_TOKEN}, nobodys)
+        _refused_first(exchange, "an unknown token with an unknown id", UNKNOWN_TOKEN)
+        return s.exercised()
     s.control()
     _refused(_try(s, {TOKEN_HEADER: UNKNOWN_TOKEN}), "an unknown token", UNKNOWN_TOKEN)
     s.exercised()

@@ -1,5 +1,5 @@
 """Renewing tokens: what may be renewed (AUTH-11), and that a renewed token is as good as another (AUTH-06). Ending one
-ends that one alone."""
+ends that one alone, however it came about."""
 
 from __future__ import annotations
 
@@ -57,6 +57,27 @@ def ends_one_alone(s: Subject) -> None:
     sentence = "once a token is ended by logout another one of the same user is refused, too"
     require(exchange.status != 401, sentence, exchange, "log in; log in; log out with the first; use the second", True)
     s.exercised()
+    _renewed_ends_too(s, Call(logout), other)
+
+
+def _renewed_ends_too(s: Subject, logout: Call, caller: Identity) -> None:
+    """A token that came of a renewal is ended by logout like one that came of a login."""
+    renew, health = s.session.contract.operations.get("refresh_token"), s.session.health
+    if renew is None or health is None:
+        return
+    renewal = s.session.send(Call(renew).sending({"token": caller.token}), caller, judged=False)
+    token = renewal.json.get("token") if renewal.ok and isinstance(renewal.json, dict) else None
+    if not isinstance(token, str) or not token:
+        return
+    renewed = Identity("renewed-token", s.session.secrets.add(token))
+    if not s.session.send(health, renewed, judged=False).ok:
+        return  # that it is good for nothing is told already
+    s.session.ended.add(token)
+    if s.session.send(logout.sending({"token": token}), renewed, judged=False).ok:
+        exchange = s.session.send(health, renewed, judged=False)
+        sentence = f"a renewed token got {exchange.outcome()} once it was ended by logout"
+        require(exchange.refused_access, sentence, exchange, "log in; renew; log out with the new one; use it")
+        s.exercised()
 
 
 @check("AUTH-11")

@@ -286,16 +286,19 @@ def _of_another_form(s: Subject, call: Call, wrong: Call) -> bool:
 
 
 def _below_another(s: Subject, call: Call) -> None:
-    """A record is not there below another record than its own: a new one, which has nothing below it (CWE-639)."""
+    """A record is not there below another record than its own: a new one, which has nothing below it (CWE-639). Where
+    none can be made, one that is not there."""
     *above, own = s.operation.path_parameters
     if not above or own.entity is None or above[-1].entity is None:
         return
     try:
-        other = s.bench.arrangement.own(above[-1].entity)
+        beside = call.at(**{above[-1].name: s.bench.arrangement.own(above[-1].entity).path[above[-1].name]})
+        other = "another"
     except Unavailable:
-        return
-    exchange = s.session.send(call.at(**{above[-1].name: other.path[above[-1].name]}), s.session.admin)
-    what = f"a {own.entity.replace('_', ' ')} below another {above[-1].entity.replace('_', ' ')} than its own"
+        beside, other = unknown_id(s, call, -2), "an unknown"
+    exchange = s.session.send(beside, s.session.admin)
+    than = " than its own" if other == "another" else ""
+    what = f"a {own.entity.replace('_', ' ')} below {other} {above[-1].entity.replace('_', ' ')}{than}"
     require(exchange.status == 404, f"{what} got {exchange.outcome()} instead of 404", exchange, what)
     s.exercised()
 

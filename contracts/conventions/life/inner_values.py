@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from contracts.checks import NotExercised, TargetLost, Unconfirmed
-from contracts.conventions.life.model import LIST, READ, Entity, decoded, same
+from contracts.conventions.life.model import LIST, READ, Entity, decoded, keys_of, same
 from contracts.observing import canonical, record_of, rows_of
 from contracts.workbench import Workbench
 
@@ -37,10 +37,16 @@ def is_inner(schema: Mapping[str, Any]) -> bool:
 
 
 def inner_values(
-    bench: Workbench, entity: Entity, fields: Mapping[str, Mapping[str, Any]], now: Mapping[str, Any] | None = None
+    bench: Workbench,
+    entity: Entity,
+    fields: Mapping[str, Mapping[str, Any]],
+    now: Mapping[str, Any] | None = None,
+    *,
+    fewer: bool = False,
 ) -> dict[str, Any]:
     """Values for those of the fields that are inner ones, the largest that other records have and that are other ones
-    than `now`; else nothing, where that will do. Costs no request: what was read of them is known."""
+    than `now`; else nothing, where that will do. `fewer`: rather one that lacks a key of what is there now, which has
+    to go. Costs no request: what was read of them is known."""
     wanted = {name: schema for name, schema in fields.items() if is_inner(schema)}
     if not wanted:
         return {}
@@ -53,10 +59,18 @@ def inner_values(
         values.sort(key=lambda v: len(canonical(v)), reverse=True)
         if now is not None:
             values += [] if "required" in schema else [{}]
-            values = [v for v in values if name in now and not same(v, now[name])]
+            lacking = (
+                [v for v in values if keys_of(now.get(name)) - keys_of(v) and (v or _free(schema))] if fewer else []
+            )
+            values = [*lacking, *(v for v in values if name in now and not same(v, now[name]))]
         if values:
             found[name] = orjson.dumps(values[0]).decode() if "contentMediaType" in schema else values[0]
     return found
+
+
+def _free(schema: Mapping[str, Any]) -> bool:
+    """Whether an object may hold any keys: nothing is filled in where none is sent."""
+    return isinstance(schema.get("additionalProperties"), dict) and "properties" not in schema
 
 
 def _others(bench: Workbench, entity: Entity) -> list[Mapping[str, Any]]:

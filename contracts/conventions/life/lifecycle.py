@@ -19,6 +19,7 @@ from cdp.verdicts import Cell
 from contracts.cells import ADMIN
 from contracts.checks import Broken, Check, NotExercised, TargetLost, check
 from contracts.conventions.life.changed_at_once import changes_of_their_own
+from contracts.conventions.life.marking import marked_is_kept
 from contracts.conventions.life.model import (
     ACTIONS,
     CREATE,
@@ -209,7 +210,7 @@ def _deleted(s: Subject, outcome: Outcome, entity: Entity) -> list[tuple[ModelOf
 _BEFORE: Mapping[str, tuple[Check, ...]] = {
     "LIFE-01": (_made_again, namesakes),
     "LIFE-02": (assigned_again,),
-    "LIFE-03": (changed_references, beside_each_other, changes_of_their_own),
+    "LIFE-03": (changed_references, beside_each_other, changes_of_their_own, marked_is_kept),
     "LIFE-04": (namesakes, beside_each_other),
     "LIFE-06": (restored_with_what_is_below,),
 }

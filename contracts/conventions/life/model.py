@@ -70,6 +70,7 @@ class Kept:
     restored: bool = False
     listed: bool = False
     past: dict[str, frozenset[str]] = field(default_factory=dict)  # keys of objects that were sent earlier, by field
+    inside: bool = False  # what stands inside it was changed
     switched: bool = False  # more than a text of it was changed, which may hide it from the list
     shown: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     since: dict[str, list[Event]] = field(default_factory=lambda: {READ: [], LIST: []})

@@ -155,17 +155,21 @@ class Life(Bystanders):
             self._update_inside(kept)
 
     def _update_inside(self, kept: Kept) -> None:
-        """Change what stands inside the record, to what stands in others; where all of it is refused, a part of it."""
+        """Change what stands inside the record, to what stands in others; where all of it is refused, a part of it.
+        Once it was changed, to what has fewer keys, where that is taken."""
         operation = self.entity[UPDATE]
         now = {name: value for name, value in self._now(kept).items() if name in kept.shown.get(READ, {})}
-        body = inner_values(self.bench, self.entity, self.values.fields(operation), now)
-        for part in (body, dict(list(body.items())[:1])) if len(body) > 1 else (body,):
+        fields = self.values.fields(operation)
+        body = inner_values(self.bench, self.entity, fields, now)
+        less = inner_values(self.bench, self.entity, fields, now, fewer=True) if kept.inside else body
+        for part in (*([less] if less != body else []), body, dict(list(body.items())[:1]) if len(body) > 1 else {}):
             if not part:
                 return
             exchange = self.send(operation, kept, part)
             if exchange.ok:
                 before = {name: kept.values[name] for name in part if name in kept.values}
                 kept.sends(part)
+                kept.inside = True
                 self.event(kept, UPDATE, dict.fromkeys(part) | before)
                 self.told[-1] += f" ({', '.join(part)})"
                 # What is worked out from the inside may be another now.

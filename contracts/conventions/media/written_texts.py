@@ -139,7 +139,7 @@ class _Texts:
     def others(self) -> None:
         """The other texts of the record, all at once, and where they are refused each for itself: one of them may have
         a form that its schema does not tell."""
-        sent = [(self.more, text) for text in ((TRICKY[0],) if self.s.quick else (TRICKY[0], "", *WORDS))]
+        sent = [(self.more, text) for text in ((TRICKY[0],) if self.s.quick else (TRICKY[0], TRICKY[2], "", *WORDS))]
         if not self.s.quick:  # the address of a host alone, of which parsers of addresses make another text
             addresses = [name for name in (self.field, *self.more) if "url" in name]
             sent.append((addresses, f"https://{self.s.session.prefix}.example.invalid"))

@@ -14,7 +14,7 @@ from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.at_once import forbidden_beside_others
 from contracts.conventions.auth.authentication import refused_in_vain, tells_nothing
-from contracts.conventions.harmless import NO_SUCH, NO_SUCH_NUMBER, harmless, invalid_body, unknown_id
+from contracts.conventions.harmless import NO_SUCH, NO_SUCH_NUMBER, about_nobody, harmless, invalid_body, unknown_id
 from contracts.conventions.life.parents import refused_in_whole
 from contracts.conventions.listing import asked_otherwise, describe
 from contracts.conventions.other_ways import refused_by_every_way
@@ -215,10 +215,8 @@ def _shown(s: Subject, features: frozenset[str]) -> str:
     return f"needs {s.operation.features.text()}; the role holds {', '.join(held) if held else 'none of them'}"
 
 
-@check("ROLE-04")
-def refusal_comes_first(s: Subject) -> None:
-    s.control()
-    call = s.bench.untouched_call(s.operation)
+def _spoilt_calls(s: Subject, call: Call) -> list[tuple[str, Call]]:
+    """A valid call with something in it for which it would be refused to anybody, and what that is."""
     variants = []
     if s.operation.path_parameters:
         variants.append(("an unknown id", unknown_id(s, call)))
@@ -235,6 +233,16 @@ def refusal_comes_first(s: Subject) -> None:
         variants += [("a body that refers to nothing", body) for body in _referring_to_nothing(s, call)]
         if s.operation.body_media_type == "application/json":
             variants.append((_OTHER_TYPE, replace(call, media_type="text/plain")))
+    return variants
+
+
+@check("ROLE-04")
+def refusal_comes_first(s: Subject) -> None:
+    if (nobodys := about_nobody(s)) is not None:
+        variants = [("an unknown id", nobodys)]
+    else:
+        s.control()
+        variants = _spoilt_calls(s, s.bench.untouched_call(s.operation))
     for place, (what, variant) in enumerate(variants):
         exchange = s.session.send(variant, _no_features(s))
         if what == _OTHER_TYPE and exchange.status in (400, 415):
