@@ -60,6 +60,7 @@ FOUND = {
     "urls-get-a-slash": "MEDIA-06/create_feed",
     "object-keys-to-snake-case": "LIFE-01/create_push_notification",
     "full-in-camel-case": "STRUCT-04/list_global_setting_history",
+    "error-says-ok": "CODE-06/get_wbs_customer",
     "marked-in-vain": "LIFE-03/update_push_notification",
 }
 

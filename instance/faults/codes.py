@@ -372,6 +372,15 @@ broken(
     "AUTH-07 PAGE-07 ROLE-08",
     fits=fitting.refusing_something,
 )
+broken(
+    "error-says-ok",
+    "errors have the status of the answers that are none",
+    "get_wbs_customer get_wbs_segments",
+    "CODE-06",
+    instead(failed, lambda a: a.showing({**a.json, "status": "ok"})),
+    fits=fitting.only("get_wbs_customer", "get_wbs_segments"),
+    source="Meiro's product documentation, the check of segments: status error; CWE-393 Return of Wrong Status Code",
+)
 
 
 def detail(text: str) -> Alteration:

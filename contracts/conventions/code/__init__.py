@@ -1,5 +1,5 @@
 """CODE: the common status codes."""
 
-from contracts.conventions.code import status_codes, wrong_bodies
+from contracts.conventions.code import errors, status_codes, wrong_bodies
 
-__all__ = ["status_codes", "wrong_bodies"]
+__all__ = ["errors", "status_codes", "wrong_bodies"]

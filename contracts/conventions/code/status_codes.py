@@ -23,7 +23,6 @@ from contracts.conventions.code.overdone import overdone
 from contracts.conventions.code.raw_queries import raw_queries
 from contracts.conventions.code.repeated import same_again
 from contracts.conventions.code.taken_ids import taken_twice
-from contracts.conventions.disclosure import internals
 from contracts.conventions.front_end import by_the_host, needing_the_api
 from contracts.conventions.harmless import NO_SUCH, touching_call, unknown_id
 from contracts.conventions.life.model import MARK
@@ -379,32 +378,3 @@ def _json_refusal(exchange: Exchange, status: int, what: str) -> None:
         exchange,
         what,
     )
-
-
-@check("CODE-06")
-def errors_have_one_form(s: Subject) -> None:
-    needing_the_api(s, s.bench.control(s.operation)[1])
-    heed(s, counted=False)
-    for exchange in s.session.seen(s.operation):
-        if exchange.status >= 400 and not by_the_host(s, exchange):
-            message = exchange.json.get("message") if isinstance(exchange.json, dict) else None
-            require(
-                isinstance(message, str) and bool(message),
-                f"the error {exchange.status} is no JSON object with a text under message",
-                exchange,
-            )
-            s.exercised()
-    if not s.evidence:
-        raise NotExercised("no error was seen on this operation; its other requirements bring some about")
-
-
-@check("CODE-07")
-def errors_show_no_internals(s: Subject) -> None:
-    s.bench.control(s.operation)
-    for exchange in s.session.seen(s.operation):
-        if exchange.status >= 400:
-            found = internals(exchange)
-            require(not found, f"the error {exchange.status} shows internals: {found}", exchange)
-            s.exercised()
-    if not s.evidence:
-        raise NotExercised("no error was seen on this operation; its other requirements bring some about")
