@@ -294,13 +294,15 @@ class Node:
     def _end_run(self) -> None:
         coordinator = self.coordinator
         assert coordinator is not None
-        coordinator.audit()
-        coordinator.finish()
-        self.environment.process_exit_code = coordinator.exit_code
-        if self.parsed.headless:
-            self.runner.quit()
-        else:
-            self.runner.stop()
+        try:
+            coordinator.audit()
+            coordinator.finish()
+        finally:  # whatever happened there: nobody else ends this process
+            self.environment.process_exit_code = coordinator.exit_code
+            if self.parsed.headless:
+                self.runner.quit()
+            else:
+                self.runner.stop()
 
     def _give(self, order: dict[str, Any]) -> None:
         """Hand an order to everybody who sends."""
