@@ -77,11 +77,12 @@ def test_selection_takes_sections_families_operations_and_cells() -> None:
     assert {c.requirement.partition("-")[0] for c in pages} == {"PAGE"}
     one = build_cells(contract, catalogue, Selection(cells=("PAGE-03/list_tags/admin",)))
     assert [c.address for c in one] == ["PAGE-03/list_tags/admin"]
-    of_all_roles = build_cells(contract, catalogue, Selection(cells=("ROLE-02/list_tags",)))
-    assert of_all_roles and {c.operation for c in of_all_roles} == {"list_tags"}
-    assert build_cells(contract, catalogue, Selection(cells=tuple(c.address for c in of_all_roles))) == of_all_roles
     release = build_cells(contract, catalogue, Selection(), PROFILES["release"].listing_roles)
     assert "PAGE-03/list_user_roles/minimal" in {c.address for c in release}
+    both = Selection(cells=("PAGE-03/list_user_roles",))
+    of_all_roles = build_cells(contract, catalogue, both, PROFILES["release"].listing_roles)
+    assert [c.role for c in of_all_roles] == ["admin", "minimal"]
+    assert [c.role for c in build_cells(contract, catalogue, both)] == ["admin"]
 
 
 @pytest.mark.parametrize(
