@@ -38,7 +38,7 @@ class RecordWriter:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._broken = False
+        self._broken = ""  # why an earlier write failed
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor: int | None = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -60,7 +60,7 @@ class RecordWriter:
         if self._descriptor is None:
             raise ResultsError(f"cannot write results to {self.path}: the file is closed")
         if self._broken:  # after half a line anything more would make the whole file unreadable
-            raise ResultsError(f"cannot write results to {self.path}: an earlier write failed")
+            raise ResultsError(f"cannot write results to {self.path}: {self._broken}, at an earlier write")
         line = _encode(record)
         try:
             # One call for the whole line: O_APPEND keeps lines of several processes apart, and there is no
@@ -69,8 +69,8 @@ class RecordWriter:
             while written < len(line):
                 written += os.write(self._descriptor, line[written:])
         except OSError as error:
-            self._broken = True
-            raise ResultsError(f"cannot write results to {self.path}: {error.strerror}") from error
+            self._broken = error.strerror or str(error)
+            raise ResultsError(f"cannot write results to {self.path}: {self._broken}") from error
 
     def close(self) -> None:
         """Close the file; harmless when already closed."""

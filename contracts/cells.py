@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -21,7 +22,8 @@ class SelectionError(Exception):
 
 @dataclass(frozen=True)
 class Selection:
-    """Which cells are wanted; an empty tuple means all. Requirements may be families (PAGE)."""
+    """Which cells are wanted; an empty tuple means all. Requirements may be families (PAGE), and addresses of cells may
+    leave the role out, which means all roles."""
 
     sections: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
@@ -30,15 +32,27 @@ class Selection:
 
     def validate(self, contract: Contract, catalogue: Catalogue) -> None:
         """Raise SelectionError when something asked for does not exist."""
+        sections = [name for section in contract.sections for name in (section.slug, section.name)]
         for name in self.sections:
             if contract.section(name) is None:
-                raise SelectionError(f"no section is called {name!r}; `cdp spec` lists them")
+                raise SelectionError(f"no section is called {name!r}{_meant(name, sections)}; `cdp spec` lists them")
         for name in self.requirements:
             if name not in catalogue.requirements and name not in catalogue.families:
-                raise SelectionError(f"no requirement or family is called {name!r}")
+                raise SelectionError(_unknown_requirement(name, catalogue))
         for name in self.operations:
             if name not in contract.operations:
-                raise SelectionError(f"no operation is called {name!r}; `cdp spec` lists them")
+                raise SelectionError(_unknown_operation(name, contract))
+        for address in self.cells:
+            requirement, *others = address.split("/", 2)
+            if not others:
+                raise SelectionError(
+                    f"{address!r} is no address of a cell; write REQUIREMENT/operation[/role], "
+                    "for example PAGE-03/list_tags"
+                )
+            if requirement not in catalogue.requirements:
+                raise SelectionError(_unknown_requirement(requirement, catalogue))
+            if others[0] not in contract.operations:
+                raise SelectionError(_unknown_operation(others[0], contract))
 
     def takes(self, contract: Contract, requirement: Requirement, operation: Operation) -> bool:
         if self.operations and operation.id not in self.operations:
@@ -50,6 +64,26 @@ class Selection:
         ):
             return False
         return not self.sections or operation.section in {s.name for n in self.sections if (s := contract.section(n))}
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """What somebody who mistyped a name may have meant, to be put behind it."""
+    by_folded = {each.casefold(): each for each in known}
+    found = difflib.get_close_matches(name.casefold(), by_folded, 1, 0.7)
+    return f" (did you mean {by_folded[found[0]]}?)" if found else ""
+
+
+def _unknown_requirement(name: str, catalogue: Catalogue) -> str:
+    known = [*catalogue.requirements, *catalogue.families]
+    return (
+        f"no requirement or family is called {name!r}{_meant(name, known)}; "
+        f"the families are {', '.join(catalogue.families)}, and contracts/requirements.yaml lists the requirements"
+    )
+
+
+def _unknown_operation(name: str, contract: Contract) -> str:
+    meant = _meant(name, contract.operations)
+    return f"no operation is called {name!r}{meant}; `cdp spec --section SECTION` lists those of a section"
 
 
 def roles_of(requirement: Requirement, operation: Operation, listing_roles: Iterable[str]) -> list[str]:
@@ -76,7 +110,6 @@ def build_cells(
 ) -> list[Cell]:
     """Every cell of the selection, operation by operation in the order of the overview page."""
     selection.validate(contract, catalogue)
-    wanted = set(selection.cells)
     cells = [
         Cell(requirement.id, operation.id, role)
         for operation in contract.operations.values()
@@ -84,4 +117,18 @@ def build_cells(
         if selection.takes(contract, requirement, operation) and PREDICATES[requirement.applies_to](contract, operation)
         for role in roles_of(requirement, operation, listing_roles)
     ]
-    return [cell for cell in cells if not wanted or cell.address in wanted]
+    return _chosen(cells, selection.cells) if selection.cells else cells
+
+
+def _chosen(cells: list[Cell], addresses: Iterable[str]) -> list[Cell]:
+    """Those that are addressed. SelectionError for an address that none of them has: it would go unjudged unnoticed."""
+    chosen = set()
+    for address in addresses:
+        requirement, operation, *role = address.split("/", 2)
+        there = [cell for cell in cells if (cell.requirement, cell.operation) == (requirement, operation)]
+        found = [cell for cell in there if not role or cell.role == role[0]]
+        if not found:
+            others = f"; there is {', '.join(cell.address for cell in there[:8])}" if there else ""
+            raise SelectionError(f"no cell of this profile and of what was chosen has the address {address}{others}")
+        chosen.update(found)
+    return [cell for cell in cells if cell in chosen]

@@ -54,12 +54,13 @@ class Kept:
 @dataclass
 class Outcome:
     """What became of the records. `left`: could be removed and was not; `stays`: the API has no operation that removes
-    it; `notes`: what could not be looked through."""
+    it; `notes`: what could not be looked through; `pages`: how many pages of lists could be read."""
 
     removed: list[Record] = field(default_factory=list)
     left: list[Kept] = field(default_factory=list)
     stays: list[Kept] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    pages: int = 0
     blind: bool = False  # a list that may hold records of ours could not be looked through
 
     @property
@@ -122,6 +123,7 @@ class Lists:
                     outcome.notes.append(f"{listing.id} answered {exchange.outcome()} and was not looked through")
                     outcome.blind |= exchange.status != _FORBIDDEN
                 return
+            outcome.pages += 1
             fresh = [r for r in page if isinstance(r, dict) and str(r.get("id")) not in seen]
             seen.update(str(r.get("id")) for r in fresh)
             yield from fresh

@@ -21,7 +21,8 @@ sys.path.append(sys.path.pop(1))  # Locust has put this directory first, where a
 from cdp.history import record
 from cdp.load_figures import Span
 from cdp.load_results import Step, read_load_results
-from cdp.records import RESULTS_FILE
+from cdp.output import output_lost, print_whatever_comes
+from cdp.records import RESULTS_FILE, ResultsError
 from load.node import install
 from load.options import QUIET_VARIABLE
 from load.scenarios.people import *  # noqa: F403 - Locust collects the user classes that it finds here
@@ -59,6 +60,9 @@ class OnTerminal:
         print_load_run(read_load_results(results), make_console(), whole=False)
         for path in written:
             print(path)
+        if lost := output_lost():
+            raise ResultsError(lost)
 
 
+print_whatever_comes()
 install(events, OnTerminal())

@@ -26,6 +26,7 @@ from locust.runners import MasterRunner, Runner, WorkerRunner
 from cdp.contract import ContractError
 from cdp.targets import Target, TargetError
 from load.admission import find_target
+from load.audit.ledger import LedgerError
 from load.capacity.run import CapacityRun
 from load.coordinator import Coordinator, Show
 from load.generator import REPORT_INTERVAL_S, Generator, Report
@@ -220,8 +221,12 @@ class Node:
         self.generator = generator
         try:
             generator.prepare()
-        except (TargetError, ContractError, ScenarioError) as error:
+        except (TargetError, ContractError, ScenarioError, LedgerError) as error:
             self._send_ready(generator.secrets.redact(str(error)))
+            return
+        except Exception as error:  # whoever waits for this process has to hear of it
+            said = f"the suite itself failed before the run: {type(error).__name__}: {error}"
+            self._send_ready(generator.secrets.redact(" ".join(said.split())))
             return
         self._send_ready("")
         if self.is_worker:
@@ -294,13 +299,15 @@ class Node:
     def _end_run(self) -> None:
         coordinator = self.coordinator
         assert coordinator is not None
-        coordinator.audit()
-        coordinator.finish()
-        self.environment.process_exit_code = coordinator.exit_code
-        if self.parsed.headless:
-            self.runner.quit()
-        else:
-            self.runner.stop()
+        try:
+            coordinator.audit()
+            coordinator.finish()
+        finally:  # whatever happened there: nobody else ends this process
+            self.environment.process_exit_code = coordinator.exit_code
+            if self.parsed.headless:
+                self.runner.quit()
+            else:
+                self.runner.stop()
 
     def _give(self, order: dict[str, Any]) -> None:
         """Hand an order to everybody who sends."""

@@ -79,6 +79,10 @@ def test_selection_takes_sections_families_operations_and_cells() -> None:
     assert [c.address for c in one] == ["PAGE-03/list_tags/admin"]
     release = build_cells(contract, catalogue, Selection(), PROFILES["release"].listing_roles)
     assert "PAGE-03/list_user_roles/minimal" in {c.address for c in release}
+    both = Selection(cells=("PAGE-03/list_user_roles",))
+    of_all_roles = build_cells(contract, catalogue, both, PROFILES["release"].listing_roles)
+    assert [c.role for c in of_all_roles] == ["admin", "minimal"]
+    assert [c.role for c in build_cells(contract, catalogue, both)] == ["admin"]
 
 
 @pytest.mark.parametrize(
@@ -87,3 +91,23 @@ def test_selection_takes_sections_families_operations_and_cells() -> None:
 def test_unknown_names_are_refused(selection: Selection) -> None:
     with pytest.raises(SelectionError, match=r"is called"):
         build_cells(load_contract(), load_catalogue(), selection)
+
+
+@pytest.mark.parametrize(
+    ("selection", "words"),
+    [
+        (Selection(sections=("Segmnts",)), "did you mean Segments?"),
+        (Selection(requirements=("PAG-03",)), "did you mean PAGE-03?"),
+        (Selection(operations=("list_segmnts",)), "did you mean list_segments?"),
+        (Selection(cells=("PAGE-03/list_segmnts/admin",)), "did you mean list_segments?"),
+        (Selection(cells=("PAG-03/list_tags",)), "did you mean PAGE-03?"),
+        (Selection(cells=("PAGE-03",)), "write REQUIREMENT/operation"),
+        (Selection(cells=("PAGE-03/list_tags/admn",)), "there is PAGE-03/list_tags/admin"),
+        (Selection(cells=("PAGE-03/list_tags/admin", "PAGE-03/create_tag")), "has the address PAGE-03/create_tag"),
+        (Selection(sections=("segments",), cells=("PAGE-03/list_tags/admin",)), "has the address PAGE-03/list_tags"),
+    ],
+)
+def test_what_was_asked_for_and_is_not_there_is_told_with_what_may_be_meant(selection: Selection, words: str) -> None:
+    with pytest.raises(SelectionError) as caught:
+        build_cells(load_contract(), load_catalogue(), selection)
+    assert words in str(caught.value)

@@ -28,6 +28,7 @@ from reports.terminal import print_run
 from tests.loopback import Reply, serving
 from tests.running_instance import ROOT, RunningInstance, start_instance, stop_instance
 from tests.target_state import state
+from tests.test_command_line import answering
 
 KILLS, FEW_KILLS, WORKERS = 20, 2, 4
 SEED = 20240517
@@ -232,6 +233,9 @@ def test_usage_and_reach(own_instance: RunningInstance, tmp_path: Path) -> None:
     assert ended("--url", "http://127.0.0.1:9/api", "--allow", "writes", token="some-token")[0] == 3
     code, told = ended(*url, "--allow", "writes", token="not-a-token-of-theirs")
     assert code == 3 and "refused the token" in told
+    with answering(200, "text/html", b"<html>Welcome</html>") as portal:
+        code, told = ended("--url", portal, "--allow", "writes", token="some-token")
+    assert code == 3 and "no list could be read" in told and len(told.splitlines()) == 4
 
 
 @pytest.mark.slow

@@ -164,6 +164,8 @@ def test_refused_password(instance: RunningInstance, tmp_path: Path) -> None:
         (("contract", "--baseline", "no/such/baseline.toml"), "cannot be read"),
         (("spec", "--section", "Nowhere"), "no section"),
         (("spec", "bundle", "-o", "/no/such/directory/file.yaml"), "cannot write"),
+        (("prove", "--continue", "docs"), "docs holds no proof"),
+        (("prove", "--proofs", "pyproject.toml", "--only", "PAGE-03"), "cannot make the run's directory"),
         (("frobnicate",), "frobnicate"),
     ],
 )

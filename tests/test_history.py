@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,10 @@ def test_history_as_a_command(tmp_path: Path) -> None:
     runs = ("--runs", str(tmp_path))
     nothing = cdp("history", "--target", "staging", *runs)
     assert nothing.returncode == 3 and "no run of staging is stored" in nothing.stderr
+    as_json = cdp("history", "--target", "staging", "--json", *runs)
+    assert (as_json.returncode, json.loads(as_json.stdout)["histories"]) == (3, [])
+    broken = cdp("history", "--target", "staging", "--broken", "--json", *runs)
+    assert (broken.returncode, json.loads(broken.stdout)["cells"]) == (3, {})
     store_contract(tmp_path / "a", started=FIRST.isoformat())
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "results.jsonl").write_text("{\n")

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -21,6 +22,7 @@ from cdp.load_results import LoadRun
 from cdp.records import RESULTS_FILE
 from cdp.secrets import Secrets
 from cdp.targets import Credentials, Target
+from load.node import Node
 from load.options import CAPACITY_TIME_S, LoadOptions
 from load.results import LoadResultsWriter
 from reports.capacity import REPEATED, repeat_command
@@ -113,3 +115,21 @@ def test_what_is_usual_is_not_repeated() -> None:
         name: usual[name] for name in REPEATED if name != "time_s"
     }
     assert REPEATED["time_s"][0] == CAPACITY_TIME_S
+
+
+def test_a_process_that_fails_before_the_run_says_so() -> None:
+    """Whoever waits for it would wait for ever."""
+    said: list[str] = []
+    secrets = Secrets()
+    secrets.add("hidden-token")
+    node = Node.__new__(Node)
+    node.is_worker = False
+    node.coordinator = SimpleNamespace(ready=lambda _, error: said.append(error))  # type: ignore[assignment]
+
+    def fail() -> None:
+        raise RuntimeError("one\nword: hidden-token")
+
+    node._work(SimpleNamespace(prepare=fail, secrets=secrets))  # type: ignore[arg-type]
+    assert len(said) == 1
+    assert said[0].startswith("the suite itself failed before the run: RuntimeError: one word")
+    assert "hidden-token" not in said[0]

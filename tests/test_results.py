@@ -202,7 +202,7 @@ def test_a_full_disk_is_one_clear_line() -> None:
         with pytest.raises(ResultsError) as caught:
             writer.add(result())
         assert str(caught.value) == "cannot write results to /dev/full: No space left on device"
-        with pytest.raises(ResultsError, match="an earlier write failed"):
+        with pytest.raises(ResultsError, match="No space left on device, at an earlier write"):
             writer.footer()
 
 

@@ -443,6 +443,7 @@ def test_close_may_let_them_end() -> None:
         ("http://[::1", "malformed"),
         ("http://instance.example:99999", "malformed"),
         ("http://user:secret@instance.example", "must not hold credentials"),
+        ("http://instance..example", "no name that can be looked up"),
     ],
 )
 def test_what_is_no_origin(url: str, says: str) -> None:

@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 from cdp import __version__
 from cdp.cli.completion import PROGRAM
 from cdp.cli.continuous import in_github, shielded
+from cdp.output import output_lost, print_whatever_comes
 
 USAGE, NOT_JUDGED = 2, 3
 
@@ -130,16 +131,27 @@ def _terminating_as_interrupting() -> Iterator[None]:
 
 
 def main() -> None:
-    """Entry point. Usage errors end with 2; nothing ends with a traceback."""
+    """Entry point. Usage errors end with 2; nothing ends with a traceback. An answer that could not be printed is none,
+    unless something is broken, or its reader has gone."""
+    print_whatever_comes()
+    code = _run()
+    if lost := output_lost():
+        print(f"{PROGRAM}: {lost}", file=sys.stderr)
+        code = code or NOT_JUDGED
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command of the command line; its exit code."""
     try:
         with _terminating_as_interrupting():
             cli.main(prog_name=PROGRAM, standalone_mode=False)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     except click.ClickException as error:
         error.show()
-        sys.exit(USAGE)
+        return USAGE
     except (click.Abort, KeyboardInterrupt):
         print("cdp: interrupted", file=sys.stderr)
-        sys.exit(NOT_JUDGED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+        return NOT_JUDGED
+    return 0

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from contracts.cleaning import Cleaning
 
 SOMETHING_LEFT, UNREACHABLE = 1, 3
+_NOTES = 3  # so many are shown of those that all say the same
 _WRITES = "writes"
 
 
@@ -106,10 +107,17 @@ def _tell(cleaning: Cleaning, secrets: Secrets, target: Target, waiting: int) ->
     for label, kept in (("stays", outcome.stays), ("left", outcome.left)):
         for each in kept:
             click.echo(secrets.redact(f"{label}: {ascii(str(each))[1:-1]}"))
-    for note in outcome.notes:
+    unread = not outcome.pages and cleaning.blind
+    for note in outcome.notes[: _NOTES if unread else None]:
         click.echo(f"cdp clean: {secrets.redact(note)}", err=True)
+    if unread:
+        more = f"and {len(outcome.notes) - _NOTES} lists more; " if len(outcome.notes) > _NOTES else ""
+        click.echo(f"cdp clean: {more}no list could be read, so nothing can be told; try `cdp doctor`", err=True)
     counts = (
         f"{len(outcome.removed)} removed, {len(outcome.left) + waiting} left, {len(outcome.stays)} cannot be removed"
     )
-    click.echo(f"{target.base_url}: {counts}")
+    unseen = ", not every list could be looked through" if cleaning.blind else ""
+    click.echo(f"{target.base_url}: {counts}{unseen}")
+    if unread and not outcome.removed:
+        return UNREACHABLE
     return SOMETHING_LEFT if outcome.left or waiting or cleaning.blind else 0

@@ -43,7 +43,12 @@ NOT_JUDGED = 3
     "--requirement", "requirements", multiple=True, help="Only this requirement or family, for example PAGE-03 or PAGE."
 )
 @click.option("--operation", "operations", multiple=True, help="Only this operation.")
-@click.option("--cell", "cells", multiple=True, help="Only this cell, by its address REQUIREMENT/operation[/role].")
+@click.option(
+    "--cell",
+    "cells",
+    multiple=True,
+    help="Only this cell, by its address REQUIREMENT/operation[/role]; without the role, for all roles.",
+)
 @profile_option("How thoroughly to look.")
 @click.option(
     "--budget",
@@ -189,7 +194,7 @@ def _plan(
     except (ContractError, SelectionError, GateError) as error:
         raise click.ClickException(str(error)) from None
     if not plan.cells:
-        raise click.ClickException("no cell fits; the requirement does not apply to what was chosen")
+        raise click.ClickException("no cell fits; none of the requirements applies to what was chosen")
     return plan
 
 

@@ -65,10 +65,11 @@ def _show(runs: Path, target: str, last: int, as_json: bool) -> None:
     except HistoryError as error:
         raise click.ClickException(str(error)) from None
     _tell(unread)
-    if not found:
-        _nothing(f"no run of {target} is stored in {runs}")
     if as_json:
         print_json({"kind": "history", "target": target, "histories": [each.as_record(last) for each in found]})
+    if not found:
+        _nothing(f"no run of {target} is stored in {runs}; --target names another one")
+    if as_json:
         return
     console = make_console()
     for number, each in enumerate(found):
@@ -91,7 +92,9 @@ def _show_broken(runs: Path, target: str, as_json: bool) -> None:
         raise click.ClickException(str(error)) from None
     _tell(unread)
     if run is None:
-        _nothing(f"no contract run of {target} is stored in {runs}")
+        if as_json:
+            print_json({"kind": "broken", "target": target, "run": None, "started": None, "cells": {}})
+        _nothing(f"no contract run of {target} is stored in {runs}; --target names another one")
     elif as_json:
         cells = {address: {**asdict(each), "new": each.new} for address, each in sorted(since.items())}
         print_json({"kind": "broken", "target": target, "run": run.name, "started": run.started, "cells": cells})

@@ -154,14 +154,20 @@ def conclude(ended: LoadEnd, shown: Shown, **beside: Any) -> None:
     try:
         stored = read_stored(results)
     except ResultsError as error:
-        click.echo(f"cdp load: {error}", err=True)
+        click.echo(f"{_called()}: {error}", err=True)
         return
     if isinstance(stored.run, LoadRun) and stored.run.footer is None:
-        click.echo(f"cdp load: {_cut_off(ended.directory)}", err=True)
+        click.echo(f"{_called()}: {_cut_off(ended.directory)}", err=True)
     if usual:
         return
     tell(shown, stored, [path for path in load_reports(ended.directory) if path.is_file()], **beside)
     announce(stored)
+
+
+def _called() -> str:
+    """The command that is under way: cdp load, cdp capacity or cdp gate."""
+    context = click.get_current_context(silent=True)
+    return context.command_path if context else "cdp load"
 
 
 def _cut_off(directory: Path) -> str:
@@ -207,7 +213,7 @@ def opened(choice: Choice) -> Iterator[Target]:
     except (TargetError, ContractError) as error:
         raise click.ClickException(str(error)) from None
     except ResultsError as error:
-        click.echo(f"cdp load: {error}", err=True)
+        click.echo(f"{_called()}: {error}", err=True)
         sys.exit(NOT_JUDGED)
 
 

@@ -74,7 +74,7 @@ def prove(
     if listing:
         _list()
         return
-    directory = continued or run_directory(Path(proofs), "embedded")
+    directory = _directory(continued, Path(proofs))
     if under_load:
         _prove_load(directory, seed)
     proof = Proof(Wanted(profiles, seed, processes, per_kind, sample, only, clean_seeds), directory)
@@ -92,6 +92,18 @@ def prove(
     except ResultsError as error:
         click.echo(f"cdp prove: {error}", err=True)
         sys.exit(NOT_JUDGED)
+
+
+def _directory(continued: Path | None, proofs: Path) -> Path:
+    """Where the proof is kept. ClickException for one that is none, or where none can be made."""
+    if continued is None:
+        try:
+            return run_directory(proofs, "embedded")
+        except ResultsError as error:
+            raise click.ClickException(str(error)) from None
+    if not continued.is_dir() or (any(continued.iterdir()) and not (continued / PROOF_FILE).is_file()):
+        raise click.ClickException(f"{continued} holds no proof; give the directory that `cdp prove` made")
+    return continued
 
 
 def _prove_load(directory: Path, seed: int) -> NoReturn:

@@ -84,7 +84,7 @@ def print_json(value: object) -> None:
     """Print one object for other programs."""
     from reports.exports import as_json
 
-    click.echo(as_json(value).decode("utf-8"), nl=False)
+    click.echo(as_json(value), nl=False)  # bytes: UTF-8, whatever the encoding of the terminal is
 
 
 def tell(shown: Shown, stored: Stored, written: Sequence[Path], **beside: Any) -> None:

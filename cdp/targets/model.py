@@ -127,9 +127,20 @@ def parse_base_url(text: str) -> str:
         raise TargetError("the URL must hold neither query, fragment nor credentials")
     if parts.scheme not in ("http", "https") or not host:
         raise TargetError(f"the URL {text!r} needs a scheme and a host, for example https://instance.example/api")
+    if not _can_be_looked_up(host):
+        raise TargetError(f"the URL {text!r} is malformed: {host!r} is no name of a host")
     if parts.query or parts.fragment:
         raise TargetError("the URL must hold neither query, fragment nor credentials")
     return url if url.endswith("/api") else url + "/api"
+
+
+def _can_be_looked_up(host: str) -> bool:
+    """Whether the resolver takes a host for a name: parts of 1 to 63 bytes between dots, and no white space."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return not any(sign.isspace() or not sign.isprintable() or sign in '\\"<>^`{|}' for sign in host)
 
 
 def check_permissions(words: Iterable[str]) -> frozenset[str]:

@@ -70,8 +70,13 @@ def peak(value: Any) -> Peak:
         raise Wrong(f"unknown key {unknown[0]!r}; known are {', '.join(sorted(_PEAK))}")
     if "rate" not in value:
         raise Wrong("rate is missing")
-    texts_ = {key: text(each) for key, each in value.items() if key != "rate"}
-    return Peak(number(value["rate"], 0.001, 1_000_000), **texts_)
+    read: dict[str, Any] = {}
+    for key, each in value.items():
+        try:
+            read[key] = number(each, 0.001, 1_000_000) if key == "rate" else text(each)
+        except Wrong as error:
+            raise Wrong(f"{key} {error}") from None
+    return Peak(**read)
 
 
 def variable_name(value: Any) -> Variable:

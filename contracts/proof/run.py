@@ -79,6 +79,8 @@ class Proof:
             fault, _, operation = name.partition("/")
             if fault not in known:
                 raise ProofError(f"no fault or requirement is called {fault!r}; `cdp prove --list` shows them")
+            if operation and fault not in self.kinds:
+                raise ProofError(f"a mutant is FAULT/OPERATION, and {fault} is no fault; `cdp prove --list` shows them")
             if operation and operation not in self.kinds[fault].operations:
                 raise ProofError(f"{fault} cannot be put on {operation!r}; it fits {self._some(fault)}")
 

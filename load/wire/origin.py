@@ -54,7 +54,8 @@ def parse_origin(url: str) -> Origin:
     if parts.scheme not in _PORTS or not host:
         raise WireError(f"the URL {url!r} needs a scheme and a host, for example https://instance.example")
     try:
-        host = host if host.isascii() else host.encode("idna").decode("ascii")
+        encoded = host.encode("idna").decode("ascii")  # of ASCII, too: an empty or too long part has no other sign
+        host = host if host.isascii() else encoded
     except UnicodeError:
         raise WireError(f"the host {host!r} is no name that can be looked up") from None
     return Origin(parts.scheme, host, port or _PORTS[parts.scheme])
