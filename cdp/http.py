@@ -101,6 +101,10 @@ class Exchange:
         """Short form for sentences: `200`, or `no answer (hung)`."""
         return str(self.status) if self.status else f"no answer ({self.failure})"
 
+    def answered(self) -> str:
+        """What was done, for sentences: `answered 200`, or `gave no answer (hung)`."""
+        return f"answered {self.status}" if self.status else f"gave {self.outcome()}"
+
 
 def _values(body: bytes) -> int:
     """About how many values a JSON body holds; small bodies are not worth counting."""

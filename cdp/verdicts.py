@@ -187,5 +187,5 @@ def _rest(counts: Counter[Verdict], strict: bool, accepted_failures: int) -> str
     if counts[Verdict.ERROR]:
         parts.append(f"{counts[Verdict.ERROR]:,} ERROR")
     if not_judged := counts[Verdict.SKIP] + counts[Verdict.UNCONFIRMED]:
-        parts.append(f"{not_judged:,} cells could not be judged")
+        parts.append(f"{not_judged:,} cell{'s' if not_judged > 1 else ''} could not be judged")
     return f" ({', '.join(parts)})" if parts else ""

@@ -359,6 +359,6 @@ class Arrangement:
             exchange = self.session.send(call, self.session.admin, judged=False)
             token = exchange.json.get("token") if isinstance(exchange.json, dict) else None
             if not token:
-                raise Unavailable(f"the login answered {exchange.outcome()}")
+                raise Unavailable(f"the login {exchange.answered()}")
             return self.session.secrets.add(str(token))
         return self.credentials[kind]

@@ -184,7 +184,7 @@ class Cleaning:
         elif exchange.ok:
             self._left(entry, "does not carry the prefix, so it is not touched")
         else:
-            self._left(entry, f"reading it answered {exchange.outcome()}")
+            self._left(entry, f"reading it {exchange.answered()}")
 
     def _left(self, entry: Created, why: str) -> None:
         self.outcome.left.append(Kept(entry.operation, entry.record_id, why, entry.delete_url))

@@ -112,6 +112,6 @@ def _admit(session: Session) -> None:
     session.health = Call(known)
     if not exchange.ok or exchange.json is None:
         raise Obstacle(
-            f"{target.base_url}: GET {known.template} answered {exchange.outcome()} "
+            f"{target.base_url}: GET {known.template} {exchange.answered()} "
             f"({exchange.media_type or 'no media type'}), so nothing can be told; try `cdp doctor`"
         )

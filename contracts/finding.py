@@ -32,7 +32,7 @@ class Unavailable(Exception):
 def refused(operation: Operation, exchange: Exchange, to: str = "") -> Unavailable:
     """What a call that should have succeeded got instead, and what would help where that is a matter of rights."""
     if exchange.status != FORBIDDEN:
-        return Unavailable(f"{operation.id} answered {exchange.outcome()}{to}")
+        return Unavailable(f"{operation.id} {exchange.answered()}{to}")
     features = operation.features.text() if operation.features.needed else "more features"
     return Unavailable(
         f"the role of the run's own token may not call {operation.id}; a token with {features} would make it checkable"

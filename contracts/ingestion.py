@@ -142,7 +142,7 @@ class Events:
             identifier = self.identifier("control")
             exchange = self.send([self.row(identifier)])
             if not exchange.ok:
-                raise NotExercised(f"{self.operation.id} answered {exchange.outcome()} to a valid event")
+                raise NotExercised(f"{self.operation.id} {exchange.answered()} to a valid event")
             if self.ingestion.state is not None:
                 self.ended(exchange)
             started = time.monotonic()

@@ -120,7 +120,7 @@ class Lists:
             page = body if collection.key is None else body.get(collection.key) if isinstance(body, dict) else None
             if not exchange.ok or not isinstance(page, list):
                 if not (listing.provenance == "assumed" and exchange.status in _NO_SUCH_OPERATION):
-                    outcome.notes.append(f"{listing.id} answered {exchange.outcome()} and was not looked through")
+                    outcome.notes.append(f"{listing.id} {exchange.answered()} and was not looked through")
                     outcome.blind |= exchange.status != _FORBIDDEN
                 return
             outcome.pages += 1
@@ -172,7 +172,7 @@ class Lists:
                     outcome.removed.append(record)
                     done(record)
                 else:
-                    why[record.url] = f"answered {exchange.outcome()}"
+                    why[record.url] = exchange.answered()
                     refused.append(record)
             if not refused or len(refused) == len(waiting):
                 waiting = refused

@@ -48,7 +48,7 @@ def log_in(session: Session, email: str, password: str, role: str) -> str:
         what = (
             "the e-mail or password was refused"
             if exchange.refused_access
-            else f"the login answered {exchange.outcome()} ({kind}) without a token"
+            else f"the login {exchange.answered()} ({kind}) without a token"
         )
         raise LoginRefused(f"{what} at {session.target.base_url}", exchange.client_error)
     session.admitted.add(token)

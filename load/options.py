@@ -285,6 +285,8 @@ def check_together(options: LoadOptions) -> None:
     """What no option can tell alone. Raises OptionError."""
     if options.find_capacity and (options.rate is not None or options.shape != "steady"):
         raise OptionError("a search for capacity chooses its own rates; --start says where it begins")
+    if options.find_capacity and options.start and options.start > options.max_rate:
+        raise OptionError(f"--start {options.start:g} is above --max-rate {options.max_rate:g}")
     if options.find_capacity and not 0.005 <= options.precision <= 0.5:
         raise OptionError("--precision is a share from 0.5% to 50%")
     if options.shape.startswith("trace") and options.rate is not None:

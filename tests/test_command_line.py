@@ -203,14 +203,15 @@ def test_spec_lists_and_shows() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["bundle.json", "bundle.yaml"])
+@pytest.mark.parametrize("name", ["bundle.json", "bundle.yaml", "-"])
 def test_bundle_can_be_read_by_other_tools(tmp_path: Path, name: str) -> None:
     import schemathesis
     import yaml
 
     path = tmp_path / name
-    assert cdp("spec", "bundle", "-o", str(path)).returncode == 0
-    text = path.read_text(encoding="utf-8")
+    written = cdp("spec", "bundle", "-o", "-" if name == "-" else str(path))
+    assert written.returncode == 0
+    text = written.stdout if name == "-" else path.read_text(encoding="utf-8")
     document = json.loads(text) if name.endswith("json") else yaml.safe_load(text)
     schema = schemathesis.openapi.from_dict(document)
     operations = list(schema.get_all_operations())

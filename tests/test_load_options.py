@@ -51,6 +51,7 @@ def test_a_trace_names_its_file(text: str) -> None:
         ({"rate": "5", "warm_up": "60s"}, "leaves nothing"),
         ({"rate": "5", "check_every": "0"}, "above 0"),
         ({"rate": "5", "connections": "many"}, "whole number"),
+        ({"find_capacity": True, "start": "50", "max_rate": "1"}, "--start 50 is above --max-rate 1"),
     ],
 )
 def test_values_that_cannot_be_used(values: dict[str, str], words: str) -> None:

@@ -150,7 +150,7 @@ def test_the_decision_says_what_stands_behind_it() -> None:
     good = decide(of(P, P, S, W))
     assert (good.headline, good.sentence) == (
         GO,
-        "No MUST is broken: all 2 that were exercised passed (1 WARN, 1 cells could not be judged).",
+        "No MUST is broken: all 2 that were exercised passed (1 WARN, 1 cell could not be judged).",
     )
     softer = decide(run_of(result("CODE-02/a", level="SHOULD")))
     assert (softer.headline, softer.sentence) == (GO, "No MUST was exercised; 1 cells of other levels passed.")

@@ -67,8 +67,8 @@ def spec(context: click.Context, section_name: str | None, contract_path: str | 
     "-o",
     "--output",
     required=True,
-    type=click.Path(dir_okay=False),
-    help="File to write: .json, or YAML by any other name.",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="File to write: .json, or YAML by any other name; - is standard output.",
 )
 @click.pass_context
 def bundle_command(context: click.Context, output: str) -> None:
@@ -79,6 +79,9 @@ def bundle_command(context: click.Context, output: str) -> None:
         text = orjson.dumps(contract.document, option=orjson.OPT_INDENT_2).decode()
     else:
         text = yaml.dump(contract.document, Dumper=PlainDumper, sort_keys=False, allow_unicode=True, width=140)
+    if output == "-":
+        click.echo(text.encode(), nl=False)
+        return
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

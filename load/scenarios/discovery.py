@@ -93,7 +93,7 @@ class Reader:
 
 def _refusal(operation: Operation, exchange: Exchange) -> str:
     """Why an operation cannot be loaded, and what would help."""
-    what = f"{operation.id} answered {exchange.outcome()}"
+    what = f"{operation.id} {exchange.answered()}"
     if exchange.status == 401:
         return f"{what}: the token is refused"
     if exchange.status == 403:

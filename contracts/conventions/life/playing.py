@@ -137,7 +137,7 @@ class Life(Bystanders):
             exchange = self.send(operation, kept, body)
         self.told[-1] += f" ({', '.join(body)})"
         if not exchange.ok:
-            self.outcome.refused[UPDATE] = f"{operation.id} answered {exchange.outcome()} to {', '.join(body)}"
+            self.outcome.refused[UPDATE] = f"{operation.id} {exchange.answered()} to {', '.join(body)}"
             return
         before = {name: kept.values[name] for name in body if name in kept.values}
         kept.sends(body)
@@ -187,9 +187,7 @@ class Life(Bystanders):
         if not exchange.ok or self._kept_as_gone(kept, operation, exchange):
             return
         if not self._never_there(operation, kept, body).ok:
-            sentence = (
-                f"a deleted {self.entity.words} can still be changed: {operation.id} answered {exchange.outcome()}"
-            )
+            sentence = f"a deleted {self.entity.words} can still be changed: {operation.id} {exchange.answered()}"
             self.broken(("LIFE-04", DELETE), sentence, exchange)
 
     def _delete(self, kept: Kept) -> None:
@@ -206,7 +204,7 @@ class Life(Bystanders):
             self._gone(kept)
             self.event(kept, DELETE)
         else:
-            self.outcome.refused[DELETE] = f"{self.entity[DELETE].id} answered {exchange.outcome()}"
+            self.outcome.refused[DELETE] = f"{self.entity[DELETE].id} {exchange.answered()}"
 
     def _gone(self, kept: Kept) -> None:
         """Note a record that was deleted, to look at it again later."""

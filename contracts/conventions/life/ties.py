@@ -37,7 +37,7 @@ def assigned_again(s: Subject) -> None:
         exchange = s.bench.execute(again, judged=False)
         how = broken_down(exchange)
         require(not how, f"{create.id} once more got {how}", exchange, what)
-        refused = f"what was undone cannot be made again: {create.id} answered {exchange.outcome()}"
+        refused = f"what was undone cannot be made again: {create.id} {exchange.answered()}"
         require(not undone or exchange.ok, refused, exchange, what, softly=True)
         seen = s.session.send(own.call(listing), s.session.admin, judged=False)
         field, wanted = delete.path_parameters[-1].field, own.path.get(delete.path_parameters[-1].name)
