@@ -102,6 +102,15 @@ class Events:
 
     # --- the state of an upload ------------------------------------------------------------------------------------
 
+    def not_told(self, state: Any) -> str:
+        """Why an upload in a state tells nothing; empty where it has ended, well or not. The states are assumed, and
+        nothing says how long an upload may take."""
+        if state in (*self.state.done, *self.state.failed):
+            return ""
+        if state in self.state.open:
+            return f"an upload is still {state} after {self.longest_s:g} s; a target that is less busy would tell more"
+        return f"an upload is {state!r}, which no page tells of; an overlay with its states would make it checkable"
+
     def ended(self, upload: Exchange, *, patiently: bool = False) -> tuple[Mapping[str, Any], Exchange]:
         """Ask for an upload's state until it has ended or the time is up; the last record and its exchange.
 

@@ -1,5 +1,5 @@
 """EVENT: events taken in and read back."""
 
-from contracts.conventions.event import events
+from contracts.conventions.event import events, uploads
 
-__all__ = ["events"]
+__all__ = ["events", "uploads"]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -12,66 +11,27 @@ from hypothesis import strategies as st
 
 from cdp.http import Exchange
 from cdp.texts import as_sent, same_time, timestamp
-from cdp.uploads import with_every_cell_quoted
 from contracts.checks import Broken, NotExercised, check
+from contracts.conventions.event.samples import (
+    FAR_MOMENTS,
+    LONGER,
+    MANY_KEYS,
+    ODD_MOMENTS,
+    PAYLOADS,
+    WIDE_TEXT,
+    drawn_payloads,
+)
 from contracts.conventions.event.two_kinds import two_kinds
-from contracts.conventions.event.wrong_events import broken_uploads, wrong_events
+from contracts.conventions.event.wrong_events import wrong_events
 from contracts.ingestion import Events, Row, events_of
 from contracts.observing import canonical
 from contracts.subject import Subject, require
 
-_EXACT = 2**53  # JSON numbers are kept exactly up to here
 _FEWEST = 3
 BATCHES = (3, 1, 12, 50)  # how many events may come at once is not documented: more than the first may be refused
 LARGE_BATCH = 120
 TOO_MANY = (400, 413, 422)
 BEYOND = 1001
-UNIX_LINES = "line feeds alone at the ends of rows"
-# Letters of two bytes, some of which lie across the borders of any portion; 200 kB in so many events.
-WIDE_TEXT = "Žluťoučký kůň " * 12
-# A day that most years lack. No hour that clocks leave out in spring: whose clock a time without a zone is of is not
-# documented.
-ODD_MOMENTS = ("2024-02-29 23:59:59",)
-# Before and after what a signed number of 32 bits holds of seconds since 1970.
-FAR_MOMENTS = ("1969-12-31 23:59:58", "2038-01-19 03:14:09")
-# Behind another customer's identifier: stores that cut names, or compare them by their start or without case, take the
-# two for one, or the longer one for somebody else.
-LONGER = ".Other-Customer-with+a_Name-longer-than-Hashes-are-by-far"
-# Contents that stores get wrong: texts of many scripts, deep and empty ones, large numbers, names that mean something.
-PAYLOADS: tuple[dict[str, Any], ...] = (
-    {},
-    {
-        "text": "Žluťoučký kůň, 漢字, שלום \u202e, e\u0301, 👩‍👩‍👧, \u2028",
-        "quotes": "\"'`\\ /",
-        "markup": "<b>&amp;</b>",
-    },
-    {"largest": _EXACT - 1, "smallest": 1 - _EXACT, "fraction": 0.1, "zero": 0, "no": False, "none": None},
-    {"inside": {"none": None, "no": False, "zero": 0, "": "", "list": [None, {}, [], {"none": None}]}},
-    {"deep": [[[[{"a": [{"b": {}}, [], ""]}]]]], "": "", "id": "own", "payload": {"payload": "{}"}, "a.b": {"$c": 1}},
-    {"lines": 'a,b\r\n"c";d\ttab\n', "blank": " ", "number as text": "007", "1": 1},
-    # Texts that libraries take for times and numbers, and write anew.
-    {"iso": "2024-05-17T10:00:00Z", "times": ["2024-05-17T12:00:00.000+02:00", "2024-05-17", "12:30"], "power": "1e5"},
-    {"price": "12.50", "yes": "true", "address": "https://example.com/a%20b?c=1&d=%C5%BE", "base64": "Zm9v/+8="},
-    {"long": "long text, " * 300},
-    # Names that the fields around it have.
-    {"source_id": "own", "type": "own", "version": "own", "user_identifier": "own", "event_time": "own", "created": ""},
-    {"Case": 1, "case": 2, " blanks ": 3, "long fraction": 0.123456789, "a": {"b": {"c": {"d": "deep"}}}},
-)
-MANY_KEYS = {f"key {number}": number for number in range(120)}
-
-
-def _texts() -> st.SearchStrategy[str]:
-    return st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
-
-
-def _payloads() -> st.SearchStrategy[dict[str, Any]]:
-    whole = st.integers(1 - _EXACT, _EXACT - 1)
-    fractions = st.floats(-1e9, 1e9, allow_subnormal=False).map(lambda number: round(number, 6))
-    plain = st.none() | st.booleans() | whole | fractions | _texts()
-    nested = st.recursive(
-        plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts(), inner, max_size=3), max_leaves=8
-    )
-    return st.dictionaries(_texts(), nested, max_size=4)
 
 
 def _of(s: Subject) -> Events:
@@ -83,17 +43,6 @@ def _begun(s: Subject) -> Events:
     events = _of(s)
     events.begin()
     return events
-
-
-def _not_told(s: Subject, state: Any) -> str:
-    """Why an upload in a state tells nothing; empty where it has ended, well or not. The states are assumed, and
-    nothing says how long an upload may take."""
-    events = _of(s)
-    if state in (*events.state.done, *events.state.failed):
-        return ""
-    if state in events.state.open:
-        return f"an upload is still {state} after {events.longest_s:g} s; a target that is less busy would tell more"
-    return f"an upload is {state!r}, which no page tells of; an overlay with its states would make it checkable"
 
 
 def _listed(s: Subject, exchange: Exchange) -> list[Row]:
@@ -165,7 +114,7 @@ def _taken_in(s: Subject, rows: list[Row], example: str, *, may_be_refused: bool
         state = record.get(events.state.field)
         if may_be_refused and state not in events.state.done:
             return None
-        if reason := _not_told(s, state):
+        if reason := _of(s).not_told(state):
             raise NotExercised(reason)
         told = record.get(events.state.message)
         require(state in events.state.done, f"valid events end in {state}: {told!s:.80}", ended, example)
@@ -203,7 +152,7 @@ def read_back_once_and_unchanged(s: Subject) -> None:
     if not s.quick:
         any(kept([{"number": n} for n in range(size)], may_be_refused=True) for size in (LARGE_BATCH, BATCHES[-1]))
         _beyond_a_thousand(s)
-        s.for_all(st.lists(_payloads(), min_size=1, max_size=3), rule, max(_FEWEST, s.session.profile.examples))
+        s.for_all(st.lists(drawn_payloads(), min_size=1, max_size=3), rule, max(_FEWEST, s.session.profile.examples))
 
 
 def _kept_once(s: Subject, rows: list[Row], example: str, *, may_be_refused: bool = False) -> bool:
@@ -328,95 +277,3 @@ def invalid_event_refuses_its_batch(s: Subject) -> None:
     example = sent[0][0] if len(sent) == 1 else "; ".join(what for what, _ in sent)
     require(not stored, f"{len(stored)} events of refused batches are stored", shown, example)
     s.exercised(len(sent))
-
-
-@check("EVENT-04")
-def upload_ends(s: Subject) -> None:
-    s.control()
-    events = _begun(s)
-    identifier = events.identifier("upload")
-    size = 5 if s.quick else 500
-    rows = [events.row(identifier) for _ in range(size)]
-    what = f"{size} rows"
-    exchange = events.send(rows, judged=True)
-    require(exchange.ok, f"an upload of {what} got {exchange.outcome()}", exchange, what)
-    record, ended = events.ended(exchange, patiently=True)
-    require(ended.ok, f"the state of the upload got {ended.outcome()}", ended, what)
-    state = record.get(events.state.field)
-    if reason := _not_told(s, state):
-        events.ways()
-        done = state in events.state.open and len(events.stored_now(identifier)[0]) >= size
-        sentence = f"all {what} can be read, and the upload is still {state!r} after {events.longest_s:g} s"
-        require(not done, sentence, ended, what)
-        raise NotExercised(reason)
-    told = record.get(events.state.message)
-    require(state in events.state.done, f"a valid upload ends in {state}: {told!s:.80}", ended, what)
-    count = record.get(events.state.count)
-    require(count in (None, size), f"{events.state.count} is {count!r} after an upload of {what}", ended, what)
-    s.exercised()
-    again, shown = events.ended(exchange)
-    require(again.get(events.state.field) == state, f"the upload was {state} and is no more", shown, what)
-    events.ways()
-    stored, shown = events.stored(identifier, size)
-    require(len(stored) == size, f"{len(stored)} of {what} can be read after the end", shown, what)
-    s.exercised()
-    if not s.quick:
-        _written_otherwise(s)
-
-
-def _written_otherwise(s: Subject) -> None:
-    """The same rows in other forms of CSV (RFC 4180, section 2.2) and of gzip (RFC 1952, section 2.2). Lines that end
-    as Unix tools end them may be refused; what is taken in is taken in whole."""
-    events = _of(s)
-    forms: tuple[tuple[str, Callable[[list[bytes]], bytes]], ...] = (
-        ("no line end behind the last row", lambda lines: gzip.compress(b"".join(lines).rstrip(), mtime=0)),
-        ("every cell in quotes", lambda lines: gzip.compress(with_every_cell_quoted(b"".join(lines)), mtime=0)),
-        ("several members of gzip", lambda lines: b"".join(gzip.compress(line, mtime=0) for line in lines)),
-        (UNIX_LINES, lambda lines: gzip.compress(b"".join(lines).replace(b"\r\n", b"\n"), mtime=0)),
-    )
-    for what, packed in forms:
-        identifier = events.identifier("form")
-        rows = [events.row(identifier) for _ in range(3)]
-        exchange = events.send_raw(packed([events.table([row]) for row in rows]))
-        if what == UNIX_LINES and exchange.client_error:
-            continue
-        require(exchange.ok, f"an upload with {what} got {exchange.outcome()}", exchange, what)
-        record, ended = events.ended(exchange)
-        state, told = record.get(events.state.field), record.get(events.state.message)
-        if _not_told(s, state) or (what == UNIX_LINES and state in events.state.failed):
-            continue
-        require(state in events.state.done, f"an upload with {what} ends in {state}: {told!s:.80}", ended, what)
-        stored, shown = events.stored(identifier, len(rows))
-        sentence = f"{len(stored)} of {len(rows)} rows of an upload with {what} can be read after the end"
-        require(len(stored) == len(rows), sentence, shown, what)
-        s.exercised()
-
-
-@check("EVENT-05")
-def broken_upload_ends_in_an_error(s: Subject) -> None:
-    s.control()
-    events = _begun(s)
-    valid = events.send([events.row(events.identifier("valid"))])
-    if not valid.ok or events.ended(valid)[0].get(events.state.field) not in events.state.done:
-        raise NotExercised("a valid upload does not end well either")
-    sent = [(what, events.send_raw(body)) for what, body in broken_uploads(events)]
-    reason = ""
-    for what, exchange in sent:
-        if exchange.client_error:
-            message = exchange.json.get(events.state.message) if isinstance(exchange.json, dict) else None
-            require(bool(message), f"{what} is refused with {exchange.status} without a message", exchange, what)
-            s.exercised()
-            continue
-        require(exchange.ok, f"{what} got {exchange.outcome()}", exchange, what)
-        record, ended = events.ended(exchange)
-        state = record.get(events.state.field)
-        if not_told := _not_told(s, state):
-            reason = reason or not_told
-            continue
-        require(state in events.state.failed, f"{what} ends in {state!r} instead of an error", ended, what)
-        require(bool(record.get(events.state.message)), f"{what} ends in {state} without a message", ended, what)
-        s.exercised()
-    state = events.ended(valid)[0].get(events.state.field)
-    require(state in events.state.done, f"a valid upload is told as {state} after others were broken", valid, "valid")
-    if not s.evidence:
-        raise NotExercised(reason)
