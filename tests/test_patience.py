@@ -107,7 +107,7 @@ def states(**names: str) -> Alteration:
 
 def test_states_that_no_page_tells_of_are_no_finding(server: BrokenServer, tmp_path: Path) -> None:
     with behind(server, states(finished="done", error="failed", running="processing")) as target:
-        found = results_on(replace(target, timeout_s=0.5), tmp_path, *UPLOADS)
+        found = results_on(replace(target, timeout_s=1), tmp_path, *UPLOADS)
     assert {r.verdict for r in found.values()} == {Verdict.SKIP}, told(found)
     assert "'done', which no page tells of" in found[f"EVENT-04/{UPLOAD}"].sentence
 
@@ -127,7 +127,7 @@ def test_an_upload_that_stays_open_is_one_only_where_its_rows_are_there(
         return with_records(request, answer, []) if hides else answer
 
     with behind(server, alter) as target:
-        found = results_on(replace(target, timeout_s=0.2), tmp_path, *UPLOADS)
+        found = results_on(replace(target, timeout_s=1), tmp_path, *UPLOADS)
     assert found[f"EVENT-04/{UPLOAD}"].verdict is verdict, told(found)
     assert not shown or "can be read, and the upload is still 'running'" in found[f"EVENT-04/{UPLOAD}"].sentence
     assert {found[f"EVENT-0{number}/{UPLOAD}"].verdict for number in (2, 5)} == {Verdict.SKIP}, told(found)
