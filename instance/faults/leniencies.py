@@ -204,7 +204,12 @@ lax_parser(
 lax_parser(
     "bare-keys-taken", "a body with bare keys is taken", lambda b: re.sub(rb"([{,]\s*)(\w+)(\s*:)", rb'\1"\2"\3', b)
 )
-lax_parser("line-ends-in-texts-taken", "a line may end within a text of a body", lambda b: b.replace(b"\n", b" "))
+lax_parser(
+    "line-ends-in-texts-taken",
+    "a line may end within a text of a body",
+    lambda b: b.replace(b"\n", b" "),
+    fits=fitting.body_with("name"),
+)
 lax_parser(
     "single-quotes-taken", "a body with single quotes is taken", lambda b: b.replace(b"'", b'"') if b'"' not in b else b
 )

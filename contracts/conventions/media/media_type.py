@@ -87,8 +87,9 @@ def malformed_bodies(call: Call) -> list[bytes]:
         found += [body[:-1] + b",}", body[:-1], body + b" trailing", b"/* none */" + body]
         if b"'" not in body and b"\\" not in body:
             found.append(body.replace(b'"', b"'"))
-        if (text := body.find(b':"')) > 0 or (text := body.find(b': "')) > 0:
-            inside = body.index(b'"', text) + 1
+        # A name takes any text, where other fields have forms or choices.
+        if (text := re.search(rb'"name":\s*"', body) or re.search(rb':\s*"', body)) is not None:
+            inside = text.end()
             found.append(body[:inside] + b"\n" + body[inside:])  # a line does not end within a text
             found.append(body[:inside] + b"\xff" + body[inside:])  # no text of UTF-8 has such a byte
         if (spoilt := _without_a_number(call.sent)) is not None:
