@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from cdp.contract import Operation
@@ -22,6 +22,7 @@ from contracts.arrangement import Arrangement
 from contracts.calls import Call
 from contracts.checks import NotExercised, TargetLost
 from contracts.finding import Unavailable
+from contracts.held_features import HeldFeatures
 from contracts.logins import OPTIONS, LoginRefused, Withheld, log_in, switched_off, wants_a_token
 from contracts.session import Identity, Session
 
@@ -47,8 +48,9 @@ class Callers:
     renewed: Identity | None
     changeable: Identity | None
     unavailable: str
-    closed: Mapping[frozenset[str], str] = field(default_factory=dict)
-    withheld: str = ""
+    closed: Mapping[frozenset[str], str]
+    withheld: str
+    held: HeldFeatures
 
 
 def _ready_made(features: frozenset[str]) -> str:
@@ -82,6 +84,7 @@ class Identities:
         self.accounts: dict[str, tuple[str, str]] = {}  # e-mail and password of each, by the user's id
         contract = session.contract
         self._features = frozenset(contract.feature_names)
+        self.held = HeldFeatures(self._features)
         rng = random.Random(session.seed)
         known = [*self._halves(), *rng.sample(self._runs(), 2)][: session.profile.feature_sets]
         self.random_sets = [
@@ -126,6 +129,11 @@ class Identities:
             self._holding[features] = known
         if not known.token:
             raise NotExercised(f"the ready-made token of the role {known.role} is refused with 401; renew it")
+        lost = features - self.held.of(features) if features not in self._ready else frozenset[str]()
+        if lost and len(features) <= _FEW:
+            raise NotExercised(
+                f"a role that is made with {' and '.join(sorted(lost))} does not hold it{_ready_made(features)}"
+            )
         return Identity(label, known.token, known.user_id, known.role_id)
 
     def _admitted(self, ready: ReadyRole) -> Identity:
@@ -153,6 +161,7 @@ class Identities:
                 role = self.arrangement.create(
                     "user_role", {"name": name, "features": sorted(features), "invisible_attributes_tag_ids": []}
                 )
+                self.held.note(features, role.record)
                 password = self.session.secrets.add(new_password())
                 user = self.arrangement.create("user", {"role_id": role.record["id"], "password": password})
             email = user.sent["email"]
@@ -272,7 +281,9 @@ class Identities:
         return self._done(operation, lambda o: Call(o, {"user_id": caller.user_id}))
 
     def grant(self, caller: Identity, features: list[str]) -> bool:
-        """Give a caller's role other features; whether the target took it."""
+        """Give a caller's role other features; whether the target took it. One that no role keeps is not given."""
+        if features and self.held.never.issuperset(features):
+            return False
         operation = self.session.contract.by_action("user_role", "update")
         return self._done(operation, lambda o: Call(o, {"role_id": caller.role_id}).sending({"features": features}))
 
@@ -367,6 +378,7 @@ class Identities:
             self._unavailable,
             dict(self._closed),
             self.withheld,
+            self.held,
         )
 
     def take_over(self, callers: Callers) -> None:
@@ -375,7 +387,7 @@ class Identities:
         self._ended = None if callers.ended is None else list(callers.ended)
         self._logged_out, self._renewed = callers.logged_out, callers.renewed
         self._changeable, self._unavailable = callers.changeable, callers.unavailable
-        self._closed, self._asked = dict(callers.closed), True
+        self._closed, self._asked, self.held = dict(callers.closed), True, callers.held
         self._proven = callers.changeable is not None or any(c.user_id for c in callers.holding.values())
         if callers.withheld:
             self._withhold(callers.withheld)

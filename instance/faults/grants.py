@@ -18,6 +18,8 @@ from instance.faults.relations import above, forget_children, with_children
 from instance.faults.roles import FEATURED, role
 from instance.faults.tokens import OPERATIONS, lenient
 
+_ROOM = 5  # features that fit into a column of too small a size
+
 # --- tokens ---------------------------------------------------------------------------------------------------------
 
 
@@ -200,3 +202,20 @@ async def forbidden_deletion_empties(request: Request, world: World) -> Answer:
 async def forget(request: Request, world: World) -> Any:
     """What lies below the record that a request is about is gone."""
     world.acted = bool(forget_children(request, world)) or world.acted
+
+
+@breaks(
+    "features-beyond-five-lost",
+    "a role is stored with its first five features",
+    "create_user_role",
+    "LIFE-01",
+    also="ROLE-02 ROLE-03",
+    fits=fitting.only("create_user_role"),
+    source="CWE-222 Truncation of Security-relevant Information",
+)
+async def features_beyond_five_lost(request: Request, world: World) -> Answer:
+    body = request.json
+    features = body.get("features") if isinstance(body, dict) else None
+    if request.method != "POST" or not isinstance(features, list):
+        return await world.forward(request)
+    return await world.forward(request.with_body({**body, "features": features[:_ROOM]}))

@@ -19,6 +19,7 @@ from cdp.verdicts import Cell
 from contracts.cells import ADMIN
 from contracts.checks import Broken, Check, NotExercised, TargetLost, check
 from contracts.conventions.life.changed_at_once import changes_of_their_own
+from contracts.conventions.life.granted import features_are_kept
 from contracts.conventions.life.marking import marked_is_kept
 from contracts.conventions.life.model import (
     ACTIONS,
@@ -222,6 +223,8 @@ _AFTER: Mapping[str, tuple[Check, ...]] = {
 def _told(s: Subject) -> None:
     """Say what the machine saw of the cell's rule."""
     s.control()
+    if s.cell.requirement == "LIFE-01":
+        features_are_kept(s)
     for look in _BEFORE.get(s.cell.requirement, ()) if not s.quick else ():
         look(s)
     outcome = life_of(s)

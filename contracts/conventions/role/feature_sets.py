@@ -91,6 +91,7 @@ def explore(
             s.bench.memory[_REFUSED] = 0  # a feature is refused that is in all of them, not every change
         if caller is None:
             return
+        held = identities.held.of(held)
         exchange = s.session.send(call, Identity(s.cell.role, caller.token))
         fewer = next((len(held - smaller) for smaller in opened if smaller < held), 0)
         more = f"; without {fewer} of its features it opens" if fewer else ""

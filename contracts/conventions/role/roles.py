@@ -148,6 +148,7 @@ def exactly_the_features(s: Subject) -> None:
             closed = closed or str(error)
             continue
         exchange = s.session.send(call, caller)
+        features = s.bench.identities.held.of(features)
         _as_they_demand(s, features, exchange, what)
         if s.operation.features.allows(features):
             reads_what_there_is(s, call, caller, exchange, f"a role with {what}")
