@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -204,13 +205,35 @@ def _beside_it(s: Subject, name: str, base: Call, found: list[Any], reference: W
             sentence = f"beside {name} records do not come newest first, as they do without it"
             differs(s, reference, sentence, got.exchange, example)
         s.exercised()
+    _default_of(s, name, base, found, reference)
+    if len(found) <= DEFAULT_LIMIT and name in BY_NAME and (part := _common_part(name, reference.records, len(found))):
+        wider = list_call(s).asking((name, part))
+        exchange = s.session.read(wider.asking(("limit", REFERENCE_PAGE)), s.caller())
+        rows = rows_of(s.operation, exchange) or []  # what is as short may be refused, or be no word
+        if len(rows) > len(found):
+            _default_of(s, name, wider, rows, reference)
+
+
+def _default_of(s: Subject, name: str, base: Call, found: list[Any], reference: Walk) -> None:
+    """Without a limit twenty come of what a filter finds."""
     got = page(s, base=base)
     if got.records != found[:DEFAULT_LIMIT]:
         sentence = (
             f"beside {name} and without limit {len(got.records)} records came, not the first {DEFAULT_LIMIT} of them"
         )
-        differs(s, reference, sentence, got.exchange, example)
+        differs(s, reference, sentence, got.exchange, describe(*base.query))
     s.exercised()
+
+
+def _common_part(name: str, records: list[Any], more_than: int) -> str:
+    """Three letters that stand in most of the values that a filter could take; empty where no more than so many have
+    any."""
+    counts: Counter[str] = Counter()
+    for text, holding in _holders(name, records).items():
+        parts = {text[i : i + 3].casefold() for i in range(len(text) - 2)}
+        counts.update({part: holding for part in parts if part.isascii() and part.isalpha()})
+    part, most = max(counts.items(), key=lambda each: (each[1], each[0]), default=("", 0))
+    return part if most > more_than else ""
 
 
 def _nobody(s: Subject, form: Form, base: Call) -> None:
