@@ -150,6 +150,7 @@ broken(
     "PAGE-04",
     misreading(lambda r: r.asking(offset=offset(r) - 1) if offset(r) and offset(r) % 20 == 0 else r),
     "PAGE-06",
+    least=21,
 )
 broken(
     "record-lost-between-pages",
