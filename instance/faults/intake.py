@@ -118,7 +118,8 @@ life(
     "delete_tag delete_report",
     "LIFE-04",
     also="LIFE-06 CODE-02",
-    fits=fitting.every(fitting.acting("delete"), fitting.changed_alone, fitting.numbered),
+    # Ties bear no mark of the run, by which its newest record is known.
+    fits=fitting.every(fitting.acting("delete"), fitting.changed_alone, fitting.seen_alone, fitting.numbered),
 )
 async def deletion_hits_newest(request: Request, world: World) -> Answer:
     seen = await world.forward(alone(request))
