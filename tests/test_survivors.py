@@ -62,6 +62,7 @@ FOUND = {
     "full-in-camel-case": "STRUCT-04/list_global_setting_history",
     "error-says-ok": "CODE-06/get_wbs_customer",
     "marked-in-vain": "LIFE-03/update_push_notification",
+    "refused-but-stored": "CODE-05/assign_segment_tag",
     "filtered-default-ten": "PAGE-10/list_tags",
     "renewed-forgets-the-role": "AUTH-06/mark_notifications_read",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,9 @@ from contracts.belongings import foreign
 from contracts.calls import Call
 from contracts.checks import check
 from contracts.conventions.harmless import touching_call
+from contracts.conventions.life.ties import untied
 from contracts.exploration import heed
+from contracts.finding import Unavailable
 from contracts.observing import record_of
 from contracts.subject import Subject, require
 
@@ -126,7 +129,10 @@ def _afresh(s: Subject, call: Call) -> Call:
     if not isinstance(sent, dict) or s.operation.action not in ("create", "update"):
         return call
     if s.operation.action == "create":
-        return call.sending({**sent, **s.bench.arrangement.body_of(s.operation)})
+        ends: dict[str, Any] = {}
+        with suppress(Unavailable, KeyError):
+            ends = untied(s, s.operation)  # what is tied already shows nothing when it is tied once more
+        return call.sending({**sent, **s.bench.arrangement.body_of(s.operation), **ends})
     own = {n for n, v in sent.items() if isinstance(v, str) and v.startswith(f"{s.session.prefix} ")}
     return call.sending({**sent, **{name: sampler.text(name) for name in own}})
 

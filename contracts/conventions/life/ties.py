@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cdp.contract import Operation
 from cdp.http import Exchange
 from contracts.conventions.breakdown import broken_down
 from contracts.conventions.life.model import same
@@ -57,12 +58,10 @@ def beside_each_other(s: Subject) -> None:
         return
     name = delete.path_parameters[-1].field
     properties = contract.resolved(create.body_schema or {}).get("properties", {})
-    field = contract.resolved(properties.get(name, {}))
-    if "x-entity" not in field or contract.by_action(field["x-entity"], "create") is None:
-        return
     try:
-        one = arrangement.own(str(s.operation.entity))
-        told = as_told(s, field, [str(arrangement.own(field["x-entity"]).record[field.get("x-field", "id")])])
+        one, told = arrangement.own(str(s.operation.entity)), untied(s, create).get(name)
+        if told is None:
+            return
         arrangement.create(str(create.entity), {name: told}, {p.name: one.path[p.name] for p in create.path_parameters})
     except (Unavailable, KeyError):
         return
@@ -89,3 +88,16 @@ def beside_each_other(s: Subject) -> None:
     sentence = f"{s.operation.id} changed another {words} of the same record, too: {', '.join(changed)}"
     require(not changed, sentence, exchange, example)
     s.exercised()
+
+
+def untied(s: Subject, create: Operation) -> dict[str, Any]:
+    """For what creates ties: a new record of the run's own, which nothing ties as yet, under the field that tells it.
+    Empty for other operations, and where none can be made. Raises Unavailable and KeyError where making it fails."""
+    contract = s.session.contract
+    delete = contract.by_action(create.entity, "delete")
+    name = delete.path_parameters[-1].field if delete is not None and delete.path_parameters else "id"
+    field = contract.resolved(contract.resolved(create.body_schema or {}).get("properties", {}).get(name, {}))
+    if name == "id" or "x-entity" not in field or contract.by_action(field["x-entity"], "create") is None:
+        return {}
+    other = s.bench.arrangement.own(field["x-entity"])
+    return {name: as_told(s, field, [str(other.record[field.get("x-field", "id")])])}
