@@ -112,9 +112,8 @@ def test_states_that_no_page_tells_of_are_no_finding(server: BrokenServer, tmp_p
     assert "'done', which no page tells of" in found[f"EVENT-04/{UPLOAD}"].sentence
 
 
-@pytest.mark.parametrize(
-    ("shown", "verdict"), [(True, Verdict.WARN), pytest.param(False, Verdict.SKIP, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("shown", "verdict"), [(True, Verdict.WARN), (False, Verdict.SKIP)])
 def test_an_upload_that_stays_open_is_one_only_where_its_rows_are_there(
     server: BrokenServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: bool, verdict: Verdict
 ) -> None:

@@ -92,8 +92,11 @@ def test_the_clean_instance_keeps_all_of_it(server: BrokenServer, tmp_path: Path
     assert {r.verdict for r in found.values()} == {Verdict.PASS}, [(n, r.sentence) for n, r in found.items()]
 
 
+LONG = ("EVENT", "LIFE", "AUTH-06", "CODE-05")
+
+
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] if FOUND[n].startswith(("EVENT", "LIFE")) else []) for n in FOUND]
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if FOUND[n].startswith(LONG) else []) for n in FOUND]
 )
 def test_it_is_found(server: BrokenServer, tmp_path: Path, name: str) -> None:
     found = judged(server, FAULTS[name], tmp_path, FOUND[name])[FOUND[name]]
