@@ -12,7 +12,7 @@ from contracts.finding import Unavailable
 from contracts.subject import Subject
 
 NO_SUCH, NO_SUCH_NUMBER = "cdpnosuchrecord", "987654321"
-_NOT_THERE, _NOT_READ = (404, 410), (400, 415, 422)  # a record, a body
+_NOT_READ = (400, 415, 422)  # a body
 _TELLING = 12  # letters and digits, from which on a drawn text is nobody's id
 
 
@@ -96,8 +96,7 @@ def _about_nobody(s: Subject) -> Call | None:
         return None
     for place in range(len(s.operation.path_parameters)):
         call = unknown_id(s, call, place)
-    exchange = s.session.send(call, s.session.admin)
-    if exchange.status not in _NOT_THERE:
+    if not s.session.send(call, s.session.admin).gone:
         return None
     # An unknown path gets 404, too. Where the body is read, or the method is known, the path is none.
     invalid = invalid_body(call)

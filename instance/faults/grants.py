@@ -18,8 +18,6 @@ from instance.faults.relations import above, forget_children, with_children
 from instance.faults.roles import FEATURED, role
 from instance.faults.tokens import OPERATIONS, lenient
 
-_ROOM = 5  # features that fit into a column of too small a size
-
 # --- tokens ---------------------------------------------------------------------------------------------------------
 
 
@@ -218,4 +216,4 @@ async def features_beyond_five_lost(request: Request, world: World) -> Answer:
     features = body.get("features") if isinstance(body, dict) else None
     if request.method != "POST" or not isinstance(features, list):
         return await world.forward(request)
-    return await world.forward(request.with_body({**body, "features": features[:_ROOM]}))
+    return await world.forward(request.with_body({**body, "features": features[:5]}))

@@ -174,20 +174,8 @@ def _open_what_it_is(s: Subject, call: Call, exchange: Exchange, wanted: list[in
             f"the call answers {exchange.outcome()}: what its body has to hold is assumed; an overlay that describes "
             "it would make it checkable"
         )
-    if exchange.status == 409 and foreign(s.session.contract, operation):
-        raise NotExercised(
-            "the call answers 409: what it is about is not the run's, and whether that may be changed is the target's"
-            " to say"
-        )
-    if exchange.status == 409 and is_step(operation):
-        raise NotExercised(
-            "the call answers 409 to a new record, and behind the other steps of its life that the run may take: which"
-            " state it needs no page says"
-        )
-    if exchange.status == 409 and operation.action == "create":
-        taken = sum(other.status in wanted for other in s.session.seen(operation))
-        if taken:
-            raise NotExercised(f"{taken} records were taken in this run and another gets 409, as if there were no room")
+    if exchange.status == 409:
+        _open_conflict(s, wanted)
     if exchange.status in (400, 404) and any(_told_elsewhere(s, name) for name, _ in call.query):
         raise NotExercised(
             f"the call answers {exchange.outcome()}: its values are another operation's, and whether this one takes "
@@ -198,6 +186,24 @@ def _open_what_it_is(s: Subject, call: Call, exchange: Exchange, wanted: list[in
             f"the call answers {exchange.outcome()}, and is taken with the {operation.ingestion.payload} as a text of "
             "JSON: which of the two is right no page says, and an overlay that says so would make it checkable"
         )
+
+
+def _open_conflict(s: Subject, wanted: list[int]) -> None:
+    """Raise NotExercised where no page says that what is there does not stand in the way of a valid call (409)."""
+    operation = s.operation
+    if foreign(s.session.contract, operation):
+        raise NotExercised(
+            "the call answers 409: what it is about is not the run's, and whether that may be changed is the target's"
+            " to say"
+        )
+    if is_step(operation):
+        raise NotExercised(
+            "the call answers 409 to a new record, and behind the other steps of its life that the run may take: which"
+            " state it needs no page says"
+        )
+    taken = sum(other.status in wanted for other in s.session.seen(operation)) if operation.action == "create" else 0
+    if taken:
+        raise NotExercised(f"{taken} records were taken in this run and another gets 409, as if there were no room")
 
 
 def _body_is_assumed(s: Subject) -> bool:
@@ -290,14 +296,14 @@ def _below_another(s: Subject, call: Call) -> None:
     *above, own = s.operation.path_parameters
     if not above or own.entity is None or above[-1].entity is None:
         return
+    kind = above[-1].entity.replace("_", " ")
     try:
         beside = call.at(**{above[-1].name: s.bench.arrangement.own(above[-1].entity).path[above[-1].name]})
-        other = "another"
+        other = f"another {kind} than its own"
     except Unavailable:
-        beside, other = unknown_id(s, call, -2), "an unknown"
+        beside, other = unknown_id(s, call, -2), f"an unknown {kind}"
     exchange = s.session.send(beside, s.session.admin)
-    than = " than its own" if other == "another" else ""
-    what = f"a {own.entity.replace('_', ' ')} below {other} {above[-1].entity.replace('_', ' ')}{than}"
+    what = f"a {own.entity.replace('_', ' ')} below {other}"
     require(exchange.status == 404, f"{what} got {exchange.outcome()} instead of 404", exchange, what)
     s.exercised()
 

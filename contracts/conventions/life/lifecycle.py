@@ -207,7 +207,8 @@ def _deleted(s: Subject, outcome: Outcome, entity: Entity) -> list[tuple[ModelOf
     return [(ModelOf(own, dict(own.sent), alive=False), monotonic())] if gone else []
 
 
-# What is looked at beside the machine where there is time: before it goes, and once it has found nothing.
+# What is looked at beside the machine: always, and where there is time, before it goes and once it has found nothing.
+_ALWAYS: Mapping[str, tuple[Check, ...]] = {"LIFE-01": (features_are_kept,)}
 _BEFORE: Mapping[str, tuple[Check, ...]] = {
     "LIFE-01": (_made_again, namesakes),
     "LIFE-02": (assigned_again,),
@@ -223,9 +224,8 @@ _AFTER: Mapping[str, tuple[Check, ...]] = {
 def _told(s: Subject) -> None:
     """Say what the machine saw of the cell's rule."""
     s.control()
-    if s.cell.requirement == "LIFE-01":
-        features_are_kept(s)
-    for look in _BEFORE.get(s.cell.requirement, ()) if not s.quick else ():
+    before = () if s.quick else _BEFORE.get(s.cell.requirement, ())
+    for look in (*_ALWAYS.get(s.cell.requirement, ()), *before):
         look(s)
     outcome = life_of(s)
     key = (s.cell.requirement, s.operation.action)
