@@ -54,16 +54,21 @@ class Selection:
             if others[0] not in contract.operations:
                 raise SelectionError(_unknown_operation(others[0], contract))
 
-    def takes(self, contract: Contract, requirement: Requirement, operation: Operation) -> bool:
-        if self.operations and operation.id not in self.operations:
-            return False
-        if (
-            self.requirements
-            and requirement.id not in self.requirements
-            and requirement.family not in self.requirements
-        ):
-            return False
-        return not self.sections or operation.section in {s.name for n in self.sections if (s := contract.section(n))}
+    def asked_operations(self, contract: Contract) -> list[Operation]:
+        """The operations that cells are wanted of, in the contract's order."""
+        sections = {section.name for name in self.sections if (section := contract.section(name))}
+        return [
+            operation
+            for operation in contract.operations.values()
+            if (not self.operations or operation.id in self.operations)
+            and (not self.sections or operation.section in sections)
+        ]
+
+    def asked_requirements(self, catalogue: Catalogue) -> list[Requirement]:
+        """The checked requirements that cells are wanted of, in the catalogue's order."""
+        wanted = self.requirements
+        return [r for r in catalogue.checked if not wanted or r.id in wanted or r.family in wanted]
+
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
@@ -110,11 +115,12 @@ def build_cells(
 ) -> list[Cell]:
     """Every cell of the selection, operation by operation in the order of the overview page."""
     selection.validate(contract, catalogue)
+    requirements = selection.asked_requirements(catalogue)
     cells = [
         Cell(requirement.id, operation.id, role)
-        for operation in contract.operations.values()
-        for requirement in catalogue.checked
-        if selection.takes(contract, requirement, operation) and PREDICATES[requirement.applies_to](contract, operation)
+        for operation in selection.asked_operations(contract)
+        for requirement in requirements
+        if PREDICATES[requirement.applies_to](contract, operation)
         for role in roles_of(requirement, operation, listing_roles)
     ]
     return _chosen(cells, selection.cells) if selection.cells else cells
