@@ -32,7 +32,12 @@ _WRITES = "writes"
 )
 @click.option("--prefix", default="", metavar="cdp-xxxxxxxx", help="Only what the run with this prefix left.")
 @click.option(
-    "--older-than", "hours", default=None, type=click.FloatRange(0), metavar="HOURS", help="Only what is older."
+    "--older-than",
+    "hours",
+    default=None,
+    type=click.FloatRange(0),
+    metavar="HOURS",
+    help="Only records older than this.",
 )
 @click.option("--dry-run", is_flag=True, help="List what would be removed, and remove nothing.")
 @contract_option

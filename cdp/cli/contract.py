@@ -68,12 +68,23 @@ NOT_JUDGED = 3
 @click.option("--strict", is_flag=True, help="A broken SHOULD fails the run as well.")
 @click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
 @against_option
-@click.option("--dry-run", is_flag=True, help="Print the cells and send nothing.")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
+@click.option("--dry-run", is_flag=True, help="List the cells that would be judged, and send nothing.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is random.")
 @click.option(
-    "-n", "--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="How many judge at a time."
+    "-n",
+    "--processes",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Number of processes that judge cells.",
 )
-@click.option("--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where run directories are made.")
+@click.option(
+    "--runs",
+    "runs_directory",
+    default=str(RUNS),
+    show_default=True,
+    help="Directory in which the run's directory is created.",
+)
 @contract_option
 @overlay_option
 @showing_options(details=True)

@@ -27,7 +27,7 @@ LOAD, COMPARISON = "load", "comparison"
     type=click.Choice(["quick", "release"]),
     default="release",
     show_default=True,
-    help="How thoroughly to look at the contract.",
+    help="How thoroughly to check the contract.",
 )
 @click.option("--strict", is_flag=True, help="A broken SHOULD is a NO-GO as well.")
 @click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
@@ -35,12 +35,17 @@ LOAD, COMPARISON = "load", "comparison"
     "--without",
     multiple=True,
     type=click.Choice([LOAD, COMPARISON]),
-    help="Leave this part out, on purpose; may be repeated.",
+    help="Leave this part out deliberately; may be repeated.",
 )
-@click.option("--accept", "accepting", is_flag=True, help="Accept the runs when the answer is GO.")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
+@click.option("--accept", "accepting", is_flag=True, help="On GO, accept the runs as the baseline of later ones.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is random.")
 @click.option(
-    "-n", "--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="How many judge at a time."
+    "-n",
+    "--processes",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Number of processes that judge cells.",
 )
 @runs_option
 @contract_option

@@ -98,9 +98,14 @@ def check_otel(wanted: bool) -> None:
 @click.command(cls=_Load)
 @click.argument("scenario", type=click.Choice(SCENARIOS))
 @target_options
-@click.option("--users", type=click.IntRange(1), default=None, help="Closed loop: so many users who wait and think.")
-@click.option("--time", "time_text", default=None, metavar="SPAN", help="How long: 90s, 5m, 1h30m.  [default: 60s]")
-@click.option("--processes", type=click.IntRange(1), default=None, help="So many processes that send.")
+@click.option(
+    "--users",
+    type=click.IntRange(1),
+    default=None,
+    help="Closed loop: number of users, who wait for each answer and then think.",
+)
+@click.option("--time", "time_text", default=None, metavar="SPAN", help="Duration: 90s, 5m, 1h30m.  [default: 60s]")
+@click.option("--processes", type=click.IntRange(1), default=None, help="Number of processes that send requests.")
 @against_option
 @load_options(leaving_out=OF_CAPACITY)
 @otel_option

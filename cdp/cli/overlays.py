@@ -25,7 +25,7 @@ _output = click.option(
 
 
 @click.command("diff")
-@click.option("--overlay", default=None, help="The overlay to look at.")
+@click.option("--overlay", default=None, help="The overlay to compare with the contract.")
 @click.pass_obj
 def diff_command(chosen: Chosen, overlay: str | None) -> None:
     """Print what an overlay changes in the contract, operation by operation."""
@@ -52,7 +52,9 @@ def print_changes(changes: list[Change], console: Console) -> None:
 
 @click.command("confirm")
 @target_options
-@click.option("--documented", is_flag=True, help="Ask for documented operations, too: for a part of the API.")
+@click.option(
+    "--documented", is_flag=True, help="Ask for documented operations too, and remove those that are missing."
+)
 @_output
 @click.pass_obj
 def confirm_command(

@@ -79,19 +79,23 @@ class Choice:
 
 
 _OPTIONS = (
-    click.option("--target", "target_name", default=None, help="Target of targets.toml; the embedded one without."),
+    click.option(
+        "--target", "target_name", default=None, help="Target from targets.toml.  [default: the embedded instance]"
+    ),
     click.option(
         "--targets",
         "targets_file",
         default=None,
         metavar="FILE",
-        help="Where the targets stand.  [default: CDP_TARGETS of the environment, else targets.toml]",
+        help="File of targets.  [default: $CDP_TARGETS, else targets.toml]",
     ),
-    click.option("--url", default=None, help="Base URL of an instance that stands in no targets.toml."),
+    click.option("--url", default=None, help="Base URL of an instance that has no entry in targets.toml."),
     click.option(
-        "--allow", default="", help="What may be done at --url: writes,destructive,sends,load. Nothing by default."
+        "--allow", default="", help="What a run may do at --url besides reading: writes,destructive,sends,load."
     ),
-    click.option("--read-only", "only_reading", is_flag=True, help="Take every permission away for this run."),
+    click.option(
+        "--read-only", "only_reading", is_flag=True, help="Withdraw every permission for this run: only read."
+    ),
     click.option(
         "--i-know-this-is-production",
         "production_is_known",
@@ -135,7 +139,11 @@ def profile_option(help_: str) -> Callable[[F], F]:
     return click.option("--profile", type=names, default="quick", show_default=True, help=help_)
 
 
-contract_option = click.option("--contract", "contract_path", default=None, help="Root file of another contract.")
+contract_option = click.option(
+    "--contract", "contract_path", default=None, help="Root file of another contract to use."
+)
 overlay_option = click.option(
-    "--overlay", default=None, help="Overlay over the contract.  [default: that of the target's entry]"
+    "--overlay",
+    default=None,
+    help="OpenAPI Overlay to apply to the contract.  [default: the one in the target's entry]",
 )
