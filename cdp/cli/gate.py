@@ -12,7 +12,15 @@ from cdp.cli.continuous import announce
 from cdp.cli.contract import contract_plan
 from cdp.cli.showing import Shown, showing_options, tell
 from cdp.cli.spec import read_contract
-from cdp.cli.targeting import Choice, contract_option, overlay_option, target_options
+from cdp.cli.targeting import (
+    Choice,
+    baseline_option,
+    contract_option,
+    overlay_option,
+    processes_option,
+    seed_option,
+    target_options,
+)
 from cdp.records import ResultsError
 from cdp.targets import TargetError
 
@@ -30,7 +38,7 @@ LOAD, COMPARISON = "load", "comparison"
     help="How thoroughly to check the contract.",
 )
 @click.option("--strict", is_flag=True, help="A broken SHOULD is a NO-GO as well.")
-@click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
+@baseline_option
 @click.option(
     "--without",
     multiple=True,
@@ -38,15 +46,8 @@ LOAD, COMPARISON = "load", "comparison"
     help="Leave this part out deliberately; may be repeated.",
 )
 @click.option("--accept", "accepting", is_flag=True, help="On GO, accept the runs as the baseline of later ones.")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is random.")
-@click.option(
-    "-n",
-    "--processes",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1, 64),
-    help="Number of processes that judge cells.",
-)
+@seed_option
+@processes_option
 @runs_option
 @contract_option
 @overlay_option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from cdp.cli.targeting import seed_option
 from cdp.proof_results import FOUND, PROOF_FILE, PROOFS, Trial, read_proof
 from cdp.records import ResultsError, run_directory
 from cdp.targets import TargetError
@@ -48,7 +49,7 @@ Examples:
 @click.option(
     "--only", multiple=True, help="Only this fault, mutant (FAULT/OPERATION) or requirement; may be repeated."
 )
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is random.")
+@seed_option
 @click.option(
     "--clean-seeds",
     default=1,

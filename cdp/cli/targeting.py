@@ -1,4 +1,4 @@
-"""How every command names the target it is about: the same options, the same rules."""
+"""Options that several commands share: which target they are about, which contract, and how to judge."""
 
 from __future__ import annotations
 
@@ -139,6 +139,18 @@ def profile_option(help_: str) -> Callable[[F], F]:
     return click.option("--profile", type=names, default="quick", show_default=True, help=help_)
 
 
+seed_option = click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is random."
+)
+processes_option = click.option(
+    "-n",
+    "--processes",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Number of processes that judge cells.",
+)
+baseline_option = click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
 contract_option = click.option(
     "--contract", "contract_path", default=None, help="Root file of another contract to use."
 )
