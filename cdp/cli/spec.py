@@ -38,6 +38,7 @@ class Chosen:
 
 
 def make_console() -> Console:
+    """A console without highlighting; 160 columns wide where the output is no terminal, so that lines stay whole."""
     return Console(width=None if Console().is_terminal else 160, highlight=False)
 
 

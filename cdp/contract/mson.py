@@ -66,6 +66,7 @@ class Mson:
         return name, value.strip().strip("`"), words, description.strip()
 
     def typed(self, item: Item, words: list[str]) -> Schema:
+        """The schema of a member with the type and the attributes that stand in its parentheses."""
         types = [w for w in words if w.lower() not in _WORDS and not w.lower().startswith(("default", "sample"))]
         base = types[0].strip().strip("`") if types else ""
         members = [c for c in item.children if not _TYPING.match(c.text)]
@@ -110,6 +111,7 @@ class Mson:
         return schema
 
     def object(self, item: Item, members: list[Item], base: str) -> Schema:
+        """The schema of an object from its members, its base type and what it includes."""
         schema: Schema = {"type": "object"}
         properties: dict[str, Schema] = {}
         required: list[str] = []
@@ -140,6 +142,7 @@ class Mson:
         return {"allOf": [*parts, *([schema] if properties else [])]}
 
     def named_type(self, name: str, item: Item) -> Schema:
+        """A primitive, or a reference to a type of the file. Raises ContractError for what is neither."""
         name = name.strip().strip("`*")
         if name.lower() in _PRIMITIVES:
             return dict(_PRIMITIVES[name.lower()]) or {"type": "string"}
