@@ -84,6 +84,8 @@ def prove(
             proof.prepare()
             _try_all(proof)
         except KeyboardInterrupt:
+            if proof.trials:
+                _report(directory)
             click.echo(f"\ninterrupted; go on with: cdp prove --continue {directory}", err=True)
             sys.exit(NOT_JUDGED)
         sys.exit(_report(directory))
