@@ -39,7 +39,7 @@ Examples:
 )
 @click.option("--sample", type=click.IntRange(1), default=None, help="So many mutants, drawn by the seed.")
 @click.option(
-    "--per-kind", default=4, show_default=True, type=click.IntRange(1), help="Operations of each kind at most."
+    "--per-kind", default=3, show_default=True, type=click.IntRange(1), help="Operations of each kind at most."
 )
 @click.option(
     "--only", multiple=True, help="Only this fault, mutant (FAULT/OPERATION) or requirement; may be repeated."
