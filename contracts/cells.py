@@ -70,7 +70,6 @@ class Selection:
         return [r for r in catalogue.checked if not wanted or r.id in wanted or r.family in wanted]
 
 
-
 def _meant(name: str, known: Iterable[str]) -> str:
     """What somebody who mistyped a name may have meant, to be put behind it."""
     by_folded = {each.casefold(): each for each in known}

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from cdp.contract import Contract, load_contract
 from cdp.fault_control import Kind, ProofError
 from cdp.proof_results import ERROR, FOUND, INVALID, MISNAMED, PROOF_FILE, SURVIVED, ProofRun, Trial, read_proof
 from cdp.records import ResultsError
-from contracts.proof.mutants import Mutant, possible, sampled, spread
+from contracts.proof.mutants import Mutant, in_rounds, possible, sampled, spread
 from contracts.proof.pool import Pool
 from contracts.proof.run import Proof, Wanted
 from instance.faults import FAULTS
 from reports.proof import as_json, explained, markdown, summary
+from reports.proof_terminal import Trials
 from tests.running_instance import start_instance, stop_instance
 
 EASY = ("no-token-needed/list_tags", "offset-in-pages/list_tags", "field-missing/get_tag")
@@ -111,24 +113,44 @@ def prove(tmp_path: Path, *options: str) -> tuple[int, str, Path]:
     return int(code or 0), done.output, directories[-1] if directories else tmp_path
 
 
-def test_a_proof_is_stored_continued_and_told(tmp_path: Path) -> None:
+def test_a_proof_is_stored_continued_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     only = ["-n", "1", *(option for name in EASY for option in ("--only", name))]
-    code, output, directory = prove(tmp_path, *only)
-    assert code == 0 and "3 of 3 (100.0%) found" in output and "0 false alarms" in output
-    stored = read_proof(directory / PROOF_FILE)
-    assert stored.complete and {trial.name for trial in stored.trials} == set(EASY)
-    assert all(trial.outcome == FOUND and trial.changed and trial.requests for trial in stored.trials)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trials, "tried", interrupted_after(2))
+        code, output, directory = prove(tmp_path, *only)
+    assert code == 3 and f"interrupted; go on with: cdp prove --continue {directory}" in output
+    assert "2 of 2 (100.0%) found" in output
+    assert "**The proof was cut off.**" in (directory / "proof.md").read_text(encoding="utf-8")
 
     path = directory / PROOF_FILE
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:2]) + lines[2][:40])  # killed while it wrote the second trial
     code, output, _ = prove(tmp_path, *only, "--continue", str(directory))
-    again = read_proof(path)
-    assert code == 0 and again.complete and {trial.name for trial in again.trials} == set(EASY)
+    assert code == 0 and "3 of 3 (100.0%) found" in output and "0 false alarms" in output
+    stored = read_proof(path)
+    assert stored.complete and {trial.name for trial in stored.trials} == set(EASY)
+    assert all(trial.outcome == FOUND and trial.changed and trial.requests for trial in stored.trials)
     assert path.read_bytes().splitlines(keepends=True)[:2] == lines[:2]
+    assert "cut off" not in (directory / "proof.md").read_text(encoding="utf-8")
 
     with pytest.raises(ProofError, match="holds another proof"):
         list(Proof(Wanted(("quick",), 2, 1, 4, None, EASY), directory).run())
+
+
+def interrupted_after(number: int) -> Callable[[Trials, Trial, int], None]:
+    """What to call of each trial: Ctrl-C comes after so many."""
+
+    def tried(_: Trials, trial: Trial, count: int) -> None:
+        if count == number:
+            raise KeyboardInterrupt
+
+    return tried
+
+
+def test_every_kind_is_tried_once_before_any_is_tried_again() -> None:
+    mutants = [Mutant(kind, operation) for kind in "abc" for operation in ("list_tags", "list_feeds")]
+    assert [mutant.fault for mutant in in_rounds(mutants)] == ["a", "b", "c", "a", "b", "c"]
+    assert sorted(in_rounds(mutants)) == sorted(mutants)
 
 
 @pytest.mark.parametrize(

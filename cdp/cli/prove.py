@@ -41,7 +41,7 @@ Examples:
 @click.option("--sample", type=click.IntRange(1), default=None, help="Try only this many mutants, drawn by the seed.")
 @click.option(
     "--per-kind",
-    default=4,
+    default=3,
     show_default=True,
     type=click.IntRange(1),
     help="Try each kind on at most this many operations.",
@@ -112,6 +112,8 @@ def prove(
             proof.prepare()
             _try_all(proof)
         except KeyboardInterrupt:
+            if proof.trials:
+                _report(directory)
             click.echo(f"\ninterrupted; go on with: cdp prove --continue {directory}", err=True)
             sys.exit(NOT_JUDGED)
         sys.exit(_report(directory))

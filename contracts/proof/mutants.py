@@ -55,10 +55,15 @@ def spread(possible: Mapping[str, Sequence[str]], contract: Contract, per_kind: 
 
 def sampled(mutants: Sequence[Mutant], number: int, seed: int) -> list[Mutant]:
     """So many of the mutants, each kind before any kind a second time, drawn by the seed."""
-    chance = random.Random(seed)
-    shuffled = chance.sample(list(mutants), len(mutants))
+    shuffled = random.Random(seed).sample(list(mutants), len(mutants))
+    return sorted(in_rounds(shuffled)[:number])
+
+
+def in_rounds(mutants: Sequence[Mutant]) -> list[Mutant]:
+    """The mutants in another order: each kind once, then each a second time, and so on. A proof that is cut off has
+    tried as many kinds as it could."""
     taken: dict[str, int] = {}
     rank = {}
-    for mutant in shuffled:
+    for mutant in mutants:
         rank[mutant] = taken[mutant.fault] = taken.get(mutant.fault, -1) + 1
-    return sorted(sorted(shuffled, key=lambda mutant: rank[mutant])[:number])
+    return sorted(mutants, key=lambda mutant: rank[mutant])

@@ -14,7 +14,7 @@ from cdp.embedded import embedded_instance
 from cdp.fault_control import Control, Kind, ProofError
 from cdp.proof_results import PROOF_FILE, Trial, read_proof
 from cdp.records import RecordWriter
-from contracts.proof.mutants import Mutant, possible, sampled, spread
+from contracts.proof.mutants import Mutant, in_rounds, possible, sampled, spread
 from contracts.proof.pool import SMALL, Pool
 from contracts.proof.trial import Court, alarms_of, passed
 
@@ -118,7 +118,7 @@ class Proof:
         try:
             if not done and not (self.directory / PROOF_FILE).stat().st_size:
                 writer.header(**self._header())
-            waiting = [mutant for mutant in self.mutants if mutant not in done]
+            waiting = in_rounds([mutant for mutant in self.mutants if mutant not in done])
             sections = {name: operation.section for name, operation in self.contract.operations.items()}
             with Pool(self.wanted.processes, self.wanted.profiles, self.wanted.seed) as pool:
                 for trial in pool.trials(waiting, self.kinds, sections):
