@@ -15,9 +15,8 @@ from click.shell_completion import CompletionItem
 from cdp import __version__
 from cdp.cli.completion import PROGRAM
 from cdp.cli.continuous import in_github, shielded
+from cdp.exit_codes import NOT_JUDGED, USAGE
 from cdp.output import output_lost, print_whatever_comes
-
-USAGE, NOT_JUDGED = 2, 3
 
 _COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Before a run": {

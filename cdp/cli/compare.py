@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cdp.cli.showing import Shown, print_json, showing_options
+from cdp.exit_codes import NOT_JUDGED
 from cdp.records import RUNS, ResultsError
 
 if TYPE_CHECKING:
     from cdp.comparison.model import Comparison
 
-NOT_JUDGED = 3
 F = TypeVar("F", bound=Callable[..., Any])
 
 runs_option = click.option("--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where the runs are.")

@@ -29,6 +29,7 @@ from cdp.cli.targeting import (
     target_options,
 )
 from cdp.contract import Contract, ContractError
+from cdp.exit_codes import NOT_JUDGED
 from cdp.records import RESULTS_FILE, RUNS, run_directory
 from cdp.results import ResultsError, Run
 from cdp.targets import Target, TargetError
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     from contracts.run import ContractRun
     from reports.exports import Stored
     from reports.progress import Progress
-
-NOT_JUDGED = 3
 
 
 @click.command()

@@ -21,10 +21,10 @@ from cdp.cli.targeting import (
     seed_option,
     target_options,
 )
+from cdp.exit_codes import NOT_JUDGED
 from cdp.records import ResultsError
 from cdp.targets import TargetError
 
-NOT_JUDGED = 3
 LOAD, COMPARISON = "load", "comparison"
 
 

@@ -16,9 +16,9 @@ from cdp.contract import Contract, ContractError
 from cdp.contract.difference import Change, compare, counts
 from cdp.contract.document import read_yaml
 from cdp.contract.overlay import read_overlay, write_overlay
+from cdp.exit_codes import NOT_JUDGED
 from cdp.targets import TargetError
 
-NOT_USABLE = 3
 _output = click.option(
     "-o", "--output", required=True, type=click.Path(dir_okay=False), help="Overlay to write (YAML)."
 )
@@ -79,7 +79,7 @@ def confirm_command(
         raise click.ClickException(str(error)) from None
     except Obstacle as error:
         click.echo(f"cdp spec confirm: {error}", err=True)
-        sys.exit(NOT_USABLE)
+        sys.exit(NOT_JUDGED)
     console = make_console()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("operation", "", "path", "known as", "now", "asked", "because"):

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from cdp.cli.targeting import seed_option
+from cdp.exit_codes import BROKEN, NOT_JUDGED, OK
 from cdp.proof_results import FOUND, PROOF_FILE, PROOFS, Trial, read_proof
 from cdp.records import ResultsError, run_directory
 from cdp.targets import TargetError
 
 if TYPE_CHECKING:
     from contracts.proof.run import Proof
-
-KEPT, BROKEN, NOT_JUDGED = 0, 1, 3
 
 
 @click.command(
@@ -187,7 +186,7 @@ def _report(directory: Path) -> int:
     for path in write_proof_reports(run, directory):
         click.echo(str(path))
     clean = not any(run.header["clean"].values())
-    return KEPT if clean and all(_counts(trial) for trial in run.trials) else BROKEN
+    return OK if clean and all(_counts(trial) for trial in run.trials) else BROKEN
 
 
 def _counts(trial: Trial) -> bool:
