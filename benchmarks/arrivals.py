@@ -57,6 +57,7 @@ def cost_ns(schedule: Schedule, chunks: int = 200) -> float:
 
 
 def main() -> None:
+    """Print how late the timers are at each rate, and the CPU time that an arrival of a schedule costs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=5.0)
     seconds = parser.parse_args().seconds

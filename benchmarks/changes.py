@@ -114,6 +114,7 @@ def print_comparisons(pairs: int) -> None:
 
 
 def main() -> None:
+    """Print the tables of docs/gate.md."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--series", type=int, default=200, help="simulated series for each level of noise")
     parser.add_argument("--pairs", type=int, default=100, help="simulated pairs of load runs for each row")

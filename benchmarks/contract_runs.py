@@ -135,6 +135,7 @@ def reasons_table(all_measured: list[Measured]) -> list[str]:
 
 
 def write(all_measured: list[Measured], output: Path) -> str:
+    """Write the report as Markdown; answers its text."""
     text = "\n".join(["# Contract runs by rights", "", *runs_table(all_measured), "", *reasons_table(all_measured), ""])
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(text, encoding="utf-8")

@@ -23,6 +23,7 @@ _ALLOW = "writes,destructive,sends"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Judge the same target with each number of processes, and print how long each took. 1 if verdicts differ."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.parallel", description=__doc__)
     parser.add_argument("--latency", type=float, default=50.0, metavar="MS", help="milliseconds a request takes more")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2], help="how many judge; the first to compare")

@@ -106,6 +106,7 @@ def growth_mb(lines: list[Line], millions: float) -> float:
 
 
 def main() -> None:
+    """Print what recording an answer costs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=100)
     rounds = max(1, parser.parse_args().rounds)

@@ -96,11 +96,10 @@ class Mortal:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run said on whose way the instance was killed."""
+    """What a run says during which the instance was killed."""
 
     run: LoadRun
     audit: Audit
-    killed_after: int
 
 
 def killed_and_restarted(
@@ -136,7 +135,7 @@ def killed_and_restarted(
     run = read_load_results(results)
     if run.audit is None:
         raise RuntimeError(f"the run was not audited: {run.decision.sentence}")
-    return Outcome(run, run.audit, kills)
+    return Outcome(run, run.audit)
 
 
 def _wait_for_seconds(runs: Path, seconds: int, load: subprocess.Popen[Any]) -> None:

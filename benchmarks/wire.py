@@ -72,6 +72,7 @@ class Work:
 
 
 def free_port() -> int:
+    """A TCP port of this machine that nobody listens on at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
@@ -203,6 +204,7 @@ def floor_work(url: str) -> Work:
 
 
 def cpu_us() -> float:
+    """CPU time of this process so far, user and system, in microseconds."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return (used.ru_utime + used.ru_stime) * 1e6
 
@@ -242,6 +244,7 @@ def certified(home: Path) -> Iterator[tuple[tuple[Path, Path], ssl.SSLContext] |
 
 
 def main() -> int:
+    """Measure every kind of work in interleaved rounds, and print a table. 0, or 3 without nginx."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
     parser.add_argument("--requests", type=int, default=50_000, help="requests per work and round")
     parser.add_argument("--rounds", type=int, default=5)

@@ -1,3 +1,3 @@
-"""What the rooms of the suite share: targets, HTTP, verdicts, results and the command line."""
+"""What the other packages of the suite share: targets, HTTP, verdicts, results and the command line."""
 
 __version__ = "0.1.0"

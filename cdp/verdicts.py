@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from cdp.baseline import accepted
+from cdp.exit_codes import BROKEN, NOT_JUDGED, OK
 
 if TYPE_CHECKING:
     from cdp.results import Run
@@ -135,28 +136,28 @@ def decide(run: Run, strict: bool | None = None) -> Decision:
     rest = _rest(every, strict, len(excused))
 
     if run.obstacle:
-        return Decision(3, CANNOT_TELL, f"Nothing can be concluded: {run.obstacle.rstrip('.')}.")
+        return Decision(NOT_JUDGED, CANNOT_TELL, f"Nothing can be concluded: {run.obstacle.rstrip('.')}.")
     if not run.complete:
-        return Decision(3, CANNOT_TELL, _incomplete_sentence(run, len(broken)))
+        return Decision(NOT_JUDGED, CANNOT_TELL, _incomplete_sentence(run, len(broken)))
     if broken:
         requirements = len({result.cell.requirement for result in broken})
         kind = "MUST and SHOULD requirements (strict)" if strict else "MUST requirements"
-        return Decision(1, NO_GO, f"{requirements:,} {kind} broken in {len(broken):,} cells{rest}.")
+        return Decision(BROKEN, NO_GO, f"{requirements:,} {kind} broken in {len(broken):,} cells{rest}.")
     left = run.leftovers
     if strict and left:
         records = "record was" if len(left) == 1 else "records were"
-        return Decision(1, NO_GO, f"{len(left):,} {records} left on the target (strict){rest}.")
+        return Decision(BROKEN, NO_GO, f"{len(left):,} {records} left on the target (strict){rest}.")
     if every[Verdict.ERROR]:
         sentence = f"{every[Verdict.ERROR]:,} cells ended in an error of the suite or of the connection; none failed."
-        return Decision(3, CANNOT_TELL, sentence)
+        return Decision(NOT_JUDGED, CANNOT_TELL, sentence)
     if not counts[Verdict.PASS] and not excused:
-        return Decision(3, CANNOT_TELL, f"Nothing was exercised: no cell passed and none failed{rest}.")
+        return Decision(NOT_JUDGED, CANNOT_TELL, f"Nothing was exercised: no cell passed and none failed{rest}.")
     passed = sum(1 for result in counted if result.level == "MUST" and result.verdict is Verdict.PASS)
     if excused:
-        return Decision(0, GO, f"No MUST is broken beyond the baseline: {passed:,} passed{rest}.")
+        return Decision(OK, GO, f"No MUST is broken beyond the baseline: {passed:,} passed{rest}.")
     if not passed:
-        return Decision(0, GO, f"No MUST was exercised; {counts[Verdict.PASS]:,} cells of other levels passed{rest}.")
-    return Decision(0, GO, f"No MUST is broken: all {passed:,} that were exercised passed{rest}.")
+        return Decision(OK, GO, f"No MUST was exercised; {counts[Verdict.PASS]:,} cells of other levels passed{rest}.")
+    return Decision(OK, GO, f"No MUST is broken: all {passed:,} that were exercised passed{rest}.")
 
 
 def exit_code(run: Run, strict: bool | None = None) -> int:

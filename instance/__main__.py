@@ -11,22 +11,7 @@ from instance.server import CannotServe, serve
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and serve; answers the exit code."""
-    parser = argparse.ArgumentParser(prog="cdp serve", description="Serve an embedded instance of the CDP API.")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=0, help="port to listen on; 0 = a free one (default)")
-    parser.add_argument("--data", metavar="FILE", help="keep the data in this file (default: a temporary one)")
-    parser.add_argument("--seed", type=int, default=1, help="what the made-up data depends on (default: %(default)s)")
-    parser.add_argument("--customers", type=_count, default=2000, help="how many customers (default: %(default)s)")
-    parser.add_argument("--events", type=_count, default=20000, help="how many customer events (default: %(default)s)")
-    parser.add_argument("--faults", action="store_true", help="switch faults at the control address /-/fault")
-    parser.add_argument("--exit-with-parent", action="store_true", help="end when the starting process ends")
-    parser.add_argument(
-        "--awkward",
-        nargs="?",
-        const=ALL,
-        metavar="KIND,...",
-        help="be awkward in every way that the documents allow, or in some; list shows the kinds",
-    )
+    parser = _parser()
     given = parser.parse_args(arguments)
     if given.faults and given.data is not None:
         parser.error("--faults lays the data anew for each fault; it takes no --data")
@@ -57,6 +42,26 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cdp serve", description="Serve an embedded instance of the CDP API.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=0, help="port to listen on; 0 = a free one (default)")
+    parser.add_argument("--data", metavar="FILE", help="keep the data in this file (default: a temporary one)")
+    parser.add_argument("--seed", type=int, default=1, help="what the made-up data depends on (default: %(default)s)")
+    parser.add_argument("--customers", type=_count, default=2000, help="how many customers (default: %(default)s)")
+    parser.add_argument("--events", type=_count, default=20000, help="how many customer events (default: %(default)s)")
+    parser.add_argument("--faults", action="store_true", help="switch faults at the control address /-/fault")
+    parser.add_argument("--exit-with-parent", action="store_true", help="end when the starting process ends")
+    parser.add_argument(
+        "--awkward",
+        nargs="?",
+        const=ALL,
+        metavar="KIND,...",
+        help="be awkward in every way that the documents allow, or in some; list shows the kinds",
+    )
+    return parser
 
 
 def _count(text: str) -> int:

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -133,37 +133,33 @@ def serve(
     signal.signal(signal.SIGTERM, _interrupt)
     if exit_with_parent:
         end_with_parent()
-    bound = listen(host, port)
-    temporary = tempfile.TemporaryDirectory(prefix="cdp-") if data is None else None
-    try:
-        path = data if data is not None else str(Path(temporary.name if temporary else "") / "instance.sqlite")
-        store, new = open_store(path, seed, customers, events, awkward.first_id if awkward else 0)
+    with ExitStack() as cleanup:
+        bound = cleanup.enter_context(closing(listen(host, port)))
+        if data is None:
+            directory = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="cdp-"))
+            data = str(Path(directory) / "instance.sqlite")
+        store, new = open_store(data, seed, customers, events, awkward.first_id if awkward else 0)
+        cleanup.callback(_close, store)
+        password = os.environ.get(PASSWORD_VARIABLE) or secrets.token_urlsafe(12)
         try:
-            password = os.environ.get(PASSWORD_VARIABLE) or secrets.token_urlsafe(12)
-            try:
-                email = admit_administrator(store, password)
-            except sqlite3.Error as error:
-                raise CannotServe(f"cannot write to the data file {path}: {error}") from error
-            if faults:
-                from instance.faults.application import FaultyApplication
+            email = admit_administrator(store, password)
+        except sqlite3.Error as error:
+            raise CannotServe(f"cannot write to the data file {data}: {error}") from error
+        app: Any
+        if faults:
+            from instance.faults.application import FaultyApplication
 
-                faulty = FaultyApplication(store, create_app)
-                try:
-                    _run(bound, host, wrap(faulty) if wrap else faulty, None, email, password)
-                finally:
-                    faulty.close()
-                return
-            app: Any = create_app(store)
-            if awkward is not None:
-                app = awkward.put_around(app, store, new=new)
-            _run(bound, host, wrap(app) if wrap else app, awkward, email, password)
-        finally:
-            with suppress(sqlite3.Error):
-                store.close()
-    finally:
-        bound.close()
-        if temporary is not None:
-            temporary.cleanup()
+            app = cleanup.enter_context(closing(FaultyApplication(store, create_app)))
+        else:
+            app = create_app(store)
+        if awkward is not None:
+            app = awkward.put_around(app, store, new=new)
+        _run(bound, host, wrap(app) if wrap else app, awkward, email, password)
+
+
+def _close(store: Store) -> None:
+    with suppress(sqlite3.Error):
+        store.close()
 
 
 def _run(bound: socket.socket, host: str, app: Any, awkward: Awkwardness | None, email: str, password: str) -> None:

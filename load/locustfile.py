@@ -29,7 +29,8 @@ from load.scenarios.people import *  # noqa: F403 - Locust collects the user cla
 from reports import write_reports
 from reports.capacity import step_in_words
 from reports.console import make_console
-from reports.load_terminal import LoadProgress, print_load_run
+from reports.load_progress import LoadProgress
+from reports.load_terminal import print_load_run
 
 
 class OnTerminal:

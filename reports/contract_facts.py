@@ -35,6 +35,7 @@ class ContractFacts:
         return bool(self._provenance)
 
     def operation(self, name: str) -> OperationFacts:
+        """What the run tells of an operation; empty texts where it does not."""
         known = _mapping(self._operations.get(name))
         return OperationFacts(
             str(known.get("call") or ""),

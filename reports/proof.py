@@ -17,7 +17,6 @@ import orjson
 from cdp.proof_results import ERROR, FOUND, INVALID, MISNAMED, SURVIVED, ProofRun, Trial
 from reports.wording import one_line, write_whole
 
-RARE = "rare"
 SIGNS = {FOUND: "✓", MISNAMED: "≠", SURVIVED: "✗", ERROR: "!", INVALID: "·"}
 
 

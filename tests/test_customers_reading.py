@@ -67,7 +67,9 @@ def with_email(store: Store) -> list[str]:
 
 
 def test_every_heavy_customer_fills_more_than_two_pages_of_each_list(store: Store) -> None:
-    for id in with_email(store)[:HEAVY]:
+    heavy = with_email(store)[:HEAVY]
+    assert len(heavy) == HEAVY
+    for id in heavy:
         path = {"customer_entity_id": id}
         assert len(answer(store, "list_customer_events", path, limit=1000)["customer_events"]) >= 60
         assert len(answer(store, "list_customer_event_groups", path, limit=1000)["customer_event_groups"]) >= 45

@@ -17,6 +17,7 @@ import pytest
 from cdp.cli import load as command
 from cdp.cli.showing import Shown
 from cdp.cli.targeting import Choice
+from cdp.exit_codes import NOT_JUDGED
 from cdp.http import REFUSED, Client
 from cdp.load_results import LoadRun
 from cdp.records import RESULTS_FILE
@@ -72,7 +73,7 @@ def test_a_run_that_was_cut_off_is_told(sends: bool, tmp_path: Path, capsys: pyt
         writer.header(load="ingest", target="made up", loop="open")
     if sends:
         (tmp_path / "audit-0.ledger").touch()
-    command.conclude(command.LoadEnd(command.NOT_JUDGED, tmp_path, False), Shown.USUAL)
+    command.conclude(command.LoadEnd(NOT_JUDGED, tmp_path, False), Shown.USUAL)
     (line,) = capsys.readouterr().err.splitlines()
     assert "cut off before its end" in line and f"cdp report {tmp_path}" in line
     assert (f"cdp audit {tmp_path}" in line) is sends

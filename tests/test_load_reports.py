@@ -23,7 +23,8 @@ from cdp.load_results import OMISSION, Finding, LoadRun
 from reports import load_summary, write_reports
 from reports.__main__ import main
 from reports.load_page import load_page
-from reports.load_terminal import LoadProgress, milliseconds, print_load_run
+from reports.load_progress import LoadProgress
+from reports.load_terminal import milliseconds, print_load_run
 from reports.past import Night, Past
 from reports.plots import Series, line_chart, linear_axis, log_axis
 from tests.sample_load_runs import (

@@ -63,6 +63,7 @@ def queue_server(case: Case, upstream: Target, seed: int) -> Iterator[str]:
 
 
 def wait_for(port: int) -> None:
+    """Return once something listens on a port of this machine; OSError after 20 s."""
     import socket
 
     deadline = time.monotonic() + 20
@@ -103,6 +104,7 @@ def one_run(case: Case, url: str, upstream: Target, seed: int, directory: str) -
 
 
 def table(found: list[Found]) -> str:
+    """A Markdown table: true rate, intervals and how many of them contain it, a row for each server."""
     heads = ("Server", "Objective", "True rate", "Intervals", "contain it", "Width, median", "Time, median", "k6")
     lines = [f"| {' | '.join(heads)} |", "|---|---|---|---|---|---|---|---|"]
     for each in found:

@@ -139,6 +139,7 @@ class Departures:
         self._timer = make_timer(self._fire)
 
     def wait_until(self, when_ns: int) -> None:
+        """Let the calling greenlet wait until a time of the monotonic clock."""
         event = Event()
         self._number += 1
         heapq.heappush(self._due, (when_ns, self._number, event))

@@ -27,10 +27,12 @@ Service = Callable[[np.random.Generator, int], np.ndarray]
 
 
 def exponential(mean_s: float) -> Service:
+    """Exponentially distributed service times (the M of M/M/1)."""
     return lambda random, count: random.exponential(mean_s, count)
 
 
 def constant(service_s: float) -> Service:
+    """Service times that are all the same (the D of M/D/1)."""
     return lambda random, count: np.full(count, service_s)
 
 

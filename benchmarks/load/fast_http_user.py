@@ -13,6 +13,8 @@ if BODY:
 
 
 class Caller(FastHttpUser):
+    """Sends the one request again and again, and checks one field of each answer."""
+
     wait_time = constant(0)
     insecure = True  # it verifies nothing unless it is given a context; this is the cheaper way
 

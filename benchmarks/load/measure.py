@@ -33,11 +33,6 @@ class Cost:
         """CPU microseconds a request."""
         return self.cpu_s / self.requests * 1e6
 
-    @property
-    def per_cpu_second(self) -> float:
-        """Requests a CPU second."""
-        return self.requests / self.cpu_s
-
 
 @contextmanager
 def running(command: Sequence[str], core: int, log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen]:

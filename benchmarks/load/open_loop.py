@@ -27,6 +27,8 @@ _FOLD_S = 0.5
 
 
 class Idle(User):
+    """Stands for the schedule: Locust wants at least one user."""
+
     @task
     def wait_for_the_end(self) -> None:
         gevent.sleep(3600)
@@ -54,4 +56,5 @@ measure_finely()
 
 @events.test_start.add_listener
 def begin(environment: Environment, **_: Any) -> None:
+    """Start sending when Locust starts its test."""
     gevent.spawn(run, environment)

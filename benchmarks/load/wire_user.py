@@ -24,6 +24,8 @@ judge = judge_of(PATH)
 
 
 class Caller(WireUser):
+    """Sends the one request again and again, and checks each answer."""
+
     wait_time = constant(0)
     default_headers = HEADERS
     tls = make_context(os.environ["BENCH_CA"]) if os.environ.get("BENCH_CA") else None
@@ -37,6 +39,7 @@ class Caller(WireUser):
 
 
 def fold_regularly(recorder: Recorder) -> None:
+    """Bring what was recorded into Locust's tables, as a load run does; never ends."""
     while True:
         gevent.sleep(_FOLD_S)
         recorder.fold()
@@ -47,6 +50,7 @@ measure_finely()
 
 @events.init.add_listener
 def begin(environment: Environment, **_: Any) -> None:
+    """Record answers in the way that is to be measured."""
     if os.environ.get("BENCH_EVENTS"):
         environment.events.request.add_listener(lambda **_: None)
         return  # every request is an event, and Locust's own tables are all there is

@@ -15,14 +15,13 @@ from click.shell_completion import CompletionItem
 from cdp import __version__
 from cdp.cli.completion import PROGRAM
 from cdp.cli.continuous import in_github, shielded
+from cdp.exit_codes import NOT_JUDGED, USAGE
 from cdp.output import output_lost, print_whatever_comes
-
-USAGE, NOT_JUDGED = 2, 3
 
 _COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Before a run": {
         "doctor": ("cdp.cli.doctor:doctor", "Is a target ready, and what can be judged there?"),
-        "targets": ("cdp.cli.targets:targets", "List the targets, and what may be done on each."),
+        "targets": ("cdp.cli.targets:targets", "List the targets, and what a run may do on each."),
         "spec": ("cdp.cli.spec_commands:spec", "Show, confirm, import and bundle the contract."),
         "serve": ("cdp.cli.serve:serve", "Run the embedded instance."),
     },
@@ -33,20 +32,20 @@ _COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "capacity": ("cdp.cli.capacity:capacity", "Find the highest rate at which objectives hold."),
     },
     "After a run": {
-        "report": ("cdp.cli.report:report", "Make the reports of a run again, or export it."),
+        "report": ("cdp.cli.report:report", "Write the reports of a run again, or export it."),
         "compare": ("cdp.cli.compare:compare", "What changed from one run to another?"),
-        "accept": ("cdp.cli.compare:accept_command", "Make a run the measure of those to come."),
-        "history": ("cdp.cli.history:history", "The last runs of a target, and since when it fails."),
-        "audit": ("cdp.cli.audit:audit", "Read back once more what a load run sent."),
+        "accept": ("cdp.cli.compare:accept_command", "Make a run the baseline for later ones."),
+        "history": ("cdp.cli.history:history", "Show the last runs of a target, and since when it fails."),
+        "audit": ("cdp.cli.audit:audit", "Read back again what a load run sent."),
         "clean": ("cdp.cli.clean:clean", "Remove what stopped runs left on a target."),
     },
     "This program": {
-        "prove": ("cdp.cli.prove:prove", "Can every check fail? Faults, and what found them."),
-        "completion": ("cdp.cli.completion:completion", "Let a shell complete commands and options."),
+        "prove": ("cdp.cli.prove:prove", "Can every check fail? Inject faults and count those found."),
+        "completion": ("cdp.cli.completion:completion", "Print a completion script for your shell."),
     },
 }
 """Where each command is, and what it is for, in groups. A command is loaded when it is asked for: a shell asks at every
-press of the tabulator."""
+press of Tab."""
 
 _FIRST_STEPS = """\
 Hold a Meiro CDP instance to its contract.

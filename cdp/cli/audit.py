@@ -17,14 +17,13 @@ import orjson
 from cdp.cli.showing import Shown, print_json, showing_options
 from cdp.cli.spec import read_contract
 from cdp.cli.targeting import Choice, target_options
+from cdp.exit_codes import BROKEN, NOT_JUDGED, OK
 from cdp.load_results import LoadRun, read_load_results
 from cdp.records import RESULTS_FILE, ResultsError
 from cdp.targets import EMBEDDED, Target, TargetError, parse_base_url
 
 if TYPE_CHECKING:
     from cdp.audit_results import Audit
-
-OK, SOMETHING_FOUND, NOT_JUDGED = 0, 1, 3
 
 
 @click.command()
@@ -60,7 +59,7 @@ def audit(run_directory: Path, choice: Choice, deadline_s: float, shown: Shown) 
     except TargetError as error:
         raise click.ClickException(str(error)) from None
     _tell(found, directory, target, shown)
-    sys.exit({"clean": OK, "findings": SOMETHING_FOUND}.get(found.verdict, NOT_JUDGED))
+    sys.exit({"clean": OK, "findings": BROKEN}.get(found.verdict, NOT_JUDGED))
 
 
 def _run(directory: Path) -> LoadRun:

@@ -18,8 +18,10 @@ _OF_A_RATE = {"rate", "shape", "warm-up", "keep-going", "find-capacity"}
 @click.command()
 @click.argument("scenario", type=click.Choice(SCENARIOS))
 @target_options
-@click.option("--time", "time_text", default=None, metavar="SPAN", help="What all of it may take.  [default: 5m]")
-@click.option("--processes", type=click.IntRange(1), default=None, help="So many processes that send.")
+@click.option(
+    "--time", "time_text", default=None, metavar="SPAN", help="How long the whole search may take.  [default: 5m]"
+)
+@click.option("--processes", type=click.IntRange(1), default=None, help="Number of processes that send requests.")
 @load_options(leaving_out=_OF_A_RATE)
 @otel_option
 @showing_options()

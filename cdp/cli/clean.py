@@ -12,6 +12,7 @@ import click
 
 from cdp.cli.spec import read_contract
 from cdp.cli.targeting import Choice, contract_option, target_options
+from cdp.exit_codes import BROKEN, NOT_JUDGED, OK
 from cdp.ledger import Ledger, left_ledgers
 from cdp.records import RUNS
 from cdp.secrets import Secrets
@@ -20,7 +21,6 @@ from cdp.targets import Target, TargetError
 if TYPE_CHECKING:
     from contracts.cleaning import Cleaning
 
-SOMETHING_LEFT, UNREACHABLE = 1, 3
 _NOTES = 3  # so many are shown of those that all say the same
 _WRITES = "writes"
 
@@ -32,7 +32,12 @@ _WRITES = "writes"
 )
 @click.option("--prefix", default="", metavar="cdp-xxxxxxxx", help="Only what the run with this prefix left.")
 @click.option(
-    "--older-than", "hours", default=None, type=click.FloatRange(0), metavar="HOURS", help="Only what is older."
+    "--older-than",
+    "hours",
+    default=None,
+    type=click.FloatRange(0),
+    metavar="HOURS",
+    help="Only records older than this.",
 )
 @click.option("--dry-run", is_flag=True, help="List what would be removed, and remove nothing.")
 @contract_option
@@ -96,7 +101,7 @@ def _clean(
         return _tell(cleaning, secrets, target, 0 if not dry_run else len(found))
     except (Obstacle, TargetLost) as error:
         click.echo(f"cdp clean: {secrets.redact(str(error))}", err=True)
-        return UNREACHABLE
+        return NOT_JUDGED
     finally:
         session.client.close()
 
@@ -119,5 +124,5 @@ def _tell(cleaning: Cleaning, secrets: Secrets, target: Target, waiting: int) ->
     unseen = ", not every list could be looked through" if cleaning.blind else ""
     click.echo(f"{target.base_url}: {counts}{unseen}")
     if unread and not outcome.removed:
-        return UNREACHABLE
-    return SOMETHING_LEFT if outcome.left or waiting or cleaning.blind else 0
+        return NOT_JUDGED
+    return BROKEN if outcome.left or waiting or cleaning.blind else OK

@@ -1,4 +1,4 @@
-"""`cdp compare` and `cdp accept`: a run against another one, and which runs are the measure of those to come."""
+"""`cdp compare` and `cdp accept`: compare two runs, and choose the baseline of later ones."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cdp.cli.showing import Shown, print_json, showing_options
+from cdp.exit_codes import NOT_JUDGED
 from cdp.records import RUNS, ResultsError
 
 if TYPE_CHECKING:
     from cdp.comparison.model import Comparison
 
-NOT_JUDGED = 3
 F = TypeVar("F", bound=Callable[..., Any])
 
 runs_option = click.option("--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where the runs are.")
@@ -57,7 +57,7 @@ def compare(before: str, after: str, runs_directory: str, shown: Shown) -> None:
 @click.argument("accepted", metavar="RUN")
 @runs_option
 def accept_command(accepted: str, runs_directory: str) -> None:
-    """Accept RUN: runs to come of the same target and kind are compared with it.
+    """Accept RUN as the baseline: later runs of the same target and kind are compared with it.
 
     It is noted in accepted.json in the directory of the runs. A run that judged nothing for sure cannot be accepted; a
     NO-GO can, and its broken cells are known from then on. Exit codes: 0 accepted, 2 it cannot be.
@@ -76,7 +76,9 @@ def accept_command(accepted: str, runs_directory: str) -> None:
 
 def against_option(command: F) -> F:
     """The option that compares a new run with one that is stored."""
-    help_ = "Compare the run with another one; `baseline` is the accepted one of its target. Worse ends with 1."
+    help_ = (
+        "Compare the run with another one; `baseline` is the accepted run of its target. Exits with 1 if it is worse."
+    )
     return click.option("--against", default=None, metavar="RUN", help=help_)(command)
 
 

@@ -1,4 +1,4 @@
-"""`cdp completion`: what makes a shell complete commands, options and their values."""
+"""`cdp completion`: completion of commands, options and their values in a shell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROGRAM = "cdp"
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print what makes a shell complete commands and options.
+    """Print a script that lets your shell complete commands and options.
 
     \b
     cdp completion bash >> ~/.bashrc

@@ -18,8 +18,18 @@ from cdp.cli.compare import against_option, check_against, compared
 from cdp.cli.continuous import announce
 from cdp.cli.showing import Shown, showing_options, tell
 from cdp.cli.spec import read_contract
-from cdp.cli.targeting import Choice, contract_option, overlay_option, profile_option, target_options
+from cdp.cli.targeting import (
+    Choice,
+    baseline_option,
+    contract_option,
+    overlay_option,
+    processes_option,
+    profile_option,
+    seed_option,
+    target_options,
+)
 from cdp.contract import Contract, ContractError
+from cdp.exit_codes import NOT_JUDGED
 from cdp.records import RESULTS_FILE, RUNS, run_directory
 from cdp.results import ResultsError, Run
 from cdp.targets import Target, TargetError
@@ -32,8 +42,6 @@ if TYPE_CHECKING:
     from contracts.run import ContractRun
     from reports.exports import Stored
     from reports.progress import Progress
-
-NOT_JUDGED = 3
 
 
 @click.command()
@@ -66,14 +74,18 @@ NOT_JUDGED = 3
     "[default: reports/examples]",
 )
 @click.option("--strict", is_flag=True, help="A broken SHOULD fails the run as well.")
-@click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
+@baseline_option
 @against_option
-@click.option("--dry-run", is_flag=True, help="Print the cells and send nothing.")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
+@click.option("--dry-run", is_flag=True, help="List the cells that would be judged, and send nothing.")
+@seed_option
+@processes_option
 @click.option(
-    "-n", "--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="How many judge at a time."
+    "--runs",
+    "runs_directory",
+    default=str(RUNS),
+    show_default=True,
+    help="Directory in which the run's directory is created.",
 )
-@click.option("--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where run directories are made.")
 @contract_option
 @overlay_option
 @showing_options(details=True)

@@ -26,7 +26,7 @@ _SUMMARY = {
 
 @click.command()
 @target_options
-@profile_option("Whose cells are counted.")
+@profile_option("Profile whose cells are counted.")
 @contract_option
 @overlay_option
 @showing_options()
@@ -43,7 +43,8 @@ def doctor(
     cdp doctor --target staging
     cdp doctor --url https://INSTANCE.meiro.io --profile release
 
-    Only reads, and at most 250 requests. Where writes are allowed one role is created, and removed at once.
+    At most 250 requests, all of them reads. Only where writes are allowed, a role and a user are created, the user
+    logs in, and both are removed at once.
     """
     from contracts.catalogue import load_catalogue
     from contracts.doctor import diagnose

@@ -12,11 +12,19 @@ from cdp.cli.continuous import announce
 from cdp.cli.contract import contract_plan
 from cdp.cli.showing import Shown, showing_options, tell
 from cdp.cli.spec import read_contract
-from cdp.cli.targeting import Choice, contract_option, overlay_option, target_options
+from cdp.cli.targeting import (
+    Choice,
+    baseline_option,
+    contract_option,
+    overlay_option,
+    processes_option,
+    seed_option,
+    target_options,
+)
+from cdp.exit_codes import NOT_JUDGED
 from cdp.records import ResultsError
 from cdp.targets import TargetError
 
-NOT_JUDGED = 3
 LOAD, COMPARISON = "load", "comparison"
 
 
@@ -27,21 +35,19 @@ LOAD, COMPARISON = "load", "comparison"
     type=click.Choice(["quick", "release"]),
     default="release",
     show_default=True,
-    help="How thoroughly to look at the contract.",
+    help="How thoroughly to check the contract.",
 )
 @click.option("--strict", is_flag=True, help="A broken SHOULD is a NO-GO as well.")
-@click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
+@baseline_option
 @click.option(
     "--without",
     multiple=True,
     type=click.Choice([LOAD, COMPARISON]),
-    help="Leave this part out, on purpose; may be repeated.",
+    help="Leave this part out deliberately; may be repeated.",
 )
-@click.option("--accept", "accepting", is_flag=True, help="Accept the runs when the answer is GO.")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
-@click.option(
-    "-n", "--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="How many judge at a time."
-)
+@click.option("--accept", "accepting", is_flag=True, help="On GO, accept the runs as the baseline of later ones.")
+@seed_option
+@processes_option
 @runs_option
 @contract_option
 @overlay_option

@@ -16,10 +16,10 @@ EMBEDDED = "embedded"  # as `cdp.targets` has it, which takes longer to load tha
 
 
 @click.command()
-@click.option("--target", default=EMBEDDED, show_default=True, help="Name of the target, as it stands in its runs.")
+@click.option("--target", default=EMBEDDED, show_default=True, help="Name of the target, as its runs give it.")
 @click.option("--last", default=30, show_default=True, type=click.IntRange(1), help="How many runs of a kind to show.")
 @click.option("--broken", is_flag=True, help="Show what is broken in the last contract run, and since which run.")
-@click.option("--rebuild", "rebuilding", is_flag=True, help="Make the store again from the runs that stand there.")
+@click.option("--rebuild", "rebuilding", is_flag=True, help="Rebuild the store from the runs that still exist.")
 @runs_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def history(target: str, last: int, broken: bool, rebuilding: bool, runs_directory: str, as_json: bool) -> None:
@@ -31,8 +31,8 @@ def history(target: str, last: int, broken: bool, rebuilding: bool, runs_directo
     cdp history --rebuild                          # after the store was damaged
 
     Change points are found by E-divisive (Matteson and James 2014) in up to 120 runs that asked the same, on the same
-    machine. The store is history.sqlite in the directory of the runs; it keeps what runs said that are deleted since,
-    and --rebuild forgets them. Exit codes: 0 shown, 2 usage, 3 no run is stored.
+    machine. The store is history.sqlite in the directory of the runs; it remembers runs that were deleted since, and
+    --rebuild forgets them. Exit codes: 0 shown, 2 usage, 3 no run is stored.
     """
     runs = Path(runs_directory)
     if rebuilding:

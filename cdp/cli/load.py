@@ -22,6 +22,7 @@ from cdp.cli.continuous import announce, in_github
 from cdp.cli.showing import Shown, showing_options, tell
 from cdp.cli.targeting import Choice, target_options
 from cdp.contract import ContractError, load_contract
+from cdp.exit_codes import NOT_JUDGED
 from cdp.load_results import LoadRun
 from cdp.records import RESULTS_FILE, ResultsError, run_directory
 from cdp.targets import EMAIL_VARIABLE, EMBEDDED, PASSWORD_VARIABLE, TOKEN_VARIABLE, Target, TargetError
@@ -37,7 +38,6 @@ from load.options import (
 )
 
 LOCUSTFILE = Path(__file__).resolve().parents[2] / "load" / "locustfile.py"
-NOT_JUDGED = 3
 OF_CAPACITY = {"find-capacity", "start", "max-rate", "peak", "precision", "settle", "step-time", "confirm"}
 # Metrics alone: spans of single requests would cost more than the requests. The usual buckets of OpenTelemetry begin at
 # five seconds; exponential ones fit any latency. What the environment says comes first.
@@ -98,9 +98,14 @@ def check_otel(wanted: bool) -> None:
 @click.command(cls=_Load)
 @click.argument("scenario", type=click.Choice(SCENARIOS))
 @target_options
-@click.option("--users", type=click.IntRange(1), default=None, help="Closed loop: so many users who wait and think.")
-@click.option("--time", "time_text", default=None, metavar="SPAN", help="How long: 90s, 5m, 1h30m.  [default: 60s]")
-@click.option("--processes", type=click.IntRange(1), default=None, help="So many processes that send.")
+@click.option(
+    "--users",
+    type=click.IntRange(1),
+    default=None,
+    help="Closed loop: number of users, who wait for each answer and then think.",
+)
+@click.option("--time", "time_text", default=None, metavar="SPAN", help="Duration: 90s, 5m, 1h30m.  [default: 60s]")
+@click.option("--processes", type=click.IntRange(1), default=None, help="Number of processes that send requests.")
 @against_option
 @load_options(leaving_out=OF_CAPACITY)
 @otel_option

@@ -16,16 +16,16 @@ from cdp.contract import Contract, ContractError
 from cdp.contract.difference import Change, compare, counts
 from cdp.contract.document import read_yaml
 from cdp.contract.overlay import read_overlay, write_overlay
+from cdp.exit_codes import NOT_JUDGED
 from cdp.targets import TargetError
 
-NOT_USABLE = 3
 _output = click.option(
     "-o", "--output", required=True, type=click.Path(dir_okay=False), help="Overlay to write (YAML)."
 )
 
 
 @click.command("diff")
-@click.option("--overlay", default=None, help="The overlay to look at.")
+@click.option("--overlay", default=None, help="The overlay to compare with the contract.")
 @click.pass_obj
 def diff_command(chosen: Chosen, overlay: str | None) -> None:
     """Print what an overlay changes in the contract, operation by operation."""
@@ -52,7 +52,9 @@ def print_changes(changes: list[Change], console: Console) -> None:
 
 @click.command("confirm")
 @target_options
-@click.option("--documented", is_flag=True, help="Ask for documented operations, too: for a part of the API.")
+@click.option(
+    "--documented", is_flag=True, help="Ask for documented operations too, and remove those that are missing."
+)
 @_output
 @click.pass_obj
 def confirm_command(
@@ -77,7 +79,7 @@ def confirm_command(
         raise click.ClickException(str(error)) from None
     except Obstacle as error:
         click.echo(f"cdp spec confirm: {error}", err=True)
-        sys.exit(NOT_USABLE)
+        sys.exit(NOT_JUDGED)
     console = make_console()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in ("operation", "", "path", "known as", "now", "asked", "because"):

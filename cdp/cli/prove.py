@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from cdp.cli.targeting import seed_option
+from cdp.exit_codes import BROKEN, NOT_JUDGED, OK
 from cdp.proof_results import FOUND, PROOF_FILE, PROOFS, Trial, read_proof
 from cdp.records import ResultsError, run_directory
 from cdp.targets import TargetError
 
 if TYPE_CHECKING:
     from contracts.proof.run import Proof
-
-KEPT, BROKEN, NOT_JUDGED = 0, 1, 3
 
 
 @click.command(
@@ -37,20 +37,47 @@ Examples:
     show_default=True,
     help="May be repeated: a mutant that survives one is tried with the next.",
 )
-@click.option("--sample", type=click.IntRange(1), default=None, help="So many mutants, drawn by the seed.")
+@click.option("--sample", type=click.IntRange(1), default=None, help="Try only this many mutants, drawn by the seed.")
 @click.option(
-    "--per-kind", default=3, show_default=True, type=click.IntRange(1), help="Operations of each kind at most."
+    "--per-kind",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Try each kind on at most this many operations.",
 )
 @click.option(
     "--only", multiple=True, help="Only this fault, mutant (FAULT/OPERATION) or requirement; may be repeated."
 )
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is drawn.")
-@click.option("--clean-seeds", default=1, show_default=True, type=click.IntRange(1), help="Clean runs before, by seed.")
-@click.option("-n", "--processes", default=2, show_default=True, type=click.IntRange(1, 64), help="How many at a time.")
-@click.option("--continue", "continued", type=click.Path(path_type=Path), default=None, help="Go on with this proof.")
-@click.option("--proofs", default=str(PROOFS), show_default=True, help="Where the directories of proofs are made.")
-@click.option("--load", "under_load", is_flag=True, help="Faults that show under load, before load runs and audits.")
-@click.option("--list", "listing", is_flag=True, help="Show the kinds of faults and end.")
+@seed_option
+@click.option(
+    "--clean-seeds",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of runs on the clean instance first, each with its own seed.",
+)
+@click.option(
+    "-n",
+    "--processes",
+    default=2,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Number of mutants to try at a time.",
+)
+@click.option(
+    "--continue",
+    "continued",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Continue the proof in this directory.",
+)
+@click.option(
+    "--proofs", default=str(PROOFS), show_default=True, help="Directory in which the proof's directory is created."
+)
+@click.option(
+    "--load", "under_load", is_flag=True, help="Try the faults that show only under load, with load runs and audits."
+)
+@click.option("--list", "listing", is_flag=True, help="List the kinds of faults and exit.")
 def prove(
     profiles: tuple[str, ...],
     sample: int | None,
@@ -159,7 +186,7 @@ def _report(directory: Path) -> int:
     for path in write_proof_reports(run, directory):
         click.echo(str(path))
     clean = not any(run.header["clean"].values())
-    return KEPT if clean and all(_counts(trial) for trial in run.trials) else BROKEN
+    return OK if clean and all(_counts(trial) for trial in run.trials) else BROKEN
 
 
 def _counts(trial: Trial) -> bool:

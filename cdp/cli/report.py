@@ -61,7 +61,7 @@ class _FormatName(click.ParamType[str]):
 @runs_option
 @showing_options(details=True)
 def report(run: str, formats: tuple[str, ...], directory: Path | None, runs_directory: str, shown: Shown) -> None:
-    """Make the reports of RUN again, of a contract run, a load run or a gate, and print what it says.
+    """Write the reports of RUN again, be it a contract run, a load run or a gate, and print what it says.
 
     \b
     cdp report last

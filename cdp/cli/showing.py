@@ -66,12 +66,14 @@ def showing_options(*, details: bool = False) -> Callable[[F], F]:
             return command(*args, shown=shown, **kwargs)
 
         options = [
-            click.option("-q", "--quiet", is_flag=True, help="Print the verdict and the paths of the reports only."),
-            click.option("--json", "as_json", is_flag=True, help="Print one JSON object, everything else to stderr."),
+            click.option("-q", "--quiet", is_flag=True, help="Print only the verdict and the paths of the reports."),
+            click.option(
+                "--json", "as_json", is_flag=True, help="Print one JSON object; everything else goes to stderr."
+            ),
         ]
         if details:
             options.append(
-                click.option("--details", "whole", is_flag=True, help="Print everything, not what fits on one screen.")
+                click.option("--details", "whole", is_flag=True, help="Print everything instead of one screen.")
             )
         for option in reversed(options):
             wrapped = option(wrapped)

@@ -38,13 +38,14 @@ class Chosen:
 
 
 def make_console() -> Console:
+    """A console without highlighting; 160 columns wide where the output is no terminal, so that lines stay whole."""
     return Console(width=None if Console().is_terminal else 160, highlight=False)
 
 
 @click.group(invoke_without_command=True)
-@click.option("--section", "section_name", default=None, help="Show one section, by name or slug, with all it knows.")
-@click.option("--contract", "contract_path", default=None, help="Root file of another contract.")
-@click.option("--overlay", default=None, help="OpenAPI Overlay to lay over the contract.")
+@click.option("--section", "section_name", default=None, help="Show one section, by name or slug, in full.")
+@click.option("--contract", "contract_path", default=None, help="Root file of another contract to use.")
+@click.option("--overlay", default=None, help="OpenAPI Overlay to apply to the contract.")
 @click.pass_context
 def spec(context: click.Context, section_name: str | None, contract_path: str | None, overlay: str | None) -> None:
     """List sections and operations with provenance and features."""

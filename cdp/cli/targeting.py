@@ -1,4 +1,4 @@
-"""How every command names the target it is about: the same options, the same rules."""
+"""Options that several commands share: which target they are about, which contract, and how to judge."""
 
 from __future__ import annotations
 
@@ -79,19 +79,23 @@ class Choice:
 
 
 _OPTIONS = (
-    click.option("--target", "target_name", default=None, help="Target of targets.toml; the embedded one without."),
+    click.option(
+        "--target", "target_name", default=None, help="Target from targets.toml.  [default: the embedded instance]"
+    ),
     click.option(
         "--targets",
         "targets_file",
         default=None,
         metavar="FILE",
-        help="Where the targets stand.  [default: CDP_TARGETS of the environment, else targets.toml]",
+        help="File of targets.  [default: $CDP_TARGETS, else targets.toml]",
     ),
-    click.option("--url", default=None, help="Base URL of an instance that stands in no targets.toml."),
+    click.option("--url", default=None, help="Base URL of an instance that has no entry in targets.toml."),
     click.option(
-        "--allow", default="", help="What may be done at --url: writes,destructive,sends,load. Nothing by default."
+        "--allow", default="", help="What a run may do at --url besides reading: writes,destructive,sends,load."
     ),
-    click.option("--read-only", "only_reading", is_flag=True, help="Take every permission away for this run."),
+    click.option(
+        "--read-only", "only_reading", is_flag=True, help="Withdraw every permission for this run: only read."
+    ),
     click.option(
         "--i-know-this-is-production",
         "production_is_known",
@@ -135,7 +139,23 @@ def profile_option(help_: str) -> Callable[[F], F]:
     return click.option("--profile", type=names, default="quick", show_default=True, help=help_)
 
 
-contract_option = click.option("--contract", "contract_path", default=None, help="Root file of another contract.")
+seed_option = click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(0), help="Seed of everything that is random."
+)
+processes_option = click.option(
+    "-n",
+    "--processes",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Number of processes that judge cells.",
+)
+baseline_option = click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
+contract_option = click.option(
+    "--contract", "contract_path", default=None, help="Root file of another contract to use."
+)
 overlay_option = click.option(
-    "--overlay", default=None, help="Overlay over the contract.  [default: that of the target's entry]"
+    "--overlay",
+    default=None,
+    help="OpenAPI Overlay to apply to the contract.  [default: the one in the target's entry]",
 )

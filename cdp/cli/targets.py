@@ -18,7 +18,7 @@ from cdp.targets.values import Variable
     "targets_file",
     default=None,
     metavar="FILE",
-    help="Where the targets stand.  [default: CDP_TARGETS of the environment, else targets.toml]",
+    help="File of targets.  [default: $CDP_TARGETS, else targets.toml]",
 )
 def targets(targets_file: str | None) -> None:
     """List the targets, how each is reached, and what a run may do there."""

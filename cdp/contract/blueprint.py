@@ -124,15 +124,9 @@ class _Reader:
         operation = DescribedOperation(method, path, group, name)
         inherited = resource.items if resource is not None else []
         operation.features = self.features(block) or (self.features(resource) if resource is not None else None)
-        parameters: dict[str, DescribedParameter] = {}
-        for item in (*named(inherited, "Parameters?"), *named(block.items, "Parameters?")):
-            for child in item.children:
-                parameter = self.parameter(child, path)
-                parameters[parameter.name] = parameter
-        for query in queries:
-            parameters.setdefault(query, DescribedParameter(query, "query", False, {}))
-        for variable in re.findall(r"\{([^}]*)\}", path):
-            parameters.setdefault(variable, DescribedParameter(variable, "path", True, {}))
+        parameters = self._parameters(
+            (*named(inherited, "Parameters?"), *named(block.items, "Parameters?")), path, queries
+        )
         in_path = set(re.findall(r"\{([^}]*)\}", path))
         own = {self.mson.member(c)[0] for i in named(block.items, "Parameters?") for c in i.children}
         if method == "GET" or resource is None or uri_is_own:
@@ -140,28 +134,52 @@ class _Reader:
         operation.parameters = [p for p in parameters.values() if p.name in in_path or p.name in own]
         attributes = next(named((*block.items, *inherited), "Attributes?"), None)
         for item in block.items:
-            payload = _PAYLOAD.match(item.text)
-            if payload is None:
-                continue
-            kind, media = payload.group(1).lower(), (payload.group("media") or "").split(";")[0].strip()
-            if kind == "request":
-                operation.body_media_type = media or operation.body_media_type
-                schema = self.payload(item)
-                if schema is None and media == JSON:
-                    schema = self.mson.attributes(attributes)
-                operation.body_schema = schema or operation.body_schema
-                if operation.body_schema is not None and not operation.body_media_type:
-                    operation.body_media_type = JSON
-            elif kind == "response":
-                status = payload.group("rest").strip() or "200"
-                if not re.fullmatch(r"[1-5]\d\d", status):
-                    raise failure(self.path, item.line, f"{status!r} is no status code")
-                schema = self.payload(item)
-                if schema is None and status.startswith("2") and (media in ("", JSON)) and method == "GET":
-                    schema = self.mson.attributes(attributes)
-                known = operation.responses.get(int(status))
-                operation.responses[int(status)] = schema if schema is not None else known
+            if payload := _PAYLOAD.match(item.text):
+                if payload.group(1).lower() == "request":
+                    self._request(operation, item, _media_type(payload), attributes)
+                elif payload.group(1).lower() == "response":
+                    self._response(operation, item, payload, attributes)
         self.found.operations.append(operation)
+
+    def _parameters(self, items: Iterable[Item], path: str, queries: Iterable[str]) -> dict[str, DescribedParameter]:
+        """Parameters by name: those that are described, a later description before an earlier one, and those that only
+        the URI template names."""
+        parameters: dict[str, DescribedParameter] = {}
+        for item in items:
+            for child in item.children:
+                parameter = self.parameter(child, path)
+                parameters[parameter.name] = parameter
+        for query in queries:
+            parameters.setdefault(query, DescribedParameter(query, "query", False, {}))
+        for variable in re.findall(r"\{([^}]*)\}", path):
+            parameters.setdefault(variable, DescribedParameter(variable, "path", True, {}))
+        return parameters
+
+    def _request(self, operation: DescribedOperation, item: Item, media: str, attributes: Item | None) -> None:
+        operation.body_media_type = media or operation.body_media_type
+        schema = self.payload(item)
+        if schema is None and media == JSON:
+            schema = self.mson.attributes(attributes)
+        operation.body_schema = schema or operation.body_schema
+        if operation.body_schema is not None and not operation.body_media_type:
+            operation.body_media_type = JSON
+
+    def _response(
+        self, operation: DescribedOperation, item: Item, payload: re.Match[str], attributes: Item | None
+    ) -> None:
+        status = payload.group("rest").strip() or "200"
+        if not re.fullmatch(r"[1-5]\d\d", status):
+            raise failure(self.path, item.line, f"{status!r} is no status code")
+        schema = self.payload(item)
+        if (
+            schema is None
+            and status.startswith("2")
+            and _media_type(payload) in ("", JSON)
+            and operation.method == "GET"
+        ):
+            schema = self.mson.attributes(attributes)
+        known = operation.responses.get(int(status))
+        operation.responses[int(status)] = schema if schema is not None else known
 
     def uri(self, uri: str, line: int) -> tuple[str, list[str]]:
         """The path of a URI template, and the names of its query parameters."""
@@ -247,3 +265,8 @@ def _shown(value: Any) -> Schema | None:
     if isinstance(value, int | float):
         return {"type": "integer" if isinstance(value, int) else "number"}
     return {"type": "string"}
+
+
+def _media_type(payload: re.Match[str]) -> str:
+    """The media type of a payload without its parameters; empty where it names none."""
+    return (payload.group("media") or "").split(";")[0].strip()

@@ -18,6 +18,8 @@ _FEATURE = re.compile(r"(?<![\w/.:])[a-z_]+(?:/[a-z_]+|/[A-Z_]{2,})+(?![\w/])")
 
 @dataclass
 class DescribedParameter:
+    """A parameter of an operation, as the owner's description has it. `place`: path, query, header or cookie."""
+
     name: str
     place: str
     required: bool

@@ -138,7 +138,6 @@ def _parameter(raw: Mapping[str, Any], provenance: str) -> Parameter:
         entity=raw.get("x-entity", ""),
         field=raw.get("x-field", "id"),
         samples=tuple(raw.get("x-samples", ())),
-        explode=bool(raw.get("explode", True)),
         searches=Searches(**raw["x-searches"]) if "x-searches" in raw else None,
     )
 

@@ -66,6 +66,7 @@ class Mson:
         return name, value.strip().strip("`"), words, description.strip()
 
     def typed(self, item: Item, words: list[str]) -> Schema:
+        """The schema of a member with the type and the attributes that stand in its parentheses."""
         types = [w for w in words if w.lower() not in _WORDS and not w.lower().startswith(("default", "sample"))]
         base = types[0].strip().strip("`") if types else ""
         members = [c for c in item.children if not _TYPING.match(c.text)]
@@ -77,22 +78,9 @@ class Mson:
             kind = "object" if members else "string"
         schema: Schema
         if kind == "enum":
-            schema = dict(self.named_type(inner.group(2), item) if inner else {"type": "string"})
-            values = [self.member(c)[0] for c in members]
-            if values:
-                numeric = schema.get("type") in ("number", "integer") and all(re.fullmatch(r"-?\d+", v) for v in values)
-                schema["enum"] = [int(v) for v in values] if numeric else values
+            schema = self._enum(item, inner.group(2) if inner else None, members)
         elif kind == "array":
-            schema = {"type": "array"}
-            if inner and inner.group(2).strip():
-                kinds = [self.named_type(t, item) for t in _split(inner.group(2))]
-                schema["items"] = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
-                if members and "$ref" not in schema["items"]:
-                    schema["items"] = self.typed(Item("", 0, item.line, members), [_split(inner.group(2))[0]])
-            elif members:
-                schema["items"] = self.typed(members[0], self.member(members[0])[2] or ["object"])
-            else:
-                schema["items"] = {"type": "object"}
+            schema = self._array(item, inner.group(2) if inner else "", members)
         elif kind in _PRIMITIVES and kind != "object":
             schema = dict(_PRIMITIVES[kind])
         else:
@@ -109,7 +97,29 @@ class Mson:
             schema["type"] = [schema["type"], "null"]
         return schema
 
+    def _enum(self, item: Item, base: str | None, members: list[Item]) -> Schema:
+        schema = dict({"type": "string"} if base is None else self.named_type(base, item))
+        values = [self.member(c)[0] for c in members]
+        if values:
+            numeric = schema.get("type") in ("number", "integer") and all(re.fullmatch(r"-?\d+", v) for v in values)
+            schema["enum"] = [int(v) for v in values] if numeric else values
+        return schema
+
+    def _array(self, item: Item, types: str, members: list[Item]) -> Schema:
+        schema: Schema = {"type": "array"}
+        if types.strip():
+            kinds = [self.named_type(t, item) for t in _split(types)]
+            schema["items"] = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+            if members and "$ref" not in schema["items"]:
+                schema["items"] = self.typed(Item("", 0, item.line, members), [_split(types)[0]])
+        elif members:
+            schema["items"] = self.typed(members[0], self.member(members[0])[2] or ["object"])
+        else:
+            schema["items"] = {"type": "object"}
+        return schema
+
     def object(self, item: Item, members: list[Item], base: str) -> Schema:
+        """The schema of an object from its members, its base type and what it includes."""
         schema: Schema = {"type": "object"}
         properties: dict[str, Schema] = {}
         required: list[str] = []
@@ -140,6 +150,7 @@ class Mson:
         return {"allOf": [*parts, *([schema] if properties else [])]}
 
     def named_type(self, name: str, item: Item) -> Schema:
+        """A primitive, or a reference to a type of the file. Raises ContractError for what is neither."""
         name = name.strip().strip("`*")
         if name.lower() in _PRIMITIVES:
             return dict(_PRIMITIVES[name.lower()]) or {"type": "string"}

@@ -69,7 +69,6 @@ class Parameter:
     entity: str = ""
     field: str = "id"
     samples: tuple[str, ...] = ()
-    explode: bool = True
     searches: Searches | None = None
 
 

@@ -183,29 +183,49 @@ def _forget(document: dict[str, Any], gone: set[str]) -> None:
     for path in [p for p, item in document["paths"].items() if isinstance(item, dict) and not set(METHODS) & set(item)]:
         del document["paths"][path]
     for node in _objects(document):
-        links = node.get("links")
-        if isinstance(links, dict):
-            for name in [n for n, link in links.items() if isinstance(link, dict) and link.get("operationId") in gone]:
-                del links[name]
-            if not links:
-                del node["links"]
-        source = node.get("x-value-from")
-        if isinstance(source, dict) and source.get("operation") in gone:
-            if "in" in node:
-                del node["x-value-from"]
-            else:  # a field of a body: made up, it would name nothing that is there
-                source["operation"] = ""
-        ingestion = node.get("x-ingestion")
-        if isinstance(ingestion, dict):
-            ingestion["read-back"] = [name for name in ingestion.get("read-back", ()) if name not in gone]
-            if ingestion.get("owner", {}).get("operation") in gone:
-                del ingestion["owner"]
-        searches = node.get("x-searches")
-        if isinstance(searches, dict):
-            if searches.get("counted") in gone:
-                del searches["counted"]
-            if searches.get("operation") in gone:
-                del node["x-searches"]
+        _forget_links(node, gone)
+        _forget_source(node, gone)
+        _forget_ingestion(node, gone)
+        _forget_searches(node, gone)
+
+
+def _forget_links(node: dict[str, Any], gone: set[str]) -> None:
+    links = node.get("links")
+    if not isinstance(links, dict):
+        return
+    for name in [n for n, link in links.items() if isinstance(link, dict) and link.get("operationId") in gone]:
+        del links[name]
+    if not links:
+        del node["links"]
+
+
+def _forget_source(node: dict[str, Any], gone: set[str]) -> None:
+    source = node.get("x-value-from")
+    if not isinstance(source, dict) or source.get("operation") not in gone:
+        return
+    if "in" in node:
+        del node["x-value-from"]
+    else:  # a field of a body: made up, it would name nothing that is there
+        source["operation"] = ""
+
+
+def _forget_ingestion(node: dict[str, Any], gone: set[str]) -> None:
+    ingestion = node.get("x-ingestion")
+    if not isinstance(ingestion, dict):
+        return
+    ingestion["read-back"] = [name for name in ingestion.get("read-back", ()) if name not in gone]
+    if ingestion.get("owner", {}).get("operation") in gone:
+        del ingestion["owner"]
+
+
+def _forget_searches(node: dict[str, Any], gone: set[str]) -> None:
+    searches = node.get("x-searches")
+    if not isinstance(searches, dict):
+        return
+    if searches.get("counted") in gone:
+        del searches["counted"]
+    if searches.get("operation") in gone:
+        del node["x-searches"]
 
 
 def _objects(node: Any) -> Iterator[dict[str, Any]]:

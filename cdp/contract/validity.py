@@ -82,6 +82,7 @@ def _referred(node: Any) -> Iterable[str]:
 
 
 def raw_operations(document: Mapping[str, Any]) -> Iterator[tuple[Location, dict[str, Any]]]:
+    """Every operation as it stands in the document, with its location."""
     for path, item in document["paths"].items():
         for method in METHODS:
             if isinstance(item, dict) and isinstance(item.get(method), dict):
@@ -89,10 +90,12 @@ def raw_operations(document: Mapping[str, Any]) -> Iterator[tuple[Location, dict
 
 
 def operation_ids(document: Mapping[str, Any]) -> set[str]:
+    """The operationId of every operation that has one."""
     return {name for _, name in _named(document)}
 
 
 def at(document: Any, location: Location) -> Any:
+    """The node at a location; NOTHING where there is none."""
     node = document
     for part in location:
         try:
@@ -111,6 +114,7 @@ def readable(location: Location) -> str:
 
 
 def one_line(error: BaseException) -> str:
+    """The text of an error without line breaks."""
     return " ".join(str(error).split())
 
 
@@ -218,6 +222,7 @@ def _located(node: Any, place: Location) -> Iterator[tuple[Location, dict[str, A
 
 
 def pointer(reference: str) -> Location:
+    """The location that a local `$ref` names (JSON Pointer, RFC 6901); any other reference is one part by itself."""
     if not reference.startswith("#/"):
         return (reference,)
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in reference[2:].split("/"))

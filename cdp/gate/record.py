@@ -13,12 +13,13 @@ from typing import Any, Self
 import orjson
 
 from cdp.comparison.model import Comparison
+from cdp.exit_codes import BROKEN, NOT_JUDGED, OK
 from cdp.records import RESULTS_FILE, ResultsError
 from cdp.verdicts import CANNOT_TELL, GO, NO_GO
 
 GATE_FILE = "gate.json"
 SKIPPED, NOTE = "SKIPPED", "NOTE"
-EXIT_CODES = {GO: 0, NO_GO: 1, CANNOT_TELL: 3}
+EXIT_CODES = {GO: OK, NO_GO: BROKEN, CANNOT_TELL: NOT_JUDGED}
 
 _SCHEMA = 1
 

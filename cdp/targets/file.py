@@ -13,8 +13,9 @@ from __future__ import annotations
 import re
 import ssl
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,31 +93,9 @@ class Entry:
     overlay: str | None
     peak: Peak | None
 
-    def variables(self) -> Iterator[tuple[str, Variable]]:
-        """Every environment variable that the target needs, with the key that names it."""
-        for key, value in (("token_env", self.token), ("email_env", self.email), ("password_env", self.password)):
-            if value is not None:
-                yield key, value
-        yield from ((f"roles.{role.name}.token_env", role.token) for role in self.roles)
-        if isinstance(self.proxy, Variable):
-            yield "proxy", self.proxy
-        yield from ((f"headers.{name}", value) for name, value in self.headers if isinstance(value, Variable))
-
     def resolve(self, environment: Mapping[str, str]) -> Target:
         """The target with its secrets. Raises TargetError when a variable is not set, or a file cannot be used."""
-
-        def value_of(key: str, variable: Variable | None) -> str:
-            if variable is None:
-                return ""
-            value = environment.get(variable.name, "")
-            if key != "password_env":  # a password may begin or end with a blank
-                value = value.strip()
-            if not value:
-                raise TargetError(f"{self._place(key)}: the environment variable {variable.name} is not set")
-            if not value.isprintable() and key != "password_env":
-                raise TargetError(f"{self._place(key)}: {variable.name} holds a line break or another odd character")
-            return value
-
+        value_of = partial(self._value_of, environment)
         credentials = Credentials(
             token=value_of("token_env", self.token),
             email=value_of("email_env", self.email),
@@ -153,6 +132,19 @@ class Entry:
             overlay=self.overlay,
             peak=self.peak,
         )
+
+    def _value_of(self, environment: Mapping[str, str], key: str, variable: Variable | None) -> str:
+        """What the variable of a key holds, empty without a variable. Raises TargetError."""
+        if variable is None:
+            return ""
+        value = environment.get(variable.name, "")
+        if key != "password_env":  # a password may begin or end with a blank
+            value = value.strip()
+        if not value:
+            raise TargetError(f"{self._place(key)}: the environment variable {variable.name} is not set")
+        if not value.isprintable() and key != "password_env":
+            raise TargetError(f"{self._place(key)}: {variable.name} holds a line break or another odd character")
+        return value
 
     def _check_certificates(self) -> None:
         """The files are read once before the run, so that what is wrong with them is told as their fault."""

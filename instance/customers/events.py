@@ -106,7 +106,7 @@ def check(
     """
     definition = known.events.get((source, type, version))
     if definition is None:
-        raise EventError(*_undefined(known, source, type, version))
+        raise EventError(*_undefined(known, source, type))
     if not user_identifier or user_identifier.isspace():
         raise EventError("user_identifier", "must not be empty")
     if len(user_identifier) > LONGEST_IDENTIFIER:
@@ -167,8 +167,8 @@ def store_events(store: Store, events: Sequence[Event]) -> tuple[int, str]:
     return first, created
 
 
-def _undefined(known: Definitions, source: str, type: str, version: str) -> tuple[str, str]:
-    """Which of the three names no event definition, and how to say it."""
+def _undefined(known: Definitions, source: str, type: str) -> tuple[str, str]:
+    """Which of source, type and version names no event definition, and how to say it."""
     keys = known.events.keys()
     if not any(key[0] == source for key in keys):
         return "source_id", "names no source with event definitions"

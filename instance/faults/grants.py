@@ -1,5 +1,5 @@
 """Bugs of who may do what: tokens that are compared by what they decode to, sessions that come back, owners, patterns
-in roles, rights that are kept for a moment, and what is looked at or done before the role."""
+in roles, rights that are kept for a moment, what is looked at or done before the role, and whose a record is."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from instance import records
 from instance.contract import Contract, Operation
 from instance.faults import fitting
 from instance.faults.callers import known_token
-from instance.faults.life import acting
+from instance.faults.life import acting, item
 from instance.faults.model import TOKEN, Answer, Request, World, breaks, broken, refusal
 from instance.faults.relations import above, forget_children, with_children
 from instance.faults.roles import FEATURED, role
 from instance.faults.tokens import OPERATIONS, lenient
+from instance.users import ADMINISTRATOR_ID
 
 # --- tokens ---------------------------------------------------------------------------------------------------------
 
@@ -217,3 +218,88 @@ async def features_beyond_five_lost(request: Request, world: World) -> Answer:
     if request.method != "POST" or not isinstance(features, list):
         return await world.forward(request)
     return await world.forward(request.with_body({**body, "features": features[:5]}))
+
+
+# --- records of others, and records that are shared ------------------------------------------------------------------
+
+SHARES = ("list_segment_users", "list_funnel_group_users")
+
+
+def of_another(request: Request, world: World) -> bool:
+    """Whether a request is a user's who is not the administrator."""
+    found = known_token(request, world)
+    return bool(found and not found[1] and found[0] != ADMINISTRATOR_ID)
+
+
+def owned_creation(o: Operation, c: Contract) -> bool:
+    """It creates what belongs to a user, for who has a feature."""
+    free = o.action == "create" and fitting.featured(o, c) and not o.path_parameters
+    return free and fitting.records_with("user_id", required=False)(o, c) and not fitting.body_with("user_id")(o, c)
+
+
+def with_reading(o: Operation, c: Contract) -> bool:
+    """What it creates is read alone."""
+    return bool(c.of_entity(str(o.entity), "read"))
+
+
+@breaks(
+    "created-as-the-administrator",
+    "what anybody creates belongs to the administrator",
+    "create_tag create_report",
+    "ROLE-02",
+    fits=owned_creation,
+    softly=True,
+    profile="release",
+)
+async def created_as_the_administrator(request: Request, world: World) -> Answer:
+    answer = await world.forward(request.with_body({})) if of_another(request, world) else None
+    if answer is None or answer.status not in (400, 422):
+        return await world.forward(request)
+    return await world.forward(world.as_admin(request))
+
+
+@breaks(
+    "creations-of-others-lost",
+    "what anybody but the administrator creates is acknowledged and not stored",
+    "create_tag create_report",
+    "ROLE-02",
+    fits=fitting.every(fitting.featured, fitting.acting("create"), fitting.deletable, fitting.at_the_top, with_reading),
+    profile="release",
+)
+async def creations_lost(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if answer.ok and of_another(request, world) and request.operation is not None:
+        key = request.operation.entity, str(item(request, answer).get("id"))
+        with world.store.transaction() as connection:
+            connection.execute("DELETE FROM record WHERE entity=? AND id=?", key)
+        world.acted = True
+    return answer
+
+
+@breaks(
+    "ended-shares-count-on",
+    "whom a record was shared with sees it for good",
+    "list_segment_users list_funnel_group_users",
+    "ROLE-06",
+    also="ROLE-01 ROLE-03",
+    fits=fitting.only(*SHARES),
+    profile="release",
+)
+async def ended_shares_count_on(request: Request, world: World) -> Answer:
+    seen = world.memory.setdefault("shared with", set())
+    answer, held = await world.forward(request), world.features(request)
+    key = request.path, known_token(request, world)
+    if answer.ok and held is not None and request.operation and not request.operation.allows(held):
+        seen.add(key)
+    return await world.forward(world.as_admin(request)) if answer.status == 403 and key in seen else answer
+
+
+broken(
+    "shares-open-nothing",
+    "whom a record was shared with does not see it",
+    "list_segment_users list_funnel_group_users",
+    "ROLE-06",
+    role(lambda held, needed, right: bool(held & needed)),
+    fits=fitting.only(*SHARES),
+    profile="release",
+)

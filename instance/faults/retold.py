@@ -8,12 +8,12 @@ from typing import Any
 from instance import records
 from instance.contract import Contract, Operation
 from instance.faults import fitting
-from instance.faults.everyday import nullable_text
 from instance.faults.life import acting, alone, item, with_item
 from instance.faults.listing import offset
 from instance.faults.model import Alteration, Answer, Request, World, breaks, broken
 from instance.faults.remembered import Record, records_in, touch
 from instance.faults.side_ways import embedding
+from instance.faults.storing import nullable_text
 from instance.faults.values import several_texts, written
 
 

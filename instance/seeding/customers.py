@@ -54,6 +54,8 @@ _ENTITY_TYPES = ("email", "push_notification", "whatsapp_campaign", "journey")
 
 ValueRow = tuple[int, int, str, str, str | None, float | None, str | None, str | None, str]
 FieldRow = tuple[int, str, str, str | None, float | None, str | None]
+# A value of one attribute: (attribute, text, number, time, document).
+Typed = tuple[str, str | None, float | None, str | None, str | None]
 
 
 def seed_customers(store: Store, seed: int, customers: int, events: int) -> None:
@@ -205,54 +207,59 @@ def _identities(values: dict[str, str | None], customer: int) -> list[tuple[str,
     return [(value, category, customer) for value, category in found if value is not None]
 
 
-def _values(
-    rng: random.Random, pools: Pools, customer: int, identifier: str, heavy: bool
-) -> list[tuple[str, str | None, float | None, str | None, str | None]]:
-    """Values of one customer as (attribute, text, number, time, document); some attributes have several."""
-    chance, pick = rng.random, rng.choice
-    first, last = pick(pools.names), pick(pools.surnames)
+def _values(rng: random.Random, pools: Pools, customer: int, identifier: str, heavy: bool) -> list[Typed]:
+    """Values of one customer, several for some attributes. The order of the parts is that of the draws: the same seed
+    has to give the same customers."""
+    first, last = rng.choice(pools.names), rng.choice(pools.surnames)
     box = pools.mailboxes
-    result: list[tuple[str, str | None, float | None, str | None, str | None]] = []
+    return [
+        _text("user_identifier", identifier),
+        _text("email", f"{box[first]}.{box[last]}{customer}@{rng.choice(_DOMAINS)}"),
+        _text("first_name", first),
+        _text("last_name", last),
+        *_person(rng, heavy),
+        *_purchases(rng, pools, customer, heavy),
+        *_contact(rng, customer, heavy),
+        *_picked(rng, pools, heavy),
+        *_seldom_known(rng, pools, customer, f"{first} {last}", heavy),
+    ]
 
-    def text(id: str, value: str) -> None:
-        result.append((id, value, None, None, None))
 
-    def number(id: str, value: float) -> None:
-        result.append((id, str(value), value, None, None))
+def _person(rng: random.Random, heavy: bool) -> Iterator[Typed]:
+    yield _number("age", rng.randrange(18, 90))
+    yield _number("balance", round(rng.uniform(-500, 9000), 2))
+    yield _text("is_subscriber", "true" if rng.random() < 0.6 else "false")
+    if heavy or rng.random() < 0.8:
+        yield _time("birthday", f"{rng.randrange(1936, 2007)}-{rng.randrange(1, 13):02}-{rng.randrange(1, 29):02}")
 
-    def time(id: str, value: str) -> None:
-        result.append((id, value, None, value if len(value) > 10 else value + " 00:00:00", None))
 
-    def document(id: str, value: dict[str, Any]) -> None:
-        result.append((id, None, None, None, orjson.dumps(value).decode()))
-
-    text("user_identifier", identifier)
-    text("email", f"{box[first]}.{box[last]}{customer}@{pick(_DOMAINS)}")
-    text("first_name", first)
-    text("last_name", last)
-    number("age", rng.randrange(18, 90))
-    number("balance", round(rng.uniform(-500, 9000), 2))
-    text("is_subscriber", "true" if chance() < 0.6 else "false")
-    if heavy or chance() < 0.8:
-        time("birthday", f"{rng.randrange(1936, 2007)}-{rng.randrange(1, 13):02}-{rng.randrange(1, 29):02}")
-    if heavy or chance() < 0.5:
-        time("last_purchase", pick(pools.times))
-        number("orders_count", rng.randrange(1, 30))
+def _purchases(rng: random.Random, pools: Pools, customer: int, heavy: bool) -> Iterator[Typed]:
+    if heavy or rng.random() < 0.5:
+        yield _time("last_purchase", rng.choice(pools.times))
+        yield _number("orders_count", rng.randrange(1, 30))
         for _ in range(rng.randrange(1, 3)):
-            number("order_values", round(rng.uniform(5, 900), 2))
+            yield _number("order_values", round(rng.uniform(5, 900), 2))
     for value in rng.sample(pools.products, HEAVY_ROWS if heavy else rng.choice((0, 1, 1, 2, 3))):
-        text("favourite_products", value)
-    if heavy or chance() < 0.4:
-        street, postcode = pick(pools.addresses)
-        document("address", {"street": street, "city": pick(pools.cities), "zip": postcode})
-    if chance() < 0.3:
-        order = {"order_id": f"O-{customer}", "value": round(rng.uniform(5, 900), 2), "paid": chance() < 0.8}
-        document("recent_order", {**order, "ordered": pick(pools.times), "items": rng.randrange(1, 9)})
-    if heavy or chance() < 0.6:
-        text("phone", f"+4207{customer:08}")
-    if heavy or chance() < 0.3:
-        text("loyalty_tier", pick(_TIERS))
-        number("loyalty_points", rng.randrange(0, 5000))
+        yield _text("favourite_products", value)
+    if heavy or rng.random() < 0.4:
+        street, postcode = rng.choice(pools.addresses)
+        yield _document("address", {"street": street, "city": rng.choice(pools.cities), "zip": postcode})
+    if rng.random() < 0.3:
+        order = {"order_id": f"O-{customer}", "value": round(rng.uniform(5, 900), 2), "paid": rng.random() < 0.8}
+        order |= {"ordered": rng.choice(pools.times), "items": rng.randrange(1, 9)}
+        yield _document("recent_order", order)
+
+
+def _contact(rng: random.Random, customer: int, heavy: bool) -> Iterator[Typed]:
+    if heavy or rng.random() < 0.6:
+        yield _text("phone", f"+4207{customer:08}")
+    if heavy or rng.random() < 0.3:
+        yield _text("loyalty_tier", rng.choice(_TIERS))
+        yield _number("loyalty_points", rng.randrange(0, 5000))
+
+
+def _picked(rng: random.Random, pools: Pools, heavy: bool) -> Iterator[Typed]:
+    """One text each of a pool, for a share of the customers."""
     for id, share, pool in (
         ("city", 0.5, pools.cities),
         ("company", 0.2, pools.companies),
@@ -264,20 +271,39 @@ def _values(
         ("ip_country", 0.1, ("CZ", "DE", "GB", "PL", "SG")),
         ("visited_pages", 0.1, pools.pages),
     ):
-        if heavy or chance() < share:
-            text(id, pick(pool))
-    if heavy or chance() < 0.15:
-        text("full_name", f"{first} {last}")
-        time("registered", pick(pools.times))
-        time("last_visit", pick(pools.times))
-        time("last_call", pick(pools.times)[:10])
-        text("has_app", "true" if chance() < 0.5 else "false")
-        number("churn_score", round(chance(), 3))
-        number("email_opens", rng.randrange(0, 60))
-        text("push_token", f"{rng.getrandbits(64):016x}")
-        text("legacy_id", f"L{customer:07}")
-        number("fraud_score", round(chance(), 3))
-    return result
+        if heavy or rng.random() < share:
+            yield _text(id, rng.choice(pool))
+
+
+def _seldom_known(rng: random.Random, pools: Pools, customer: int, name: str, heavy: bool) -> Iterator[Typed]:
+    if not heavy and rng.random() >= 0.15:
+        return
+    yield _text("full_name", name)
+    yield _time("registered", rng.choice(pools.times))
+    yield _time("last_visit", rng.choice(pools.times))
+    yield _time("last_call", rng.choice(pools.times)[:10])
+    yield _text("has_app", "true" if rng.random() < 0.5 else "false")
+    yield _number("churn_score", round(rng.random(), 3))
+    yield _number("email_opens", rng.randrange(0, 60))
+    yield _text("push_token", f"{rng.getrandbits(64):016x}")
+    yield _text("legacy_id", f"L{customer:07}")
+    yield _number("fraud_score", round(rng.random(), 3))
+
+
+def _text(id: str, value: str) -> Typed:
+    return id, value, None, None, None
+
+
+def _number(id: str, value: float) -> Typed:
+    return id, str(value), value, None, None
+
+
+def _time(id: str, value: str) -> Typed:
+    return id, value, None, value if len(value) > 10 else value + " 00:00:00", None
+
+
+def _document(id: str, value: dict[str, Any]) -> Typed:
+    return id, None, None, None, orjson.dumps(value).decode()
 
 
 def _fields(customer: int, id: str, document: str) -> list[FieldRow]:
