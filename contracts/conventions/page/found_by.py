@@ -132,7 +132,9 @@ def _telling_names(records: list[Any]) -> list[str]:
     """Names of some records, one for each trait. Every one has a plain word in it, without which programs that look for
     words find none."""
     names = [r["name"] for r in records if isinstance(r, dict) and isinstance(r.get("name"), str)]
-    plain = [n for n in names if n == " ".join(n.split()) and len(n) <= _LONGEST and n.isprintable() and _WORD.search(n)]
+    plain = [
+        n for n in names if n == " ".join(n.split()) and len(n) <= _LONGEST and n.isprintable() and _WORD.search(n)
+    ]
     found = [next((n for n in plain if trait.search(n)), None) for trait in _TRAITS]
     return list(dict.fromkeys(n for n in found if n is not None))
 
