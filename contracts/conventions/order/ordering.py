@@ -12,7 +12,7 @@ from typing import Any
 from cdp.http import Exchange
 from cdp.texts import timestamp
 from contracts.cells import ADMIN
-from contracts.checks import Broken, NotExercised, check
+from contracts.checks import Broken, Moved, NotExercised, check
 from contracts.conventions.listing import (
     REFERENCE_PAGE,
     Page,
@@ -203,7 +203,7 @@ def sorts_by_field(s: Subject) -> None:
     found = with_own_records(s, columns) if columns else None
     for field in columns if found else ():
         if found and any(isinstance(r, dict) and field in r for r in found.records):
-            with suppress(_Refused):
+            with suppress(_Refused, NotExercised, Moved):  # what was there is in order, and that counts
                 _sorts_by(s, field, found)
     known.update({s.operation.id} if found else ())
 
