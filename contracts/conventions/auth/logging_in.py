@@ -11,10 +11,13 @@ from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, TargetLost, check
 from contracts.conventions.auth.login_words import same_words
 from contracts.conventions.auth.long_passwords import counts_to_its_end
+from contracts.observing import record_of
+from contracts.patience import look_until
 from contracts.session import ANONYMOUS
 from contracts.subject import Subject, require
 
 NOBODY = "the e-mail of nobody"
+PATIENCE_S, LOOK_S = 3.0, 0.5  # until a user who was enabled again is let in
 
 
 def _spoilt(password: str) -> Iterator[tuple[str, str]]:
@@ -91,6 +94,7 @@ def wrong_credentials(s: Subject) -> None:
     else:
         if not s.quick:
             _changed_password(s, door, fields)
+            _enabled_again(s, door, fields)
     if not s.evidence:
         raise NotExercised("this target has had enough of logins; a pause would make it checkable")
     nobody, somebody = told.get(NOBODY), told.get("another password")
@@ -127,3 +131,28 @@ def _changed_password(s: Subject, door: _Door, fields: dict[str, str]) -> None:
     if door.refuses("the password that was changed", {fields["password"]: old}) is not None:
         s.exercised()
     counts_to_its_end(s, Call(update, own), door.call.sending(door.right), fields["password"])
+
+
+def _enabled_again(s: Subject, door: _Door, fields: dict[str, str]) -> None:
+    """A user who was disabled and enabled again is let in as before. No page says that in so many words."""
+    identities, update = s.bench.identities, s.session.contract.by_action("user", "update")
+    try:
+        user = identities.make(frozenset(), "enabled-again")
+        own = {p.name: user.user_id for p in update.path_parameters} if update else {}
+    except NotExercised:
+        return
+    email, password = identities.accounts[user.user_id]
+    his = _Door(s, door.call, {**door.right, fields["email"]: email, fields["password"]: password})
+    if update is None or not s.session.send(Call(update, own).sending({"disabled": 1}), s.session.admin).ok:
+        return
+    his.opens()  # some notice at the next login only
+    enabled = s.session.send(Call(update, own).sending({"disabled": 0}), s.session.admin)
+    read = s.session.contract.by_action("user", "read")
+    shown = record_of(read, s.session.read_again(Call(read, own), s.session.admin)) if read else None
+    if not enabled.ok or not isinstance(shown, dict) or shown.get("disabled") not in (0, False):
+        return  # whoever was disabled may stay so
+    if not look_until(his.opens, PATIENCE_S, LOOK_S) and door.opens():
+        exchange = s.session.send(his.call.sending(his.right), ANONYMOUS)
+        sentence = f"a user who was enabled again got {exchange.outcome()} for the right password"
+        require(exchange.ok, sentence, exchange, softly=True)
+    s.exercised()

@@ -23,6 +23,7 @@ from contracts.conventions.life.granted import features_are_kept
 from contracts.conventions.life.marking import marked_is_kept
 from contracts.conventions.life.model import (
     ACTIONS,
+    ALONE,
     CREATE,
     DELETE,
     LIST,
@@ -45,6 +46,7 @@ from contracts.conventions.life.parents import deleted_with_what_is_below, resto
 from contracts.conventions.life.playing import Life
 from contracts.conventions.life.references import changed_references, deleted_while_referred_to
 from contracts.conventions.life.ties import assigned_again, beside_each_other
+from contracts.conventions.life.values import Values
 from contracts.conventions.life.watched import Watched
 from contracts.examples import Kept
 from contracts.exploration import heed
@@ -52,6 +54,7 @@ from contracts.finding import Unavailable
 from contracts.subject import Subject, require
 from contracts.workbench import Workbench
 
+_MOST_ALONE = 12  # fields that are changed one by one
 _LATER_S = 1.1  # after its deletion a record is looked at again
 
 # --- the machine ----------------------------------------------------------------------------------------------------
@@ -77,6 +80,14 @@ def whole_life(rng: random.Random) -> list[Step]:
         *(Step(READ, other), Step(UPDATE, one)),
         *(Step(RESTORE, one), *rng.sample([Step(READ, one), Step(LIST, one), Step(TRASH, one)], 3)),
     ]
+
+
+def each_alone(count: int) -> list[Step]:
+    """A record with all that it may have, of which so many fields are changed and emptied, one at a time: a change of
+    one may empty another, and what is empty may be taken for nothing that was sent."""
+    picks = [ALONE + 2 * n + odd for odd in (0, 1) for n in range(count)]
+    changes = [step for pick in picks for step in (Step(UPDATE, 0, pick), Step(READ, 0))]
+    return [Step(CREATE, pick=1), Step(READ, 0), *changes]
 
 
 def life_of(s: Subject) -> Outcome:
@@ -121,6 +132,8 @@ def _run(s: Subject, outcome: Outcome) -> None:
                 kept.delete(b"", stored)
     look(whole_life(s.random))
     actions = [action for action in ACTIONS if action in entity or (action == RESTORE and TRASH in entity)]
+    if profile.lives and UPDATE in entity and READ in entity:
+        look(each_alone(min(_MOST_ALONE, len(Values(s.bench).fields(entity[UPDATE])))))
     if profile.lives and len(actions) > 1:
         step = st.builds(Step, st.sampled_from(actions), st.integers(0, RECORDS - 1), st.integers(0, 7))
         s.for_all(st.lists(step, min_size=3, max_size=profile.steps), try_out, profile.lives)

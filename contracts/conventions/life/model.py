@@ -26,6 +26,8 @@ CREATED = "created"  # the time that no later write may change
 RECORDS = 3  # at once
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 MOST_REPLAYS = 40
+# Picks from here on change one field alone: an even one gives it another value, an odd one empties it.
+ALONE = 100
 MOST_PAGES = 10
 MOST_DELETED = 3  # that are looked at again later
 # The requirement that a write is held to by what is seen after it, and the action on whose operation it stands.
@@ -154,11 +156,12 @@ def _text(value: Any) -> str:
 def same(sent: Any, got: Any) -> bool:
     """Whether a value came back as it was sent: an id may come as a number or a text, JSON as text or decoded, a time
     in any form and, where it was sent without a zone, by the clock of any, a UUID in capitals (RFC 9562, section 4), an
-    object with more keys than were sent, because a target may fill in what was left out, and an empty one as null."""
+    object with more keys than were sent, because a target may fill in what was left out, and an empty one as null, as
+    an empty text may."""
     if sent == got or (not isinstance(sent, dict | list | bool | None) and str(sent) == str(got)):
         return True
     if got is None or sent is None:
-        return {} in (sent, got)
+        return {} in (sent, got) or sent == ""
     if isinstance(sent, dict) and isinstance(got, dict):
         return all(name in got and same(value, got[name]) for name, value in sent.items())
     if isinstance(sent, str) != isinstance(got, str):

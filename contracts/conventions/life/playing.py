@@ -18,6 +18,7 @@ from contracts.conventions.harmless import unknown_id
 from contracts.conventions.life.bystanders import Bystanders
 from contracts.conventions.life.inner_values import inner_values
 from contracts.conventions.life.model import (
+    ALONE,
     CREATE,
     CREATED,
     DELETE,
@@ -127,7 +128,8 @@ class Life(Bystanders):
         if not kept.alive:
             self._change_what_is_gone(kept)
             return
-        body = self.values.of_a_change(operation, self._now(kept), pick, MANY if pick % 2 else 1)
+        most = MANY if pick % 2 and pick < ALONE else 1
+        body = self.values.of_a_change(operation, self._now(kept), pick, most)
         if not body:
             self.outcome.refused.setdefault(UPDATE, f"{operation.id} takes no field that can be changed without harm")
             return
@@ -151,7 +153,7 @@ class Life(Bystanders):
                     sentence = f"{name} was changed to {value!r:.60}, and the answer shows {answered[name]!r:.60}"
                     self.broken(("LIFE-03", UPDATE), sentence, exchange)
 
-        if pick % 2:
+        if pick % 2 and pick < ALONE:
             self._update_inside(kept)
 
     def _update_inside(self, kept: Kept) -> None:

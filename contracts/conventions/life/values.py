@@ -57,9 +57,11 @@ class Values:
 
     def of_a_change(self, update: Operation, now: Mapping[str, Any], pick: int, most: int) -> Fields:
         """New values for some of the fields, `most` of them at most; `pick` tells with which one to begin, and, where
-        it is odd, that what may be null becomes null, and a list empty. `now`: the record's fields as they are
-        known."""
+        it is odd, that what may be null becomes null, and a list empty, and a text that no create needs where it is the
+        only one. `now`: the record's fields as they are known."""
         fields, required = self.fields(update), self._required(update)
+        create = self.contract.by_action(update.entity, "create")
+        needed = {*required, *(self._required(create) if create is not None else fields)}
         found, plain = Fields(), Fields()
         for name, schema in fields.items():
             if name == MARK:
@@ -70,8 +72,11 @@ class Values:
             elif simple is not None:
                 plain[name] = [] if pick % 2 and isinstance(simple, list) and now.get(name) else simple
             elif other is not None:
-                # 0 is often taken for no value at all.
-                found[name] = 0 if pick % 2 and _may_be_zero(schema) and now.get(name) else other
+                # 0 is often taken for no value at all, as an empty text is.
+                zero = (
+                    0 if _may_be_zero(schema) else "" if most == 1 and name not in needed and _is_text(schema) else None
+                )
+                found[name] = zero if pick % 2 and zero is not None and now.get(name) else other
         found |= plain
         names = list(found)
         chosen = {names[(pick // 2 + n) % len(names)] for n in range(min(most, len(names)))} if names else set()
@@ -128,6 +133,10 @@ def _means_more(schema: Mapping[str, Any]) -> bool:
 
 def _may_be_zero(schema: Mapping[str, Any]) -> bool:
     return schema.get("type") == "integer" and schema.get("minimum", 0) <= 0 and "enum" not in schema
+
+
+def _is_text(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "string" and not {"enum", "minLength"} & set(schema)
 
 
 def _nullable(schema: Mapping[str, Any]) -> bool:

@@ -89,10 +89,10 @@ def created_now_comes_first(s: Subject) -> None:
     collection = s.operation.collection
     assert collection is not None and collection.timestamp is not None
     # In a short run both would be of one second, and a tie tells nothing of either.
-    older = _older(s) if not s.quick else None  # before the newest one is created
-    own = _created(s)
+    older = older_of(s) if not s.quick else None  # before the newest one is created
+    own = created(s)
     if older is not None:
-        own = _of_other_seconds(s, older, own)
+        own = of_other_seconds(s, older, own)
     call = Call(s.operation, _parents(s, own), list_call(s).query)
     if older is not None and not s.bench.execute(older.change, judged=False).ok:
         older = None
@@ -160,7 +160,7 @@ def _parents(s: Subject, own: OwnRecord) -> dict[str, str]:
     return {p.name: own.path[p.name] for p in s.operation.path_parameters}
 
 
-def _created(s: Subject) -> OwnRecord:
+def created(s: Subject) -> OwnRecord:
     """A new record; beside another one where it is below a parent of our own, because alone it would always be the
     first."""
     try:
@@ -179,7 +179,7 @@ class _Older:
     made: datetime | None
 
 
-def _of_other_seconds(s: Subject, older: _Older, own: OwnRecord) -> OwnRecord:
+def of_other_seconds(s: Subject, older: _Older, own: OwnRecord) -> OwnRecord:
     """A record of a later second than the older one, a second ago: timestamps tell no more than that, and ties come in
     any order."""
     assert s.operation.collection is not None and s.operation.collection.timestamp is not None
@@ -188,7 +188,7 @@ def _of_other_seconds(s: Subject, older: _Older, own: OwnRecord) -> OwnRecord:
         return own
     if older.made is None or made <= older.made:
         _next_second()
-        own = _created(s)
+        own = created(s)
     _next_second()
     return own
 
@@ -197,7 +197,7 @@ def _next_second() -> None:
     sleep(1 - time() % 1 + TICK_S)
 
 
-def _older(s: Subject) -> _Older | None:
+def older_of(s: Subject) -> _Older | None:
     """A record of our own, which is created here if it is not there yet; None where no change of it is known."""
     update, collection = s.session.contract.by_action(s.operation.entity, "update"), s.operation.collection
     if update is None or collection is None or collection.timestamp != "created":
@@ -242,7 +242,7 @@ def _moves_up(s: Subject, call: Call, own: OwnRecord) -> bool:
     record = record_of(update, answer)
     if not answer.ok or not isinstance(record, dict):
         return False
-    _of_other_seconds(s, _Older(change, timestamp(record.get(field.timestamp))), own)
+    of_other_seconds(s, _Older(change, timestamp(record.get(field.timestamp))), own)
     if not s.bench.execute(change, judged=False).ok:
         return False
     got = page(s, base=call)
@@ -289,7 +289,7 @@ def _newer_by_others(s: Subject, call: Call, got: Page, own: OwnRecord) -> None:
 def _comes_first(s: Subject) -> bool:
     """Whether one more record comes first: who created something between a record and a look at it does not do so each
     time."""
-    own = _created(s)
+    own = created(s)
     got = page(s, base=Call(s.operation, _parents(s, own), list_call(s).query)).records
     return bool(got) and str(identity(got[0])) == str(identity(own.record))
 

@@ -3,6 +3,7 @@ was changed a moment ago (PAGE-10)."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,13 +12,16 @@ from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed
 from contracts.conventions.listing import REFERENCE_PAGE, Page, Walk, as_page, describe, differs, list_call
 from contracts.conventions.order.ordering import in_order
-from contracts.observing import identity, record_of, rows_of
+from contracts.observing import canonical, identity, record_of, rows_of
 from contracts.patience import look_until
 from contracts.subject import Subject
 
 SENT_EMPTY = "sent empty"  # as the contract notes of a filter that clients send so, to ask for everything
 PATIENCE_S, LOOK_S = 5.0, 0.5  # until a change has come to an index
 _REFUSED = (400, 422)
+_LONGEST = 100  # of names that are looked for
+_WORD = re.compile(r"\b[A-Za-z]{3,}\b")
+_TRAITS = tuple(map(re.compile, (r"\w \w", r"[&+#%;]", r"[^\x00-\x7f]", r"[A-Z]")))
 
 
 def held(record: Any, field: str) -> set[str] | None:
@@ -48,21 +52,22 @@ def finds_holders(s: Subject, field: str, id: str, found: Page, reference: Walk,
             differs(s, reference, sentence, found.exchange, example)
 
 
-def sorted_beside(s: Subject, base: Call, found: list[Any], reference: Walk) -> None:
-    """order_by counts beside a filter, where it counts without one."""
+def sorted_beside(s: Subject, base: Call, filtered: Walk, reference: Walk) -> None:
+    """order_by counts beside a filter, where it counts without one; and the filter counts beside order_by."""
     order = s.operation.query("order_by")
     if order is None or s.operation.query("order_dir") is None:
         return
-    rows = [r for r in found if isinstance(r, dict)]
+    rows = [r for r in filtered.records if isinstance(r, dict)]
     choices = s.session.contract.resolved(order.schema).get("enum") or (list(rows[0]) if rows else [])
-    for name in [n for n in ("created", "name", "id") if n in choices]:
+    names = [n for n in ("created", "name", "id") if n in choices]
+    # An order that is not looked at would not show where they are sorted so anyway.
+    for name in sorted(names, key=lambda n: in_order([r.get(n) for r in rows], False)):
         asked = (("order_by", name), ("order_dir", "ASC"), ("limit", REFERENCE_PAGE))
-        if in_order([r.get(name) for r in rows], False):
-            continue  # an order that is not looked at would not show
         answers = [s.session.read(call.asking(*asked), s.caller()) for call in (list_call(s), base)]
         if any(exchange.status in _REFUSED for exchange in answers):
             continue
         whole, part = (as_page(s, exchange, describe(*asked)) for exchange in answers)
+        _finds_the_same(s, base, filtered, part, reference)
         values = [[r.get(name) for r in p.records if isinstance(r, dict)] for p in (whole, part)]
         if in_order(values[0], False):
             if not in_order(values[1], False):
@@ -70,6 +75,68 @@ def sorted_beside(s: Subject, base: Call, found: list[Any], reference: Walk) -> 
                 differs(s, reference, sentence, part.exchange, describe(*base.query, *asked))
             s.exercised()
         return
+
+
+def _finds_the_same(s: Subject, base: Call, filtered: Walk, part: Page, reference: Walk) -> None:
+    """Under an order of its own a filter finds what it finds without one."""
+    if not filtered.complete:
+        return
+    found, now = ({str(identity(r)) for r in records} for records in (filtered.records, part.records))
+    if now - found or (len(part.records) < REFERENCE_PAGE and found - now):
+        again = s.session.read_again(base.asking(("limit", REFERENCE_PAGE)), s.caller())
+        if rows_of(s.operation, again) != filtered.records[: filtered.first]:
+            return  # an index may come a moment later
+        other = min(now - found or found - now)
+        how = "is brought, which is not found" if now - found else "is not brought, which is found"
+        sentence = f"beside an order {other:.60} {how} by {describe(*base.query)} alone"
+        differs(s, reference, sentence, part.exchange, urlsplit(part.exchange.url).query, filtered.exchange)
+    s.exercised()
+
+
+def finds_whole_names(s: Subject, name: str, word: str, filtered: Walk, reference: Walk) -> None:
+    """Who is looked for by the whole of his name is found by it: with the blanks in it, the signs that mean something
+    in an address, the letters beyond ASCII. `filtered`: what a word of some names has found.
+
+    Which fields a searched text is sought in is said nowhere: it has to have found all who have the word in their name,
+    and some who have it nowhere else."""
+    if name == "searched_text" and not (reference.complete and _looks_at_names(word, filtered, reference)):
+        return
+    for text in _telling_names(reference.records):
+        call = list_call(s).asking((name, text), ("limit", REFERENCE_PAGE))
+        exchange = s.session.read(call, s.caller())
+        if exchange.client_error:
+            continue  # no page says that such a text is taken
+        as_page(s, exchange, f"{name}={text}")
+
+        def found(look: Exchange, text: str = text) -> bool:
+            rows = rows_of(s.operation, look) or []
+            return len(rows) >= REFERENCE_PAGE or any(isinstance(r, dict) and r.get("name") == text for r in rows)
+
+        def found_now(call: Call = call) -> bool:
+            return found(s.session.read_again(call, s.caller()))
+
+        if not found(exchange) and not look_until(found_now, PATIENCE_S, LOOK_S):
+            differs(s, reference, f"a record is not found by its name, {text!r:.80}", exchange, f"{name}={text}")
+        s.exercised()
+
+
+def _looks_at_names(word: str, filtered: Walk, reference: Walk) -> bool:
+    wanted = word.casefold()
+    found = {str(identity(r)) for r in filtered.records}
+    holders = [r for r in reference.records if isinstance(r, dict) and wanted in str(r.get("name")).casefold()]
+    nowhere_else = [r for r in holders if wanted not in canonical({**r, "name": None}).casefold()]
+    return bool(nowhere_else) and all(str(identity(r)) in found for r in holders)
+
+
+def _telling_names(records: list[Any]) -> list[str]:
+    """Names of some records, one for each trait. Every one has a plain word in it, without which programs that look for
+    words find none."""
+    names = [r["name"] for r in records if isinstance(r, dict) and isinstance(r.get("name"), str)]
+    plain = [
+        n for n in names if n == " ".join(n.split()) and len(n) <= _LONGEST and n.isprintable() and _WORD.search(n)
+    ]
+    found = [next((n for n in plain if trait.search(n)), None) for trait in _TRAITS]
+    return list(dict.fromkeys(n for n in found if n is not None))
 
 
 def finds_everything(s: Subject, name: str, reference: Walk) -> None:

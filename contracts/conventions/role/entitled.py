@@ -4,6 +4,7 @@ not tell: what it reads, and writes that are really done (ROLE-02, ROLE-03, ROLE
 from __future__ import annotations
 
 from cdp.contract import Operation
+from cdp.contract.operation import is_pattern
 from cdp.http import Exchange
 from contracts.applicability import body_fields
 from contracts.books import recognise
@@ -55,6 +56,19 @@ def _kept_back(operation: Operation, exchange: Exchange, known: Exchange) -> str
     if found == [] and there:
         return f"an empty list, and the run's own role {len(there)} records"
     return ""
+
+
+def beside_another(s: Subject, call: Call, caller: Identity, features: list[str]) -> None:
+    """What opens an operation opens it beside one that stands before it or behind it, too: a role with one feature and
+    a role with many tell nothing of a role with two."""
+    others = sorted(f for f in s.session.contract.feature_names if not is_pattern(f) and f not in features)
+    for held in ([*others[:1], *features], [*features, *others[-1:]]):
+        if not s.bench.identities.grant(caller, held):
+            continue
+        exchange = s.session.send(call, Identity(s.cell.role, caller.token))
+        sentence = f"a role with {' and '.join(held)} got {exchange.outcome()}, with less it was let in"
+        require(exchange.status != 403, sentence, exchange, features[0], softly=_assumed(s))
+        s.exercised()
 
 
 def really_writes(s: Subject, caller: Identity, features: tuple[str, ...]) -> None:

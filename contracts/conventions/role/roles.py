@@ -19,7 +19,7 @@ from contracts.conventions.life.parents import refused_in_whole
 from contracts.conventions.listing import asked_otherwise, describe
 from contracts.conventions.other_ways import refused_by_every_way
 from contracts.conventions.role.empty_changes import refused_without_changing
-from contracts.conventions.role.entitled import kept_out, reads_what_there_is, really_writes
+from contracts.conventions.role.entitled import beside_another, kept_out, reads_what_there_is, really_writes
 from contracts.conventions.role.feature_sets import explore
 from contracts.conventions.role.one_record_only import opens_for_it_alone
 from contracts.conventions.role.own_identity import tells_of_the_caller
@@ -325,6 +325,8 @@ def change_counts_at_once(s: Subject) -> None:
         if allowed == (exchange.status == 403):
             raise Broken(f"{when} a role got {exchange.outcome()}", exchange, sets[0][0])
         s.exercised()
+    if not s.quick:
+        beside_another(s, call, caller, list(sets[0]))
     if not s.quick and identities.grant(caller, []):
         _moved_to_another_role(s, call, caller, list(sets[0]))
         owner_needs_them(s, caller, list(sets[0]))

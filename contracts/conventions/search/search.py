@@ -28,6 +28,8 @@ _SHARING, _SHARED = 12, 6  # customers whose values are compared, and values tha
 _READ_BACK = 2
 _FEWEST = 4
 _ENOUGH = 6  # values that find nobody, before a search is said to find nobody
+# Numbers alone, what is no letter of ASCII, several words, capitals, signs.
+_TRAITS = tuple(map(re.compile, (r"^\d+$", r"[^\x00-\x7f]", r"\w \w", r"[A-Z]", r"^[a-z]+$", r"[^\w\s@.]")))
 # In place of a letter: what databases, shells and search engines take for any letter or for none.
 WILDCARDS = "%_*?.~"
 # Behind a value: what ends a text, a parameter or an address, or begins a phrase or an escape.
@@ -150,7 +152,12 @@ def _known_values(s: Subject) -> list[tuple[str, str]]:
 
 
 def _some_values(s: Subject) -> list[tuple[str, str]]:
-    return _known_values(s)[: max(_FEWEST, s.session.profile.examples)]
+    """Some of the values that are known, the longest; where there is time, one of each trait that searches stumble
+    over, too."""
+    known = _known_values(s)
+    some = known[: max(_FEWEST, s.session.profile.examples)]
+    others = () if s.quick else (next((v for v in known if trait.search(v[0])), None) for trait in _TRAITS)
+    return list(dict.fromkeys([*some, *(value for value in others if value is not None)]))
 
 
 def _without_strangers(s: Subject, text: str, got: Page, literally: bool) -> None:
