@@ -22,18 +22,6 @@ def settings_keys(contract: Contract, operation: Operation) -> frozenset[str]:
     return frozenset(_properties(contract, settings)) if settings else frozenset()
 
 
-def record_schema(contract: Contract, operation: Operation) -> Mapping[str, Any] | None:
-    """Schema of one record of a collection's answer; None when it holds bare values."""
-    schema = operation.response_schema(operation.success_status)
-    if not operation.collection or schema is None:
-        return None
-    found: Any = contract.resolved(schema)
-    if operation.collection.key is not None:
-        found = contract.resolved(found["properties"][operation.collection.key])
-    record = contract.resolved(found["items"])
-    return record if "properties" in record else None
-
-
 def _properties(contract: Contract, schema: Mapping[str, Any]) -> dict[str, Any]:
     schema = contract.resolved(schema)
     found = dict(schema.get("properties", {}))

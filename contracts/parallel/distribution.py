@@ -15,6 +15,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+from cdp.exit_codes import NOT_JUDGED
 from cdp.records import run_directory
 from cdp.targets import Target, TargetError
 from cdp.verdicts import Cell
@@ -28,7 +29,6 @@ from contracts.plan import Plan
 from contracts.run import ContractRun
 from contracts.session import Obstacle
 
-NOT_JUDGED = 3
 DESK, OBSTACLE, TOLD = "cdp_desk", "cdp_obstacle", "cdp_told"
 _TEST = "::test_cell["
 

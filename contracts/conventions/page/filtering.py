@@ -79,64 +79,67 @@ def _filtered(s: Subject, name: str, reference: Walk) -> bool:
     if form is None:
         return False
     matches = matches if form == Form(name, value) else 1
-    field, bare = FIELDS.get(name), value
-    name, value = form.name, form.value
-    base = list_call(s).asking((name, value))
-    example = f"{name}={value}"
-    if s.quick and matches > 1:
-        # One request for both: nearly all that the filter finds, and a limit that it has to keep.
-        first = page(s, ("limit", most), base=base)
-        filtered = Walk(first.records, False, first.exchange)
-        found, exchange, whole = filtered.records, filtered.exchange, False
-        if len(found) > most:
-            sentence = f"limit={most} beside {name} brought {len(found)} records"
-            differs(s, reference, sentence, exchange, f"{example}&limit={most}")
-    else:
-        filtered = walk(s, base=base, confirm=not s.quick)
-        found, exchange, whole = filtered.records, filtered.exchange, filtered.complete and not s.quick
-    if not found:
-        differs(s, reference, f"{name} with a value taken from a record brings nothing", exchange, example)
-    if not s.quick:
-        _nobody(s, form, base)
-        _gone_again(s, form, base, reference)
+    base, example = list_call(s).asking((form.name, form.value)), f"{form.name}={form.value}"
+    found = _found(s, form, base, reference, most if s.quick and matches > 1 else None)
+    if not found.records:
+        sentence = f"{form.name} with a value taken from a record brings nothing"
+        differs(s, reference, sentence, found.exchange, example)
+    field = FIELDS.get(name)
     if field is not None and form.name != "search_text":
-        finds_holders(s, field, bare, Page(found, None, exchange), reference, whole=whole)
-        if not s.quick:
-            _a_part_of_another(s, field, form, reference)
-    if reference.complete and name != "search_text":
-        known = {str(identity(r)) for r in reference.records}
-        stranger = next((r for r in found if str(identity(r)) not in known), None)
-        if stranger is not None:
-            differs(
-                s,
-                reference,
-                f"{name} brings {identity(stranger)!r:.60}, which the unfiltered list does not hold",
-                exchange,
-                example,
-            )
+        page_of_it = Page(found.records, None, found.exchange)
+        finds_holders(s, field, value, page_of_it, reference, whole=found.complete and not s.quick)
+    _no_strangers(s, form, found, reference)
     s.exercised()
-    if not s.quick:
-        _beside_it(s, name, base, found, reference)
-        sorted_beside(s, base, filtered, reference)
-        if name in BY_NAME and form.name == name:
-            finds_whole_names(s, name, value, filtered, reference)
-    if name in ("name_filter", "name_search") and not s.quick:
-        finds_everything(s, name, reference)
-    if found and not s.quick:
-        # From where the two lists part, and of a single record, too: a filter may be put to a page of the whole list.
-        parted = (n for n in range(1, len(found)) if found[n : n + 1] != reference.records[n : n + 1])
-        half, start = max(1, len(found) // 2), next(parted, min(1, len(found) - 1))
-        got = page(s, ("limit", half), ("offset", start), base=base)
-        if got.records != found[start : start + half]:
-            differs(
-                s,
-                reference,
-                f"paging under {name} is not a slice of the filtered walk",
-                got.exchange,
-                f"{example}&limit={half}&offset={start}",
-            )
-        s.exercised()
+    if s.quick:
+        return True
+    _nobody(s, form, base)
+    _gone_again(s, form, base, reference)
+    if field is not None and form.name != "search_text":
+        _a_part_of_another(s, field, form, reference)
+    _beside_it(s, form.name, base, found.records, reference)
+    sorted_beside(s, base, found, reference)
+    if form.name in BY_NAME:
+        finds_whole_names(s, form.name, form.value, found, reference)
+    if form.name in ("name_filter", "name_search"):
+        finds_everything(s, form.name, reference)
+    if found.records:
+        _pages_of_it(s, form, base, found, reference)
     return True
+
+
+def _found(s: Subject, form: Form, base: Call, reference: Walk, most: int | None) -> Walk:
+    """What the filter finds: all of it, or, within one request, `most` records, which is a limit it has to keep."""
+    if most is None:
+        return walk(s, base=base, confirm=not s.quick)
+    first = page(s, ("limit", most), base=base)
+    if len(first.records) > most:
+        sentence = f"limit={most} beside {form.name} brought {len(first.records)} records"
+        differs(s, reference, sentence, first.exchange, f"{form.name}={form.value}&limit={most}")
+    return Walk(first.records, False, first.exchange)
+
+
+def _no_strangers(s: Subject, form: Form, found: Walk, reference: Walk) -> None:
+    """Whatever a filter finds stands in the list without it, too."""
+    if not reference.complete or form.name == "search_text":
+        return
+    known = {str(identity(r)) for r in reference.records}
+    stranger = next((r for r in found.records if str(identity(r)) not in known), None)
+    if stranger is not None:
+        sentence = f"{form.name} brings {identity(stranger)!r:.60}, which the unfiltered list does not hold"
+        differs(s, reference, sentence, found.exchange, f"{form.name}={form.value}")
+
+
+def _pages_of_it(s: Subject, form: Form, base: Call, found: Walk, reference: Walk) -> None:
+    """A page under a filter is a slice of what it finds: from where that and the whole list part, and of a single
+    record, too, because a filter may be put to a page of the whole list."""
+    records = found.records
+    parted = (n for n in range(1, len(records)) if records[n : n + 1] != reference.records[n : n + 1])
+    half, start = max(1, len(records) // 2), next(parted, min(1, len(records) - 1))
+    got = page(s, ("limit", half), ("offset", start), base=base)
+    if got.records != records[start : start + half]:
+        sentence = f"paging under {form.name} is not a slice of the filtered walk"
+        differs(s, reference, sentence, got.exchange, f"{form.name}={form.value}&limit={half}&offset={start}")
+    s.exercised()
 
 
 def _a_part_of_another(s: Subject, field: str, form: Form, reference: Walk) -> None:
