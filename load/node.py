@@ -147,6 +147,8 @@ class Node:
         events.test_stop.add_listener(self._on_test_stop)
         events.quitting.add_listener(self._on_quitting)
         gevent.signal_handler(signal.SIGINT, self._on_interrupt)
+        if self.is_worker and self.parsed.processes:
+            gevent.spawn(self._end_with, os.getppid())
         register = self.runner.register_message
         if self.is_master:
             register(READY, self._on_ready)
@@ -282,6 +284,16 @@ class Node:
         elif self.coordinator is not None:
             print("\nload: interrupted: taking in what is under way; Ctrl-C again to leave it", file=sys.stderr)
             self.coordinator.stop_by_hand("interrupted")
+
+    def _end_with(self, master: int) -> None:
+        """End when the master that forked this worker is gone: nobody would watch over what it sends, and Locust's own
+        workers notice a minute later."""
+        while os.getppid() == master:
+            gevent.sleep(REPORT_INTERVAL_S)
+        self._stop_sending()
+        if self.generator is not None:
+            self.generator.ended.wait(FINAL_DEADLINE_S)  # the ledger is closed by then
+        os._exit(INTERRUPTED)
 
     def _supervise(self, coordinator: Coordinator) -> None:
         """Watch over the run until all that send have said that they are through, or are given up."""

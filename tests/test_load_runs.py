@@ -183,6 +183,31 @@ def test_a_run_ends_when_the_command_that_started_it_is_killed(instance: Running
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("alone", [False, True])
+def test_workers_end_with_the_master_that_forked_them(alone: bool, instance: RunningInstance, tmp_path: Path) -> None:
+    arguments = ["--slo", PATIENT, "--runs", str(tmp_path), "--processes", "2", "--rate", "30"]
+    if alone:  # plain Locust, where nobody is left to end them
+        port = ["--master-bind-port", str(free_port())]
+        port += ["--master-port", port[-1]]
+        command = locust(*arguments, *port, "-H", instance.origin, "--scenario", "search", "--run-time", "60s")
+    else:
+        command = ["-m", "cdp", "load", "search", "--time", "60s", *arguments, "--url", instance.origin]
+    process = start(command, account(instance))
+    wait_for_rows(tmp_path, 1, process)
+    started = psutil.Process(process.pid)
+    master = started if alone else started.children()[0]
+    workers = master.children()
+    assert len(workers) == 2
+    master.kill()
+    _gone, alive = psutil.wait_procs(workers, timeout=20)
+    done = ended(process)
+    assert not alive
+    assert "heartbeat" not in done.said
+    if not alone:
+        assert done.code == 3 and "cut off" in done.errors
+
+
+@pytest.mark.slow
 def test_a_target_that_dies_is_told_and_not_asked_for_ever(tmp_path: Path) -> None:
     mortal = start_instance()
     try:

@@ -305,4 +305,7 @@ def _run(command: list[str], environment: dict[str, str], shown: Shown) -> tuple
             signal.signal(number, handler)
         if process.poll() is None:
             process.kill()
+        if process.returncode is None or process.returncode < 0:  # who was killed leaves its workers behind
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
     return (code if code >= 0 else NOT_JUDGED), bool(signals)
