@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -25,6 +26,7 @@ from tests.load_runs import (
     unless_the_machine_was_busy,
     wait_for_rows,
 )
+from tests.loopback import Asked, Reply, forwarding, serving
 from tests.running_instance import RunningInstance, start_instance, stop_instance
 
 
@@ -180,6 +182,28 @@ def test_a_run_ends_when_the_command_that_started_it_is_killed(instance: Running
     process.communicate()
     assert not alive
     assert any("is gone" in reason for reason in stored(tmp_path).decision.reasons)
+
+
+@pytest.mark.slow
+def test_what_comes_after_an_answer_is_told_and_no_answer(instance: RunningInstance, tmp_path: Path) -> None:
+    forward = forwarding(instance.origin)
+    count = 0
+
+    def twice(asked: Asked) -> Reply:
+        nonlocal count
+        reply = forward(asked)
+        count += "fulltext_search" in asked.path
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(reply.body)
+        return replace(reply, after=head + reply.body) if count % 10 == 9 else reply
+
+    with serving(twice) as server:
+        arguments = ["search", "--rate", "30", "--time", "2s", "--slo", PATIENT, "--url", server.url]
+        cdp_load([*arguments, "--runs", str(tmp_path)], account(instance))
+    run = stored(tmp_path)
+    balanced(run)
+    assert not run.findings and not run.all.bad, "the second answer was taken for the next one's"
+    assert run.health_judged is not None
+    assert any(note.startswith("bytes after an answer") for note in run.health_judged.notes)
 
 
 @pytest.mark.slow
