@@ -207,6 +207,25 @@ def test_what_comes_after_an_answer_is_told_and_no_answer(instance: RunningInsta
 
 
 @pytest.mark.slow
+def test_a_worker_that_stands_still_is_given_up_and_ended(instance: RunningInstance, tmp_path: Path) -> None:
+    arguments = ["search", "--time", "5s", "--slo", PATIENT, "--runs", str(tmp_path), "--processes", "2"]
+    arguments += ["--rate", "30", "--url", instance.origin]
+    process = start(["-m", "cdp", "load", *arguments], account(instance))
+    wait_for_rows(tmp_path, 1, process)
+    worker = psutil.Process(process.pid).children()[0].children()[0]
+    worker.suspend()
+    try:
+        done = ended(process)
+    finally:
+        if left := worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:
+            worker.kill()
+    run = stored(tmp_path)
+    assert not left
+    assert done.code == run.decision.exit_code == 3 and "died" in run.decision.sentence
+    assert run.books is not None and run.books.balanced and run.books.never_sent > 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("alone", [False, True])
 def test_workers_end_with_the_master_that_forked_them(alone: bool, instance: RunningInstance, tmp_path: Path) -> None:
     arguments = ["--slo", PATIENT, "--runs", str(tmp_path), "--processes", "2", "--rate", "30"]
