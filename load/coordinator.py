@@ -7,6 +7,7 @@ import os
 import secrets as randomness
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -338,14 +339,21 @@ class Coordinator:
             shares_machine=self.target.loopback,
             cores=os.cpu_count() or 0,
         )
-        if not self.renewals:
-            return judged
-        times = "once" if self.renewals == 1 else f"{self.renewals:,} times"
-        note = (
-            f"token renewed {times}, because it had run out; requests that met that and were sent again: "
-            f"{self.sent_again:,}, each counted once, from when it was due"
-        )
-        return replace(judged, notes=[*judged.notes, note])
+        return replace(judged, notes=[*judged.notes, *self._notes()])
+
+    def _notes(self) -> Iterator[str]:
+        """What else is to be known of the run."""
+        if self.renewals:
+            times = "once" if self.renewals == 1 else f"{self.renewals:,} times"
+            yield (
+                f"token renewed {times}, because it had run out; requests that met that and were sent again: "
+                f"{self.sent_again:,}, each counted once, from when it was due"
+            )
+        if unasked := sum(worker.unasked for worker in self.workers.values()):
+            yield (
+                f"bytes after an answer that nobody had asked for: {unasked:,} times; the connection was closed, "
+                "but who keeps it takes them for the next answer"
+            )
 
     def _store(
         self, decision: Decision, objectives: list[ObjectiveJudged], health: HealthJudged, **others: Any

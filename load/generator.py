@@ -234,6 +234,7 @@ class Generator:
                 "obstacle": access.lost if access else "",
                 "renewals": access.renewals if access else 0,
                 "sent_again": access.sent_again if access else 0,
+                "unasked": self.pool.refused_reuse,
                 "audit": self._noting.take(final=final) if self._noting is not None else None,
                 "reason": self._reason,
                 "final": final,

@@ -24,6 +24,7 @@ from locust.event import Events
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from cdp.contract import ContractError
+from cdp.exit_codes import NOT_JUDGED, USAGE
 from cdp.targets import Target, TargetError
 from load.admission import find_target
 from load.audit.ledger import LedgerError
@@ -38,7 +39,6 @@ from load.scenarios.hot import yesterday
 from load.scenarios.people import PEOPLE, Arrivals, outfit
 from load.wire.origin import WireError
 
-USAGE, INTERRUPTED = 2, 3
 OWN_SUMMARY = "CDP_LOAD_OWN_SUMMARY"  # set where `cdp load` started Locust
 LOCAL = "local"  # the name of the only process
 PLAN, READY, GO, REPORT, STOP = "cdp-plan", "cdp-ready", "cdp-go", "cdp-report", "cdp-stop"
@@ -147,6 +147,8 @@ class Node:
         events.test_stop.add_listener(self._on_test_stop)
         events.quitting.add_listener(self._on_quitting)
         gevent.signal_handler(signal.SIGINT, self._on_interrupt)
+        if self.is_worker and self.parsed.processes:
+            gevent.spawn(self._end_with, os.getppid())
         register = self.runner.register_message
         if self.is_master:
             register(READY, self._on_ready)
@@ -274,14 +276,24 @@ class Node:
         """Ctrl-C: the first ends the run in good order, the second at once. Locust's own way may lose the interrupt in
         whichever greenlet is running."""
         if self._interrupted or (self.coordinator is None and self.generator is None):
-            os._exit(INTERRUPTED)
+            os._exit(NOT_JUDGED)
         self._interrupted = True
         if self.is_worker:  # the master gets it as well, and says when to go
             self._stop_sending()
-            gevent.spawn_later(2 * FINAL_DEADLINE_S, os._exit, INTERRUPTED)
+            gevent.spawn_later(2 * FINAL_DEADLINE_S, os._exit, NOT_JUDGED)
         elif self.coordinator is not None:
             print("\nload: interrupted: taking in what is under way; Ctrl-C again to leave it", file=sys.stderr)
             self.coordinator.stop_by_hand("interrupted")
+
+    def _end_with(self, master: int) -> None:
+        """End when the master that forked this worker is gone: nobody would watch over what it sends, and Locust's own
+        workers notice a minute later."""
+        while os.getppid() == master:
+            gevent.sleep(REPORT_INTERVAL_S)
+        self._stop_sending()
+        if self.generator is not None:
+            self.generator.ended.wait(FINAL_DEADLINE_S)  # the ledger is closed by then
+        os._exit(NOT_JUDGED)
 
     def _supervise(self, coordinator: Coordinator) -> None:
         """Watch over the run until all that send have said that they are through, or are given up."""

@@ -106,7 +106,7 @@ class Option:
 
 
 TABLE: tuple[Option, ...] = (
-    Option("scenario", one_of(SCENARIOS), "mixed", "NAME", f"What is asked: {', '.join(SCENARIOS)}."),
+    Option("scenario", one_of(SCENARIOS), "mixed", "NAME", f"Scenario: {', '.join(SCENARIOS)}."),
     Option(
         "rate",
         positive,
@@ -120,8 +120,8 @@ TABLE: tuple[Option, ...] = (
         shape,
         "steady",
         "SHAPE",
-        "How the rate goes: steady, ramp (up to the rate), spike (a tenth of the time at the rate, else a fifth of "
-        "it), soak (steady, ten minutes unless told otherwise), steps (five of them, up to the rate), trace FILE "
+        "Shape of the arrival rate: steady, ramp (up to the rate), spike (a tenth of the time at the rate, else a "
+        "fifth of it), soak (steady, ten minutes unless told otherwise), steps (five of them, up to the rate), trace FILE "
         "(lines of time_s,rate_per_s).",
     ),
     Option(
@@ -129,7 +129,7 @@ TABLE: tuple[Option, ...] = (
         one_of(("poisson", "uniform")),
         "poisson",
         "KIND",
-        "When requests come within the rate: poisson (as independent callers do) or uniform (evenly, which overstates "
+        "Arrival process: poisson (as independent callers do) or uniform (evenly, which overstates "
         "what a target sustains).",
     ),
     Option(
@@ -142,15 +142,21 @@ TABLE: tuple[Option, ...] = (
     ),
     Option("warm-up", _span_or_none, 0, "SPAN", "Time at the start that the objectives leave out."),
     Option("seed", int, 1, "N", "Seed of arrivals, texts, customers and payloads: the same seed, the same run."),
-    Option("batch", str, "50", "SIZES", "Events of a batch: 50, a range 1-200, or zipf:200 (mostly small ones)."),
+    Option("batch", str, "50", "SIZES", "Events per batch: 50, a range 1-200, or zipf:200 (mostly small ones)."),
     Option("uploads", share, 0.02, "SHARE", "Share of ingestion that is gzipped CSV uploads instead of JSON batches."),
     Option("searches", share, 0.5, "SHARE", "Of the mixed scenario, the share of customer search."),
     Option("ingestion", share, 0.3, "SHARE", "Of the mixed scenario, the share of event ingestion; the rest is lists."),
     Option("zipf", positive, 1.0, "EXPONENT", "How uneven the popularity of texts and customers is (Zipf's exponent)."),
     Option("misses", share, 0.2, "SHARE", "Share of searches for texts that nobody has."),
     Option("new-customers", share, 0.1, "SHARE", "Share of events whose customer the target does not know yet."),
-    Option("check-every", count, 20, "N", "Every N-th answer is held to the conventions; its shape is always checked."),
-    Option("connections", count, 2000, "N", "Connections of each process at most; what finds none waits, and counts."),
+    Option("check-every", count, 20, "N", "Check the conventions on every N-th answer; its shape is always checked."),
+    Option(
+        "connections",
+        count,
+        2000,
+        "N",
+        "Most connections per process; a request that finds none free waits, and that counts.",
+    ),
     Option("answer-timeout", positive, 10.0, "SECONDS", "Seconds to wait for an answer."),
     Option("max-requests", count, 5_000_000, "N", "The run is refused when it would send more requests than this."),
     Option(
@@ -161,9 +167,9 @@ TABLE: tuple[Option, ...] = (
         "Search for the highest rate that the objectives hold at, in steps; the time is what all of it may take.",
         flag=True,
     ),
-    Option("start", positive, None, "N", "Rate that the search begins at; found by a few requests without."),
+    Option("start", positive, None, "N", "Rate that the search begins at; without it a few requests find one."),
     Option("max-rate", positive, 20_000.0, "N", "Rate that the search does not go beyond."),
-    Option("peak", positive, None, "N", "Rate that is needed: the answer tells the headroom, and 1 when it has none."),
+    Option("peak", positive, None, "N", "Required rate: the answer tells the headroom; exit code 1 if there is none."),
     Option("precision", share, 0.04, "SHARE", "How far apart the rates that hold and fail may be at the end."),
     Option("settle", _span_or_none, 2, "SPAN", "Time at the start of each step that is not judged."),
     Option(

@@ -27,6 +27,7 @@ class Worker:
     recorded: int = 0
     renewals: int = 0  # of the token
     sent_again: int = 0
+    unasked: int = 0  # connections on which more came than was asked for
     final: bool = False
     dead: bool = False
     error: str = ""
@@ -50,6 +51,7 @@ class Worker:
         self.offered, self.waiting, self.in_flight = report["offered"], report["waiting"], report["in_flight"]
         self.unfollowed, self.follow_ups, self.final = report["unfollowed"], report["follow_ups"], report["final"]
         self.renewals, self.sent_again = report["renewals"], report["sent_again"]
+        self.unasked = report["unasked"]
         if report.get("step"):
             self.step, self.phase, self.burst = report["step"]
         figures = {ChannelKey(*each["key"]): Figures.from_record(each["figures"]) for each in report["channels"]}

@@ -26,11 +26,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer; with status 0 there is none, and the connection is closed."""
+    """An answer; with status 0 there is none, and the connection is closed. `after`: sent behind it."""
 
     status: int = 200
     body: bytes = b"{}"
     headers: Mapping[str, str] = field(default_factory=dict)
+    after: bytes = b""
 
 
 @dataclass
@@ -65,7 +66,7 @@ class _Quiet(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
-        self.wfile.write(reply.body)
+        self.wfile.write(reply.body + reply.after)
 
 
 class _Server(ThreadingHTTPServer):

@@ -316,6 +316,12 @@ def test_the_peak_decides() -> None:
     assert said([plain(1000, PASSED)], peak=900.0)[1].exit_code == 0
 
 
+def test_a_target_that_did_not_come_back_is_told() -> None:
+    both, back, slow = [plain(100, PASSED), plain(104, FAILED)], plain(20, PASSED, "recovery"), "not as quick again"
+    assert any(slow in reason for reason in said([*both, replace(back, verdict=FAILED)])[1].reasons)
+    assert not any(slow in reason for reason in said([*both, replace(back, verdict=FAILED), back])[1].reasons)
+
+
 def test_void_steps_and_low_rates_between_say_nothing() -> None:
     steps = [plain(100, PASSED), plain(104, VOID), plain(110, FAILED), plain(20, FAILED, "recovery")]
     assert bracket(steps) == (100, 110)

@@ -98,6 +98,7 @@ class Process:
             "obstacle": "",
             "renewals": 0,
             "sent_again": 0,
+            "unasked": 0,
             "follow_ups": self.follow_ups,
             "final": self.final,
         }

@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -25,6 +26,7 @@ from tests.load_runs import (
     unless_the_machine_was_busy,
     wait_for_rows,
 )
+from tests.loopback import Asked, Reply, forwarding, serving
 from tests.running_instance import RunningInstance, start_instance, stop_instance
 
 
@@ -180,6 +182,72 @@ def test_a_run_ends_when_the_command_that_started_it_is_killed(instance: Running
     process.communicate()
     assert not alive
     assert any("is gone" in reason for reason in stored(tmp_path).decision.reasons)
+
+
+@pytest.mark.slow
+def test_what_comes_after_an_answer_is_told_and_no_answer(instance: RunningInstance, tmp_path: Path) -> None:
+    forward = forwarding(instance.origin)
+    count = 0
+
+    def twice(asked: Asked) -> Reply:
+        nonlocal count
+        reply = forward(asked)
+        count += "fulltext_search" in asked.path
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(reply.body)
+        return replace(reply, after=head + reply.body) if count % 10 == 9 else reply
+
+    with serving(twice) as server:
+        arguments = ["search", "--rate", "30", "--time", "2s", "--slo", PATIENT, "--url", server.url]
+        cdp_load([*arguments, "--runs", str(tmp_path)], account(instance))
+    run = stored(tmp_path)
+    balanced(run)
+    assert not run.findings and not run.all.bad, "the second answer was taken for the next one's"
+    assert run.health_judged is not None
+    assert any(note.startswith("bytes after an answer") for note in run.health_judged.notes)
+
+
+@pytest.mark.slow
+def test_a_worker_that_stands_still_is_given_up_and_ended(instance: RunningInstance, tmp_path: Path) -> None:
+    arguments = ["search", "--time", "5s", "--slo", PATIENT, "--runs", str(tmp_path), "--processes", "2"]
+    arguments += ["--rate", "30", "--url", instance.origin]
+    process = start(["-m", "cdp", "load", *arguments], account(instance))
+    wait_for_rows(tmp_path, 1, process)
+    worker = psutil.Process(process.pid).children()[0].children()[0]
+    worker.suspend()
+    try:
+        done = ended(process)
+    finally:
+        if left := worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:
+            worker.kill()
+    run = stored(tmp_path)
+    assert not left
+    assert done.code == run.decision.exit_code == 3 and "died" in run.decision.sentence
+    assert run.books is not None and run.books.balanced and run.books.never_sent > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alone", [False, True])
+def test_workers_end_with_the_master_that_forked_them(alone: bool, instance: RunningInstance, tmp_path: Path) -> None:
+    arguments = ["--slo", PATIENT, "--runs", str(tmp_path), "--processes", "2", "--rate", "30"]
+    if alone:  # plain Locust, where nobody is left to end them
+        port = ["--master-bind-port", str(free_port())]
+        port += ["--master-port", port[-1]]
+        command = locust(*arguments, *port, "-H", instance.origin, "--scenario", "search", "--run-time", "60s")
+    else:
+        command = ["-m", "cdp", "load", "search", "--time", "60s", *arguments, "--url", instance.origin]
+    process = start(command, account(instance))
+    wait_for_rows(tmp_path, 1, process)
+    started = psutil.Process(process.pid)
+    master = started if alone else started.children()[0]
+    workers = master.children()
+    assert len(workers) == 2
+    master.kill()
+    _gone, alive = psutil.wait_procs(workers, timeout=20)
+    done = ended(process)
+    assert not alive
+    assert "heartbeat" not in done.said
+    if not alone:
+        assert done.code == 3 and "cut off" in done.errors
 
 
 @pytest.mark.slow

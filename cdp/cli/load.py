@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -38,6 +39,7 @@ from load.options import (
 )
 
 LOCUSTFILE = Path(__file__).resolve().parents[2] / "load" / "locustfile.py"
+_LEFT_BEHIND_S = 2.0  # so long processes of a run may end by themselves after it
 OF_CAPACITY = {"find-capacity", "start", "max-rate", "peak", "precision", "settle", "step-time", "confirm"}
 # Metrics alone: spans of single requests would cost more than the requests. The usual buckets of OpenTelemetry begin at
 # five seconds; exponential ones fit any latency. What the environment says comes first.
@@ -287,6 +289,17 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def _end_group(group: int) -> None:
+    """End what Locust left behind: workers of one that was killed, and a worker that stands still. They would hold what
+    this command prints to, so that whoever reads it waits for them."""
+    deadline_s = time.monotonic() + _LEFT_BEHIND_S
+    with suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < deadline_s:
+            os.killpg(group, 0)
+            time.sleep(0.05)
+        os.killpg(group, signal.SIGKILL)
+
+
 def _run(command: list[str], environment: dict[str, str], shown: Shown) -> tuple[int, bool]:
     """Run Locust until it is over. Ctrl-C and SIGTERM of a CI job end it in good order; it gets a SIGINT for both, as
     Locust's own way with SIGTERM leaves a traceback. Its exit code, and whether there was a signal."""
@@ -310,4 +323,5 @@ def _run(command: list[str], environment: dict[str, str], shown: Shown) -> tuple
             signal.signal(number, handler)
         if process.poll() is None:
             process.kill()
+        _end_group(process.pid)
     return (code if code >= 0 else NOT_JUDGED), bool(signals)

@@ -43,7 +43,6 @@ class Noting:
         plan: Plan,
         ingest: IngestScenario,
     ) -> None:
-        self._ingest = ingest
         self._over = Event()
         self._finished = False
         self.directory = _directory(plan, options)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -139,7 +140,18 @@ def answered(
         void=sum(each.verdict == VOID for each in steps),
         refuted=len(refuted(steps)),
     )
-    return capacity, _decision(capacity, objectives, scenario, ceiling, why_ceiling, obstacle, unfinished, too_short)
+    decision = _decision(capacity, objectives, scenario, ceiling, why_ceiling, obstacle, unfinished, too_short)
+    return capacity, replace(decision, reasons=[*decision.reasons, *_slower(steps)])
+
+
+def _slower(steps: Sequence[Step]) -> Iterator[str]:
+    """That the target did not come back to what it was at first: rates that held early may not hold now."""
+    recoveries = [each for each in steps if each.purpose == Kind.RECOVERY.value]
+    if recoveries and recoveries[-1].verdict == FAILED:
+        yield (
+            "after the last overload the target was not as quick again as at first: it may sustain less now than when "
+            "the search began"
+        )
 
 
 def _decision(

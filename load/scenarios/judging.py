@@ -35,7 +35,6 @@ class Judge:
         self._decoders = decoders(context.contract, operation)
         self._conventions = Conventions(context.contract, operation, ordered=ordered)
         self._writes = operation.safety != "read"
-        self._expected = operation.success_status
         self._gone = gone
         collection = operation.collection
         key = collection.key if collection else None

@@ -347,7 +347,9 @@ class Connection:
             if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(value) >= _TIMESPEC.size:
                 seconds, rest = _TIMESPEC.unpack_from(value)
                 behind = time.time_ns() - (seconds * 1_000_000_000 + rest)
-                self._received_ns = monotonic_ns() - max(behind, 0)
+                received_ns = monotonic_ns() - max(behind, 0)
+                if received_ns >= self.sent_ns:  # else the wall clock was set meanwhile
+                    self._received_ns = received_ns
         return data
 
     # Ending
