@@ -121,8 +121,8 @@ TABLE: tuple[Option, ...] = (
         "steady",
         "SHAPE",
         "Shape of the arrival rate: steady, ramp (up to the rate), spike (a tenth of the time at the rate, else a "
-        "fifth of it), soak (steady, ten minutes unless told otherwise), steps (five of them, up to the rate), trace FILE "
-        "(lines of time_s,rate_per_s).",
+        "fifth of it), soak (steady, ten minutes unless told otherwise), steps (five of them, up to the rate), "
+        "trace FILE (lines of time_s,rate_per_s).",
     ),
     Option(
         "arrivals",
