@@ -505,7 +505,7 @@ def test_kernel_time_stamps_of_a_sample() -> None:
 
 def test_a_stamp_of_another_clock_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     wall_ns = time.time_ns
-    monkeypatch.setattr(connection.time, "time_ns", lambda: wall_ns() + 3600 * 10**9)  # it was set meanwhile
+    monkeypatch.setattr(time, "time_ns", lambda: wall_ns() + 3600 * 10**9)  # it was set meanwhile
     with pooled(sample_kernel_time_every=1) as (pool, _):
         answers = [pool.perform(request(pool)) for _ in range(40)]
         assert {answer.received_ns for answer in answers} == {0}, "no answer lay unread for an hour"
