@@ -58,17 +58,9 @@ class Sampler:
     def value(self, schema: Mapping[str, Any], name: str = "text") -> Any:
         """A valid value; references are resolved, everything else is made up."""
         schema = self.contract.resolved(schema)
-        if any(key in schema for key in _REFERENCES):
-            value = self.reference(schema)
-            if schema.get("type") == "array":
-                if value is None:
-                    return []
-                kind = self.contract.resolved(schema.get("items", {})).get("type")
-                return [str(value) if kind == "string" else value]
-            if value is not None:
-                if schema.get("type") == "integer" and isinstance(value, str) and value.isdigit():
-                    return int(value)
-                return str(value) if schema.get("type") == "string" else value
+        referred = self._referred(schema) if any(key in schema for key in _REFERENCES) else None
+        if referred is not None:
+            return referred
         for key in ("const", "default"):
             if key in schema:
                 return schema[key]
@@ -80,13 +72,32 @@ class Sampler:
         kind = schema.get("type")
         kind = kind[0] if isinstance(kind, list) else kind
         if kind == "object" or "properties" in schema:
-            shown = next((each for each in schema.get("examples", ()) if isinstance(each, dict)), None)
-            if shown is not None and not schema.get("required"):
-                return copy.deepcopy(shown)  # an empty one may be refused
-            return self.body(schema) if "properties" in schema else {name: self.text(name)} if name == "payload" else {}
+            return self._object(schema, name)
         if kind == "array":
-            count = max(schema.get("minItems", 0), 0)
-            return [self.value(schema.get("items", {}), name) for _ in range(count)]
+            return [self.value(schema.get("items", {}), name) for _ in range(max(schema.get("minItems", 0), 0))]
+        return self._scalar(schema, kind, name)
+
+    def _referred(self, schema: Mapping[str, Any]) -> Any:
+        """What a field refers to, in the field's type; None where nothing is there to refer to."""
+        value, kind = self.reference(schema), schema.get("type")
+        if kind == "array":
+            if value is None:
+                return []
+            text = self.contract.resolved(schema.get("items", {})).get("type") == "string"
+            return [str(value) if text else value]
+        if kind == "integer" and isinstance(value, str) and value.isdigit():
+            return int(value)
+        return str(value) if kind == "string" and value is not None else value
+
+    def _object(self, schema: Mapping[str, Any], name: str) -> dict[str, Any]:
+        shown = next((each for each in schema.get("examples", ()) if isinstance(each, dict)), None)
+        if shown is not None and not schema.get("required"):
+            return copy.deepcopy(shown)  # an empty one may be refused
+        if "properties" in schema:
+            return self.body(schema)
+        return {name: self.text(name)} if name == "payload" else {}
+
+    def _scalar(self, schema: Mapping[str, Any], kind: str | None, name: str) -> Any:
         if kind == "integer":
             return max(schema.get("minimum", 1), 1)
         if kind == "number":

@@ -64,7 +64,9 @@ FOUND = {
 }
 
 
-@pytest.mark.parametrize("operation", FOUND)
+@pytest.mark.parametrize(
+    "operation", [pytest.param(name, marks=pytest.mark.slow if name == "update_event" else ()) for name in FOUND]
+)
 def test_what_a_change_of_one_field_does_is_found(server: BrokenServer, tmp_path: Path, operation: str) -> None:
     alter, words = FOUND[operation]
     found = worst_of(server, tmp_path, odd(alter), "LIFE-03", operation)

@@ -62,7 +62,9 @@ FOUND = {
 }
 
 
-@pytest.mark.parametrize("operation", FOUND)
+@pytest.mark.parametrize(
+    "operation", [pytest.param(name, marks=pytest.mark.slow if name == "list_emails" else ()) for name in FOUND]
+)
 def test_a_filter_that_counts_now_and_then_is_found(server: BrokenServer, tmp_path: Path, operation: str) -> None:
     fault, words = FOUND[operation]
     found = worst_of(server, tmp_path, odd(fault), "PAGE-10", operation)

@@ -224,11 +224,8 @@ def test_figures_are_those_of_all_processes(front: Front, own_instance: RunningI
     assert written and all(prefix in request.body for request in written)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["deleted-still-read"]
-    + [pytest.param(n, marks=pytest.mark.slow) for n in ("direction-ignored", "any-feature-opens", "no-token-needed")],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["deleted-still-read", "direction-ignored", "any-feature-opens", "no-token-needed"])
 def test_what_is_broken_is_found_alike(name: str, tmp_path: Path) -> None:
     fault = FAULTS[name]
     server = BrokenServer(tmp_path)

@@ -42,7 +42,7 @@ text("crlf-becomes-lf", "the line ends of Windows become those of Unix", lambda 
 
 
 def words(change: Callable[[str], Any]) -> Alteration:
-    return stored(lambda body: {n: change(v) if isinstance(v, str) and n != "name" else v for n, v in body.items()})
+    return stored(lambda body: {n: change(v) if isinstance(v, str) else v for n, v in body.items()})
 
 
 def word(name: str, what: str, change: Callable[[str], Any]) -> None:
