@@ -95,12 +95,12 @@ drawn(
 )
 drawn(
     "odd-order-is-taken",
-    "an order_by that is no name of a field is left out",
+    "an order_by with signs in it is left out",
     "list_tags list_reports",
     "ORDER-05",
     "negative_data_rejection",
     taken(
-        lambda r: "_" not in (r.get("order_by") or "id") and not (r.get("order_by") or "id").islower(),
+        lambda r: any(not sign.isalnum() and sign not in "_ " for sign in r.get("order_by") or ""),
         lambda r: r.asking(order_by=None),
     ),
 )
