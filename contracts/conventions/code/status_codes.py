@@ -263,7 +263,7 @@ def unknown_ids(s: Subject) -> None:
     short_list = s.operation.collection is not None and s.session.profile.list_forms == 1
     numbered = s.session.contract.resolved(parameter.schema).get("type") == "integer"
     if not s.quick:
-        _long_id(s, call, "9" * 60 if numbered else "x" * 300)
+        _long_id(s, call, "9" * 70 if numbered else "x" * 300)
     if numbered and not short_list:
         for form in (*s.forms(MALFORMED_IDS), *(NEARLY_IDS if not s.quick else ())):
             value = form.format(id=call.path[parameter.name])
