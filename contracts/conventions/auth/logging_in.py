@@ -113,42 +113,46 @@ def wrong_credentials(s: Subject) -> None:
     )
 
 
+def _changeable(s: Subject, door: _Door, fields: dict[str, str], purpose: str) -> tuple[Call, _Door] | None:
+    """A new user of the run's own: the call that changes him, and his login. None where none can be made."""
+    update, identities = s.session.contract.by_action("user", "update"), s.bench.identities
+    if update is None:
+        return None
+    try:
+        user = identities.make(frozenset(), purpose)
+    except NotExercised:
+        return None
+    email, password = identities.accounts[user.user_id]
+    his = _Door(s, door.call, {**door.right, fields["email"]: email, fields["password"]: password})
+    return Call(update, {p.name: user.user_id for p in update.path_parameters}), his
+
+
 def _changed_password(s: Subject, door: _Door, fields: dict[str, str]) -> None:
     """The password that a user had before is as wrong as any other."""
-    identities, update = s.bench.identities, s.session.contract.by_action("user", "update")
-    try:
-        user = identities.make(frozenset(), "changed-password")
-        own = {p.name: user.user_id for p in update.path_parameters} if update else {}
-    except NotExercised:
-        return
-    email, old = identities.accounts[user.user_id]
+    made = _changeable(s, door, fields, "changed-password")
     new = s.session.secrets.add(new_password())
-    if update is None or not s.session.send(Call(update, own).sending({"password": new}), s.session.admin).ok:
+    if made is None or not s.session.send(made[0].sending({"password": new}), s.session.admin).ok:
         return
-    door = _Door(s, door.call, {**door.right, fields["email"]: email, fields["password"]: new})
+    change, before = made
+    door = _Door(s, door.call, {**before.right, fields["password"]: new})
     if not door.opens():
         return  # the change was acknowledged and does not count yet, or passwords are changed in another way
-    if door.refuses("the password that was changed", {fields["password"]: old}) is not None:
+    old = {fields["password"]: before.right[fields["password"]]}
+    if door.refuses("the password that was changed", old) is not None:
         s.exercised()
-    counts_to_its_end(s, Call(update, own), door.call.sending(door.right), fields["password"])
+    counts_to_its_end(s, change, door.call.sending(door.right), fields["password"])
 
 
 def _enabled_again(s: Subject, door: _Door, fields: dict[str, str]) -> None:
     """A user who was disabled and enabled again is let in as before. No page says that in so many words."""
-    identities, update = s.bench.identities, s.session.contract.by_action("user", "update")
-    try:
-        user = identities.make(frozenset(), "enabled-again")
-        own = {p.name: user.user_id for p in update.path_parameters} if update else {}
-    except NotExercised:
+    made = _changeable(s, door, fields, "enabled-again")
+    if made is None or not s.session.send(made[0].sending({"disabled": 1}), s.session.admin).ok:
         return
-    email, password = identities.accounts[user.user_id]
-    his = _Door(s, door.call, {**door.right, fields["email"]: email, fields["password"]: password})
-    if update is None or not s.session.send(Call(update, own).sending({"disabled": 1}), s.session.admin).ok:
-        return
+    change, his = made
     his.opens()  # some notice at the next login only
-    enabled = s.session.send(Call(update, own).sending({"disabled": 0}), s.session.admin)
+    enabled = s.session.send(change.sending({"disabled": 0}), s.session.admin)
     read = s.session.contract.by_action("user", "read")
-    shown = record_of(read, s.session.read_again(Call(read, own), s.session.admin)) if read else None
+    shown = record_of(read, s.session.read_again(Call(read, change.path), s.session.admin)) if read else None
     if not enabled.ok or not isinstance(shown, dict) or shown.get("disabled") not in (0, False):
         return  # whoever was disabled may stay so
     if not look_until(his.opens, PATIENCE_S, LOOK_S) and door.opens():

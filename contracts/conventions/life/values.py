@@ -72,11 +72,8 @@ class Values:
             elif simple is not None:
                 plain[name] = [] if pick % 2 and isinstance(simple, list) and now.get(name) else simple
             elif other is not None:
-                # 0 is often taken for no value at all, as an empty text is.
-                zero = (
-                    0 if _may_be_zero(schema) else "" if most == 1 and name not in needed and _is_text(schema) else None
-                )
-                found[name] = zero if pick % 2 and zero is not None and now.get(name) else other
+                nothing = _nothing_much(schema, texts=most == 1 and name not in needed)
+                found[name] = nothing if pick % 2 and nothing is not None and now.get(name) else other
         found |= plain
         names = list(found)
         chosen = {names[(pick // 2 + n) % len(names)] for n in range(min(most, len(names)))} if names else set()
@@ -133,6 +130,13 @@ def _means_more(schema: Mapping[str, Any]) -> bool:
 
 def _may_be_zero(schema: Mapping[str, Any]) -> bool:
     return schema.get("type") == "integer" and schema.get("minimum", 0) <= 0 and "enum" not in schema
+
+
+def _nothing_much(schema: Mapping[str, Any], *, texts: bool) -> Any:
+    """What is often taken for no value at all: 0, and an empty text where `texts` may be empty; None for the others."""
+    if _may_be_zero(schema):
+        return 0
+    return "" if texts and _is_text(schema) else None
 
 
 def _is_text(schema: Mapping[str, Any]) -> bool:

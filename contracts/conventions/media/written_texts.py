@@ -140,7 +140,8 @@ class _Texts:
         """The other texts of the record, all at once, and where they are refused each for itself: one of them may have
         a form that its schema does not tell. Words stand alone in its only text, too, which gets a name again then."""
         sent = [(self.more, text) for text in ((TRICKY[0],) if self.s.quick else (TRICKY[0], TRICKY[2], ""))]
-        alone = [self.field] if not self.more and self.s.operation.action == "update" else []
+        only = not self.s.quick and not self.more and self.s.operation.action == "update"
+        alone = [self.field] if only else []
         if not self.s.quick:  # the address of a host alone, of which parsers of addresses make another text
             addresses = [name for name in (self.field, *self.more) if "url" in name]
             sent += [(self.more or alone, word) for word in WORDS]
@@ -151,7 +152,7 @@ class _Texts:
                     for name in names:
                         self._all([name], text)
         finally:
-            if alone and not self.s.quick:
+            if alone:
                 self.written({self.field: self._named("again")})
 
     def _all(self, names: list[str], text: str) -> Exchange:

@@ -199,15 +199,22 @@ def sorts_by_field(s: Subject) -> None:
     reference = walk(s)
     needing(s, reference, 2, "an order")
     _by_each(s, lambda field: _sorts_by(s, field, reference))
+    if not s.quick and s.cell.role == ADMIN:
+        _sorts_own_records(s)
+
+
+def _sorts_own_records(s: Subject) -> None:
+    """The list is sorted with records of the run's own in it, too; looked at once."""
     known: set[str] = s.bench.memory.setdefault("sorted with own records", set())
-    once = not s.quick and s.cell.role == ADMIN and s.operation.id not in known
-    columns = columns_of(s) if once else []
+    columns = columns_of(s) if s.operation.id not in known else []
     found = with_own_records(s, columns) if columns else None
-    for field in columns if found else ():
-        if found and any(isinstance(r, dict) and field in r for r in found.records):
+    if found is None:
+        return
+    for field in columns:
+        if any(isinstance(r, dict) and field in r for r in found.records):
             with suppress(_Refused, NotExercised, Moved):  # what was there is in order, and that counts
                 _sorts_by(s, field, found)
-    known.update({s.operation.id} if found else ())
+    known.add(s.operation.id)
 
 
 def _sorts_by(s: Subject, field: str, reference: Walk) -> None:

@@ -102,22 +102,25 @@ def finds_whole_names(s: Subject, name: str, word: str, filtered: Walk, referenc
     if name == "searched_text" and not (reference.complete and _looks_at_names(word, filtered, reference)):
         return
     for text in _telling_names(reference.records):
-        call = list_call(s).asking((name, text), ("limit", REFERENCE_PAGE))
-        exchange = s.session.read(call, s.caller())
-        if exchange.client_error:
-            continue  # no page says that such a text is taken
-        as_page(s, exchange, f"{name}={text}")
+        _finds_whole_name(s, name, text, reference)
 
-        def found(look: Exchange, text: str = text) -> bool:
-            rows = rows_of(s.operation, look) or []
-            return len(rows) >= REFERENCE_PAGE or any(isinstance(r, dict) and r.get("name") == text for r in rows)
 
-        def found_now(call: Call = call) -> bool:
-            return found(s.session.read_again(call, s.caller()))
+def _finds_whole_name(s: Subject, name: str, text: str, reference: Walk) -> None:
+    call = list_call(s).asking((name, text), ("limit", REFERENCE_PAGE))
+    exchange = s.session.read(call, s.caller())
+    if exchange.client_error:
+        return  # no page says that such a text is taken
+    as_page(s, exchange, f"{name}={text}")
 
-        if not found(exchange) and not look_until(found_now, PATIENCE_S, LOOK_S):
-            differs(s, reference, f"a record is not found by its name, {text!r:.80}", exchange, f"{name}={text}")
-        s.exercised()
+    def found(look: Exchange) -> bool:
+        rows = rows_of(s.operation, look) or []
+        return len(rows) >= REFERENCE_PAGE or any(isinstance(r, dict) and r.get("name") == text for r in rows)
+
+    if not found(exchange) and not look_until(
+        lambda: found(s.session.read_again(call, s.caller())), PATIENCE_S, LOOK_S
+    ):
+        differs(s, reference, f"a record is not found by its name, {text!r:.80}", exchange, f"{name}={text}")
+    s.exercised()
 
 
 def _looks_at_names(word: str, filtered: Walk, reference: Walk) -> bool:
