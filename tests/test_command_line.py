@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from cdp.ports import free_port
 from cdp.results import read_results
 from tests.running_instance import RunningInstance
 
@@ -92,10 +93,7 @@ def run_at(
 
 
 def test_unreachable_host(tmp_path: Path) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    result = run_at(f"http://127.0.0.1:{port}/api", tmp_path)
+    result = run_at(f"http://127.0.0.1:{free_port()}/api", tmp_path)
     assert result.returncode == 3
     assert "cannot be reached" in told(result)
     assert list(tmp_path.glob("*/results.jsonl"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from cdp.cli.targeting import Choice, target_options
 from cdp.contract import ContractError, load_contract
 from cdp.exit_codes import NOT_JUDGED
 from cdp.load_results import LoadRun
+from cdp.ports import free_port
 from cdp.records import RESULTS_FILE, ResultsError, run_directory
 from cdp.targets import EMAIL_VARIABLE, EMBEDDED, PASSWORD_VARIABLE, TOKEN_VARIABLE, Target, TargetError
 from load.options import (
@@ -277,16 +277,10 @@ def _command(options: LoadOptions, target: Target, users: int | None, processes:
         if not options.duration_s:
             command += ["--run-time", "60s"]
     if processes and processes > 1:
-        port = str(_free_port())  # Locust's own one may be another run's
+        port = str(free_port())  # Locust's own one may be another run's
         command += ["--processes", str(processes), "--master-bind-host", "127.0.0.1"]
         command += ["--master-bind-port", port, "--master-port", port]
     return command
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _end_group(group: int) -> None:

@@ -23,7 +23,6 @@ from contracts.conventions.life.granted import features_are_kept
 from contracts.conventions.life.marking import marked_is_kept
 from contracts.conventions.life.model import (
     ACTIONS,
-    ALONE,
     CREATE,
     DELETE,
     LIST,
@@ -85,8 +84,8 @@ def whole_life(rng: random.Random) -> list[Step]:
 def each_alone(count: int) -> list[Step]:
     """A record with all that it may have, of which so many fields are changed and emptied, one at a time: a change of
     one may empty another, and what is empty may be taken for nothing that was sent."""
-    picks = [ALONE + 2 * n + odd for odd in (0, 1) for n in range(count)]
-    changes = [step for pick in picks for step in (Step(UPDATE, 0, pick), Step(READ, 0))]
+    picks = [2 * n + odd for odd in (0, 1) for n in range(count)]
+    changes = [step for pick in picks for step in (Step(UPDATE, 0, pick, alone=True), Step(READ, 0))]
     return [Step(CREATE, pick=1), Step(READ, 0), *changes]
 
 
@@ -143,7 +142,8 @@ def _kept_lives(kept: Kept) -> Iterator[tuple[bytes, list[Step]]]:
     """The sequences of steps that broke something in an earlier run, the shortest first; what is none is dropped."""
     for stored in sorted(kept.fetch(b""), key=lambda text: (len(text), text)):
         try:
-            steps = [Step(str(action), int(record), int(pick)) for action, record, pick in orjson.loads(stored)]
+            parts = orjson.loads(stored)
+            steps = [Step(str(action), int(record), int(pick), bool(alone)) for action, record, pick, alone in parts]
         except (ValueError, TypeError):
             kept.delete(b"", stored)
         else:

@@ -18,7 +18,6 @@ from contracts.conventions.harmless import unknown_id
 from contracts.conventions.life.bystanders import Bystanders
 from contracts.conventions.life.inner_values import inner_values
 from contracts.conventions.life.model import (
-    ALONE,
     CREATE,
     CREATED,
     DELETE,
@@ -65,7 +64,7 @@ class Life(Bystanders):
         takers: dict[str, Callable[[], None]] = {
             READ: lambda: self.look(kept),
             LIST: lambda: self.look_at_list(kept),
-            UPDATE: lambda: self._update(kept, step.pick),
+            UPDATE: lambda: self._update(kept, step.pick, alone=step.alone),
             DELETE: lambda: self._delete(kept),
             TRASH: lambda: self.look_at_trash(kept),
             RESTORE: lambda: self._restore(kept),
@@ -123,13 +122,13 @@ class Life(Bystanders):
         """The fields of a record as they are known."""
         return {**kept.shown.get(READ, {}), **kept.values}
 
-    def _update(self, kept: Kept, pick: int) -> None:
+    def _update(self, kept: Kept, pick: int, *, alone: bool = False) -> None:
         operation = self.entity[UPDATE]
         if not kept.alive:
             self._change_what_is_gone(kept)
             return
-        most = MANY if pick % 2 and pick < ALONE else 1
-        body = self.values.of_a_change(operation, self._now(kept), pick, most)
+        many = pick % 2 == 1 and not alone
+        body = self.values.of_a_change(operation, self._now(kept), pick, MANY if many else 1)
         if not body:
             self.outcome.refused.setdefault(UPDATE, f"{operation.id} takes no field that can be changed without harm")
             return
@@ -153,7 +152,7 @@ class Life(Bystanders):
                     sentence = f"{name} was changed to {value!r:.60}, and the answer shows {answered[name]!r:.60}"
                     self.broken(("LIFE-03", UPDATE), sentence, exchange)
 
-        if pick % 2 and pick < ALONE:
+        if many:
             self._update_inside(kept)
 
     def _update_inside(self, kept: Kept) -> None:

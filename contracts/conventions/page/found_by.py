@@ -12,6 +12,7 @@ from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed
 from contracts.conventions.listing import REFERENCE_PAGE, Page, Walk, as_page, describe, differs, list_call
 from contracts.conventions.order.ordering import in_order
+from contracts.conventions.traits import one_for_each
 from contracts.observing import canonical, identity, record_of, rows_of
 from contracts.patience import look_until
 from contracts.subject import Subject
@@ -138,8 +139,7 @@ def _telling_names(records: list[Any]) -> list[str]:
     plain = [
         n for n in names if n == " ".join(n.split()) and len(n) <= _LONGEST and n.isprintable() and _WORD.search(n)
     ]
-    found = [next((n for n in plain if trait.search(n)), None) for trait in _TRAITS]
-    return list(dict.fromkeys(n for n in found if n is not None))
+    return one_for_each(_TRAITS, plain, str)
 
 
 def finds_everything(s: Subject, name: str, reference: Walk) -> None:

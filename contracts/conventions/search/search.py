@@ -7,6 +7,7 @@ import string
 import unicodedata
 from collections.abc import Iterator
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 from cdp.contract import Operation, Parameter
@@ -17,6 +18,7 @@ from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.listing import REFERENCE_PAGE, Page, list_call, page, repeated, walk
 from contracts.conventions.search.counted_values import counted_values
+from contracts.conventions.traits import one_for_each
 from contracts.ingestion import Events, events_of
 from contracts.observing import canonical, rows_of
 from contracts.subject import Subject, require
@@ -156,8 +158,8 @@ def _some_values(s: Subject) -> list[tuple[str, str]]:
     over, too."""
     known = _known_values(s)
     some = known[: max(_FEWEST, s.session.profile.examples)]
-    others = () if s.quick else (next((v for v in known if trait.search(v[0])), None) for trait in _TRAITS)
-    return list(dict.fromkeys([*some, *(value for value in others if value is not None)]))
+    others = [] if s.quick else one_for_each(_TRAITS, known, itemgetter(0))
+    return list(dict.fromkeys([*some, *others]))
 
 
 def _without_strangers(s: Subject, text: str, got: Page, literally: bool) -> None:
