@@ -25,7 +25,6 @@ from contracts.session import Obstacle, Session
 
 NO_SUCH_NUMBER = 2_147_483_641
 _LISTS_ASKED = 16  # of those that may show whether the API is there
-_MISSING = (404, 405, 501)
 LOST_IN_A_ROW = 4  # so many calls without an answer end the probing
 _JSON = "application/json"
 Signature = tuple[int, str, str]
@@ -88,7 +87,7 @@ def find_api(session: Session, planned: Iterable[Operation] = ()) -> tuple[Opera
         exchange = session.send(Call(operation), session.admin, judged=False)
         first = first or (operation, exchange)
         elsewhere = exchange.status == 401 or 300 <= exchange.status < 400
-        if exchange.failure or elsewhere or (exchange.status not in _MISSING and exchange.json is not None):
+        if exchange.failure or elsewhere or (not exchange.no_such_operation and exchange.json is not None):
             return operation, exchange
     if first is None:
         raise Obstacle("the contract has no list that shows whether the API is there")

@@ -52,9 +52,8 @@ def as_page(s: Subject, exchange: Exchange, example: str) -> Page:
     assert collection is not None
     if exchange.refused_access:
         raise NotExercised(f"the caller is refused with {exchange.status}")
-    body = exchange.json
-    records = body if collection.key is None else body.get(collection.key) if isinstance(body, dict) else None
-    if not exchange.ok or not isinstance(records, list):
+    body, records = exchange.json, rows_of(s.operation, exchange)
+    if records is None:
         where = f"under {collection.key}" if collection.key else "as an array"
         sentence = f"a valid list request got {exchange.outcome()} without a list {where}"
         provenance = s.operation.provenance

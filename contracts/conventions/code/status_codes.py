@@ -167,9 +167,9 @@ def _open_what_it_is(s: Subject, call: Call, exchange: Exchange, wanted: list[in
     assumed = [operation.responses[status].get("x-provenance", operation.provenance) for status in wanted]
     if exchange.ok and set(assumed) == {"assumed"}:
         raise Unconfirmed(f"that it answers {statuses} is assumed; the target answers {exchange.status}")
-    if exchange.status in (400, 422) and operation.provenance == "assumed" and _shadowing(s):
+    if exchange.refused_as_invalid and operation.provenance == "assumed" and _shadowing(s):
         raise Unconfirmed(f"assumed operation; {_shadowing(s)} seems to take its path, and answers {exchange.status}")
-    if exchange.status in (400, 422) and _body_is_assumed(s):
+    if exchange.refused_as_invalid and _body_is_assumed(s):
         raise NotExercised(
             f"the call answers {exchange.outcome()}: what its body has to hold is assumed; an overlay that describes "
             "it would make it checkable"
@@ -181,7 +181,7 @@ def _open_what_it_is(s: Subject, call: Call, exchange: Exchange, wanted: list[in
             f"the call answers {exchange.outcome()}: its values are another operation's, and whether this one takes "
             "them is set for each instance"
         )
-    if exchange.status in (400, 422) and operation.ingestion is not None and _taken_as_text(s, call):
+    if exchange.refused_as_invalid and operation.ingestion is not None and _taken_as_text(s, call):
         raise NotExercised(
             f"the call answers {exchange.outcome()}, and is taken with the {operation.ingestion.payload} as a text of "
             "JSON: which of the two is right no page says, and an overlay that says so would make it checkable"

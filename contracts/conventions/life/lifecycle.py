@@ -34,12 +34,12 @@ from contracts.conventions.life.model import (
     UPDATE,
     Entity,
     Finding,
+    Kept,
     Key,
     Outcome,
     Step,
     usable,
 )
-from contracts.conventions.life.model import Kept as ModelOf
 from contracts.conventions.life.namesakes import namesakes
 from contracts.conventions.life.parents import deleted_with_what_is_below, restored_with_what_is_below
 from contracts.conventions.life.playing import Life
@@ -47,7 +47,7 @@ from contracts.conventions.life.references import changed_references, deleted_wh
 from contracts.conventions.life.ties import assigned_again, beside_each_other
 from contracts.conventions.life.values import Values
 from contracts.conventions.life.watched import Watched
-from contracts.examples import Kept
+from contracts.examples import KeptExamples
 from contracts.exploration import heed
 from contracts.finding import Unavailable
 from contracts.subject import Subject, require
@@ -138,7 +138,7 @@ def _run(s: Subject, outcome: Outcome) -> None:
         s.for_all(st.lists(step, min_size=3, max_size=profile.steps), try_out, profile.lives)
 
 
-def _kept_lives(kept: Kept) -> Iterator[tuple[bytes, list[Step]]]:
+def _kept_lives(kept: KeptExamples) -> Iterator[tuple[bytes, list[Step]]]:
     """The sequences of steps that broke something in an earlier run, the shortest first; what is none is dropped."""
     for stored in sorted(kept.fetch(b""), key=lambda text: (len(text), text)):
         try:
@@ -207,7 +207,7 @@ def _stay_away(s: Subject) -> None:
         s.exercised()
 
 
-def _deleted(s: Subject, outcome: Outcome, entity: Entity) -> list[tuple[ModelOf, float]]:
+def _deleted(s: Subject, outcome: Outcome, entity: Entity) -> list[tuple[Kept, float]]:
     """Records that were deleted, and when. What is seen only in a list below another record, which may be gone by now,
     is made and deleted anew."""
     if READ in entity or LIST not in entity or not entity[LIST].path_parameters:
@@ -217,7 +217,7 @@ def _deleted(s: Subject, outcome: Outcome, entity: Entity) -> list[tuple[ModelOf
     except Unavailable:
         return []
     gone = s.bench.execute(own.call(s.operation)).ok
-    return [(ModelOf(own, dict(own.sent), alive=False), monotonic())] if gone else []
+    return [(Kept(own, dict(own.sent), alive=False), monotonic())] if gone else []
 
 
 # What is looked at beside the machine: always, and where there is time, before it goes and once it has found nothing.

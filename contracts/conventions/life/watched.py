@@ -134,9 +134,8 @@ class Watched(Scene):
             if collection.paging:
                 paging = (("limit", REFERENCE_PAGE), ("offset", sum(map(len, pages))))[: 2 if pages else 1]
             exchange = self.send(operation, kept, query=paging)
-            body = exchange.json
-            rows = body.get(collection.key) if collection.key and isinstance(body, dict) else body
-            if not exchange.ok or not isinstance(rows, list):
+            rows = rows_of(operation, exchange, bare=True)
+            if rows is None:
                 return pages, False, exchange
             found = [r for r in rows if isinstance(r, dict)]
             fresh = {self.name(r) for r in found} - seen

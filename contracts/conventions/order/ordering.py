@@ -32,7 +32,6 @@ from contracts.observing import canonical, identity
 from contracts.subject import Subject, require
 
 _ORDER = re.compile(r"order_by=(\w+)")  # as the contract notes what a page shows
-_REFUSALS = (400, 422)
 UNKNOWN = ((("order_by", "cdp_no_such_field"),), (("order_dir", "sideways"),))
 # What is in no form of a name may be left out where a name is refused; a number may be taken for a column's place.
 ODD = ((("order_by", "No Such Field"),), (("order_by", "9"),), (("order_dir", "-1"),))
@@ -151,7 +150,7 @@ def _sorted_page(s: Subject, field: str, direction: str, limit: int = REFERENCE_
     limited = (("limit", limit),) if s.operation.query("limit") else ()
     query = (("order_by", field), ("order_dir", direction), *limited)
     exchange = s.session.read(list_call(s).asking(*query), s.caller())
-    if exchange.status in _REFUSALS:
+    if exchange.refused_as_invalid:
         raise _Refused(field, exchange)
     return as_page(s, exchange, describe(*query))
 

@@ -19,7 +19,6 @@ from contracts.subject import Subject
 
 SENT_EMPTY = "sent empty"  # as the contract notes of a filter that clients send so, to ask for everything
 PATIENCE_S, LOOK_S = 5.0, 0.5  # until a change has come to an index
-_REFUSED = (400, 422)
 _LONGEST = 100  # of names that are looked for
 _WORD = re.compile(r"\b[A-Za-z]{3,}\b")
 _TRAITS = tuple(map(re.compile, (r"\w \w", r"[&+#%;]", r"[^\x00-\x7f]", r"[A-Z]")))
@@ -65,7 +64,7 @@ def sorted_beside(s: Subject, base: Call, filtered: Walk, reference: Walk) -> No
     for name in sorted(names, key=lambda n: in_order([r.get(n) for r in rows], False)):
         asked = (("order_by", name), ("order_dir", "ASC"), ("limit", REFERENCE_PAGE))
         answers = [s.session.read(call.asking(*asked), s.caller()) for call in (list_call(s), base)]
-        if any(exchange.status in _REFUSED for exchange in answers):
+        if any(exchange.refused_as_invalid for exchange in answers):
             continue
         whole, part = (as_page(s, exchange, describe(*asked)) for exchange in answers)
         _finds_the_same(s, base, filtered, part, reference)

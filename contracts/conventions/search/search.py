@@ -94,9 +94,7 @@ def _read_values(s: Subject, owner: str) -> list[dict[str, Any]]:
     operation, parameter = _values_of(s)
     query = (("attribute_values_max_count", "100"),) if operation.query("attribute_values_max_count") else ()
     exchange = s.session.read(Call(operation, {parameter.name: owner}, query), s.session.admin)
-    collection = operation.collection
-    rows = exchange.json.get(collection.key) if collection and isinstance(exchange.json, dict) else None
-    return [r for r in rows if isinstance(r, dict)] if exchange.ok and isinstance(rows, list) else []
+    return [r for r in rows_of(operation, exchange) or () if isinstance(r, dict)]
 
 
 def _telling_apart(s: Subject) -> set[str]:
