@@ -13,7 +13,8 @@ from contracts.calls import Call
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.at_once import forbidden_beside_others
-from contracts.conventions.auth.authentication import refused_in_vain, tells_nothing
+from contracts.conventions.auth.refusals import tells_nothing
+from contracts.conventions.auth.refused_writes import refused_in_vain
 from contracts.conventions.harmless import NO_SUCH, NO_SUCH_NUMBER, about_nobody, harmless, invalid_body, unknown_id
 from contracts.conventions.life.parents import refused_in_whole
 from contracts.conventions.listing import asked_otherwise, describe
