@@ -129,6 +129,19 @@ def asked_about(contract: Contract, operation: Operation, name: Any) -> list[tup
     return found
 
 
+def first_difference(got: list[Any], expected: list[Any]) -> str:
+    """Where records are others than they should be, in words."""
+    for number, (one, other) in enumerate(zip(got, expected, strict=False)):
+        if one != other:
+            same = identity(one) == identity(other)
+            return (
+                f"record {number} has other content"
+                if same
+                else f"record {number} is {identity(one)!r:.60} instead of {identity(other)!r:.60}"
+            )
+    return f"{len(got)} records instead of {len(expected)}"
+
+
 def describe(*query: tuple[str, Any]) -> str:
     """Parameters in words."""
     return "&".join(f"{name}={value}" for name, value in query) or "without parameters"
