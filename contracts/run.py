@@ -12,6 +12,7 @@ from pathlib import Path
 from cdp import __version__
 from cdp.cassette import Cassette
 from cdp.http import TOKEN_HEADER
+from cdp.known_failures import STORED_AS
 from cdp.ledger import LEDGER_FILE, Ledger
 from cdp.results import RESULTS_FILE, ResultsWriter, read_results
 from cdp.secrets import Secrets
@@ -107,7 +108,7 @@ class ContractRun:
             cells=len(plan.cells),
             **described(plan.contract, plan.catalogue, plan.operations),
             budget_min=self.budget.minutes if self.budget else None,
-            baseline=[entry.as_record() for entry in plan.baseline],
+            **{STORED_AS: [entry.as_record() for entry in plan.known_failures]},
         )
         try:
             self._authenticate()
