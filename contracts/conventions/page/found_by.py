@@ -11,7 +11,7 @@ from cdp.http import Exchange
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed
 from contracts.conventions.listing import REFERENCE_PAGE, Page, Walk, as_page, describe, differs, list_call
-from contracts.conventions.order.ordering import in_order
+from contracts.conventions.order.collation import in_order
 from contracts.conventions.traits import one_for_each
 from contracts.observing import canonical, identity, record_of, rows_of
 from contracts.patience import look_until
