@@ -12,7 +12,7 @@ from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import Broken, check
 from contracts.conventions.listing import REFERENCE_PAGE, describe, list_call, page, settled, walk
-from contracts.conventions.page.filtering import filter_value
+from contracts.conventions.page.filter_forms import filter_value
 from contracts.conventions.struct.full_records import (
     READ_BACK,
     READ_BACK_MORE,
