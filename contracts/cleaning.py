@@ -54,12 +54,23 @@ def clean_after_run(session: Session, ledger: Ledger) -> Outcome:
             if len(outcome.notes) > notes:
                 unread.add(entity)
         lists.remove_what_was_in_use(outcome, deadline, note)
-        for number, intent in ledger.pending.items():
-            entity = contract.operations[intent.operation].entity
-            if contract.by_action(entity, "delete") is None:
-                outcome.stays.append(Leftover(intent.operation, intent.name, "sent, no answer"))
-            if entity not in unread:  # looked for, or gone with the record that it belonged to
-                ledger.settled(number)
+        _settle(contract, ledger, outcome, unread)
+    _note_what_is_left(contract, ledger, outcome)
+    return outcome
+
+
+def _settle(contract: Contract, ledger: Ledger, outcome: Outcome, unread: set[str]) -> None:
+    """Settle what was sent without an answer and has been looked for; `unread`: kinds whose lists could not be read."""
+    for number, intent in ledger.pending.items():
+        entity = contract.operations[intent.operation].entity
+        if contract.by_action(entity, "delete") is None:
+            outcome.stays.append(Leftover(intent.operation, intent.name, "sent, no answer"))
+        if entity not in unread:  # looked for, or gone with the record that it belonged to
+            ledger.settled(number)
+
+
+def _note_what_is_left(contract: Contract, ledger: Ledger, outcome: Outcome) -> None:
+    """Tell of what the ledger still holds, and of what lies in a trash."""
     for entry in ledger.open_records:
         if not entry.delete_url:
             outcome.stays.append(Leftover(entry.operation, entry.record_id))
@@ -68,7 +79,6 @@ def clean_after_run(session: Session, ledger: Ledger) -> Outcome:
     for intent in ledger.pending.values():
         outcome.left.append(Leftover(intent.operation, intent.name, "sent, no answer, and not looked for"))
     outcome.stays += in_trash(contract, outcome.removed)
-    return outcome
 
 
 def _callers_first(contract: Contract, ledger: Ledger) -> list[Created]:

@@ -140,20 +140,28 @@ class Life(Bystanders):
         if not exchange.ok:
             self.outcome.refused[UPDATE] = f"{operation.id} {exchange.answered()} to {', '.join(body)}"
             return
-        before = {name: kept.values[name] for name in body if name in kept.values}
-        kept.sends(body)
+        self._changed(kept, body)
         kept.switched = kept.switched or any(isinstance(value, int) for value in body.values())
-        self.event(kept, UPDATE, dict.fromkeys(body) | before)
-        answered = self.record(operation, exchange) or {}
-        for name, value in body.items():
-            if name in answered:
-                self.seen("LIFE-03", UPDATE)
-                if not same(value, answered[name]) or kept.left_of_before(name, answered[name]):
-                    sentence = f"{name} was changed to {value!r:.60}, and the answer shows {answered[name]!r:.60}"
-                    self.broken(("LIFE-03", UPDATE), sentence, exchange)
-
+        self._answer_shows(kept, body, exchange)
         if many:
             self._update_inside(kept)
+
+    def _changed(self, kept: Kept, body: Mapping[str, Any]) -> None:
+        """Note a change that was taken, and the values that it replaced."""
+        before = {name: kept.values[name] for name in body if name in kept.values}
+        kept.sends(body)
+        self.event(kept, UPDATE, dict.fromkeys(body) | before)
+
+    def _answer_shows(self, kept: Kept, body: Mapping[str, Any], exchange: Exchange) -> None:
+        """What the answer to a change shows of it is what was sent."""
+        answered = self.record(self.entity[UPDATE], exchange) or {}
+        for name, value in body.items():
+            if name not in answered:
+                continue
+            self.seen("LIFE-03", UPDATE)
+            if not same(value, answered[name]) or kept.left_of_before(name, answered[name]):
+                sentence = f"{name} was changed to {value!r:.60}, and the answer shows {answered[name]!r:.60}"
+                self.broken(("LIFE-03", UPDATE), sentence, exchange)
 
     def _update_inside(self, kept: Kept) -> None:
         """Change what stands inside the record, to what stands in others; where all of it is refused, a part of it.
@@ -168,10 +176,8 @@ class Life(Bystanders):
                 return
             exchange = self.send(operation, kept, part)
             if exchange.ok:
-                before = {name: kept.values[name] for name in part if name in kept.values}
-                kept.sends(part)
+                self._changed(kept, part)
                 kept.inside = True
-                self.event(kept, UPDATE, dict.fromkeys(part) | before)
                 self.told[-1] += f" ({', '.join(part)})"
                 # What is worked out from the inside may be another now.
                 stays = {*self.values.fields(operation), CREATED, self.identity()}
