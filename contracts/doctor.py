@@ -23,9 +23,10 @@ from contracts.cells import ADMIN, NO_FEATURES, Selection, build_cells
 from contracts.checks import NotExercised, TargetLost
 from contracts.connectivity import examine_clock, examine_tls, reach_target
 from contracts.diagnosis import Diagnosis, State, some
+from contracts.find_api import find_api
 from contracts.finding import Unavailable
 from contracts.identities import Identities
-from contracts.probing import Finding, Presence, Prober, Spent, find_api
+from contracts.probing import Finding, Presence, Prober, Spent
 from contracts.profiles import PROFILES
 from contracts.reach import CALLERS, Known, reach
 from contracts.session import Identity, Obstacle, Session

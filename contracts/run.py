@@ -24,10 +24,10 @@ from contracts.cells import ADMIN
 from contracts.checks import TargetLost
 from contracts.cleaning import clean_after_run
 from contracts.examples import Examples
+from contracts.find_api import find_api
 from contracts.heading import described
 from contracts.judge import judge
 from contracts.plan import OBSERVING, Plan
-from contracts.probing import find_api
 from contracts.rounds import Rounds, Turn
 from contracts.session import Identity, Obstacle, Session
 from contracts.tidying import tidy
