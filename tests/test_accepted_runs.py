@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.simulated_nights import load_run
 from cdp.cli import main
-from cdp.cli.compare import compared_code
+from cdp.cli.compare import compared
 from cdp.comparison.accepted import ACCEPTED_FILE, accept, last_accepted, read_accepted
 from cdp.comparison.model import Told
 from cdp.comparison.stored import compare_runs
@@ -146,5 +146,5 @@ def test_a_run_against_the_accepted_one_ends_with_the_codes_of_both(
 ) -> None:
     accept(store_contract(tmp_path / "good", result("PAGE-01/a")), tmp_path)
     results = store_contract(tmp_path / "now", now)
-    assert compared_code(own, results, "accepted", tmp_path) == code
-    assert compared_code(own, results, None, tmp_path) == own
+    assert compared(own, results, "accepted", tmp_path)[0] == code
+    assert compared(own, results, None, tmp_path) == (own, None)

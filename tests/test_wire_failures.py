@@ -69,8 +69,6 @@ def test_no_descriptor_left() -> None:
                 os.close(each)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert (answer.failure, answer.indeterminate) == (Failure.NO_DESCRIPTOR, False)
-        assert answer.failure is not None
-        assert answer.failure.of_generator
         assert pool.perform(request(pool)).status == 200
 
 
@@ -83,8 +81,6 @@ def test_no_port_left(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sockets, "_Socket", Full)
         answer = pool.perform(request(pool))
         assert (answer.failure, answer.indeterminate) == (Failure.NO_PORT, False)
-        assert answer.failure is not None
-        assert answer.failure.of_generator
 
 
 def test_a_host_that_never_answers_a_connect() -> None:

@@ -97,14 +97,9 @@ def check_against(against: str | None, runs: Path) -> None:
         raise click.ClickException(f"--against: {error}") from None
 
 
-def compared_code(code: int, results: Path, against: str | None, runs: Path) -> int:
-    """Compare a run that is just over, where that was asked for, and say what was found; the exit code of both: what
-    broke in the run itself comes first, then the comparison."""
-    return compared(code, results, against, runs)[0]
-
-
 def compared(code: int, results: Path, against: str | None, runs: Path) -> tuple[int, Comparison | None]:
-    """The same, and the comparison; None where there is none."""
+    """Compare a run that is just over, where that was asked for, and say what was found; the exit code of both, and the
+    comparison, if there is one. What broke in the run itself comes first, then the comparison."""
     if against is None or not results.is_file():
         return code, None
     from cdp.comparison.asked import compare_with
