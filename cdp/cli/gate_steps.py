@@ -164,7 +164,7 @@ class Steps:
                 raise click.ClickException(f"scenario must be one of {', '.join(SCENARIOS)}")
             if self.choice.read_only and peak.scenario != "search":
                 return None, Part(LOAD, CANNOT_TELL, f"--read-only leaves nothing of the scenario {peak.scenario}")
-            options = read_load_options(peak.scenario, self.choice, None, peak.time, given)
+            options = read_load_options(peak.scenario, self.choice, peak.time, given)
         except click.ClickException as error:
             raise click.ClickException(f"target {self.target.name!r}: key 'peak': {error.message}") from None
         try:

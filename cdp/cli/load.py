@@ -138,7 +138,7 @@ def load(
     if not users and not given.get("rate") and not str(given.get("shape") or "").startswith("trace"):
         raise click.ClickException("how much? give --rate N (requests a second), --users N, or --shape trace FILE")
     check_otel(otel)
-    options = read_load_options(scenario, choice, users, time_text, given)
+    options = read_load_options(scenario, choice, time_text, given)
     runs = Path(options.runs)
     check_against(against, runs)
     with shown.working():
@@ -183,9 +183,7 @@ def _cut_off(directory: Path) -> str:
     return f"the run was cut off before its end: `cdp report {directory}` shows what came until then{audit}"
 
 
-def read_load_options(
-    scenario: str, choice: Choice, users: int | None, time_text: str | None, given: dict[str, Any]
-) -> LoadOptions:
+def read_load_options(scenario: str, choice: Choice, time_text: str | None, given: dict[str, Any]) -> LoadOptions:
     """The options of a run, checked. Raises click.ClickException in one line."""
     if choice.read_only and scenario != "search":
         raise click.ClickException(f"--read-only leaves nothing of the scenario {scenario}, which sends events")
