@@ -54,11 +54,12 @@ def _promised(s: Subject) -> list[str]:
     return [*shown, *_ORDER.findall(str(raw.get("x-collection", {}).get("documented-order", "")))]
 
 
-def _by_each(s: Subject, look: Callable[[str], None]) -> None:
-    """Hold an order by each of some columns to a rule; one that is refused gives place to another."""
-    waiting, spare = fields_to_sort_by(s)
-    taken, promised = 0, _promised(s)
-    spare.sort(key=lambda name: name not in promised)
+def _by_each(s: Subject, look: Callable[[str], None], most: int | None = None) -> None:
+    """Hold an order by each of some columns to a rule, `most` of them where it is given; one that is refused gives
+    place to another."""
+    chosen, others = fields_to_sort_by(s)
+    waiting, taken, promised = chosen[:most], 0, _promised(s)
+    spare = sorted([*chosen[len(waiting) :], *others], key=lambda name: name not in promised)
     refused: list[_Refused] = []
     while waiting:
         field = waiting.pop(0)

@@ -22,10 +22,9 @@ def shares_count(s: Subject, caller: Identity) -> None:
     if not s.session.target.allows(share.safety):
         return
     try:
-        call = s.bench.valid_call(share, "a share")
+        call = _shared_with(s, s.bench.valid_call(share, "a share"), caller)
     except (NotExercised, Unconfirmed):
         return
-    call = _shared_with(s, call, caller)
     if call is None:
         return
     look = Call(listing, {p.name: call.path[p.name] for p in listing.path_parameters})

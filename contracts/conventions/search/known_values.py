@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeGuard
 
 from contracts.checks import NotExercised
 from contracts.conventions.listing import Page, page
@@ -21,7 +21,7 @@ _FEWEST = 4
 _TRAITS = tuple(map(re.compile, (r"^\d+$", r"[^\x00-\x7f]", r"\w \w", r"[A-Z]", r"^[a-z]+$", r"[^\w\s@.]")))
 
 
-def searchable(value: Any) -> bool:
+def searchable(value: Any) -> TypeGuard[str]:
     """Whether a value is a text that can be searched for."""
     return isinstance(value, str) and value == value.strip() and SHORTEST <= len(value) <= LONGEST
 
