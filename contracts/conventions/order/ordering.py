@@ -35,7 +35,7 @@ _ORDER = re.compile(r"order_by=(\w+)")  # as the contract notes what a page show
 _REFUSALS = (400, 422)
 UNKNOWN = ((("order_by", "cdp_no_such_field"),), (("order_dir", "sideways"),))
 # What is in no form of a name may be left out where a name is refused; a number may be taken for a column's place.
-ODD = ((("order_by", "No Such Field"),), (("order_by", "9"),), (("order_dir", "-1"),))
+ODD = ((("order_by", "No Such Field"),), (("order_by", "9"),), (("order_by", "?*"),), (("order_dir", "-1"),))
 
 
 def in_order(values: list[Any], descending: bool) -> bool:
