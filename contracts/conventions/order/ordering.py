@@ -33,7 +33,7 @@ from contracts.subject import Subject, require
 _ORDER = re.compile(r"order_by=(\w+)")  # as the contract notes what a page shows
 UNKNOWN = ((("order_by", "cdp_no_such_field"),), (("order_dir", "sideways"),))
 # What is in no form of a name may be left out where a name is refused; a number may be taken for a column's place.
-ODD = ((("order_by", "No Such Field"),), (("order_by", "9"),), (("order_dir", "-1"),))
+ODD = ((("order_by", "No Such Field"),), (("order_by", "9"),), (("order_by", "?*"),), (("order_dir", "-1"),))
 
 
 class _Refused(Exception):
