@@ -93,7 +93,7 @@ class Workbench:
             if exchange.status == 404 and operation.safety == "read":
                 self._take_another(operation, call)
         call, exchange = self._controls[operation.id]
-        if operation.provenance == "assumed" and exchange.status in (404, 405, 501):
+        if operation.provenance == "assumed" and exchange.no_such_operation:
             raise Unconfirmed(
                 f"assumed operation; the target answers {exchange.status} to {operation.method} {operation.template}"
             )
