@@ -183,10 +183,7 @@ class Workbench:
         if key not in self._validators:
             answers = with_nulls(self.session.contract)
             schema = answers.operations[operation.id].response_schema(status)
-            document = {**schema, "components": answers.document["components"]} if schema else None
-            self._validators[key] = (
-                jsonschema_rs.Draft202012Validator(document, validate_formats=True) if document else None
-            )
+            self._validators[key] = answers.validator(schema) if schema else None
         return self._validators[key]
 
     @cached_property
