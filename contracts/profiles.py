@@ -37,7 +37,7 @@ class Profile:
 
 PROFILES = {
     "quick": Profile(
-        "quick", examples=1, tokens=12, feature_sets=4, forms=3, list_forms=1, window=100, listing_roles=(ADMIN,)
+        "quick", examples=1, tokens=14, feature_sets=4, forms=3, list_forms=1, window=100, listing_roles=(ADMIN,)
     ),
     "release": Profile(
         "release",
