@@ -19,8 +19,9 @@ from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import TargetLost
 from contracts.identities import Identities
-from contracts.probing import Finding, Presence, Prober, Spent, find_api
+from contracts.probing import Finding, Presence, Prober, Spent
 from contracts.profiles import PROFILES
+from contracts.recognising import find_api, no_api
 from contracts.session import Identity, Obstacle, Session
 
 DEADLINE_S = 900.0
@@ -110,6 +111,8 @@ def _admit(session: Session) -> None:
     session.admin = Identity(ADMIN, token)
     known, exchange = find_api(session)
     session.health = Call(known)
+    if told := no_api(session, known, exchange):
+        raise Obstacle(str(told))
     if not exchange.ok or exchange.json is None:
         raise Obstacle(
             f"{target.base_url}: GET {known.template} {exchange.answered()} "

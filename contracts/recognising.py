@@ -1,0 +1,82 @@
+"""Whether what answers is the API at all: seen on its lists, because a target may serve a part of the API only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cdp.contract import Contract, Operation
+from cdp.hindrances import Hindrance, content_of, led_elsewhere
+from cdp.http import Exchange
+from contracts.calls import Call
+from contracts.session import Obstacle, Session
+
+_MISSING = (404, 405, 501)
+_FAILS = 500
+_LISTS_ASKED = 16  # of those that may show whether the API is there
+
+
+def known_list(contract: Contract) -> Operation | None:
+    """A list that shows that the API is there and takes the token: a documented one that needs no feature and no id,
+    where there is one."""
+    return next(iter(_known_lists(contract)), None)
+
+
+def _known_lists(contract: Contract, planned: Iterable[Operation] = ()) -> list[Operation]:
+    """Lists that need no id and no text, the surest first: documented ones that need no feature, then what is planned,
+    what else is documented, the others."""
+    wanted = {operation.id for operation in planned}
+    lists = [
+        o
+        for o in contract.operations.values()
+        if o.collection
+        and o.auth == "token"
+        and not o.path_parameters
+        and not any(p.required for p in o.query_parameters)
+    ]
+    documented = {o.id for o in lists if o.provenance == "documented"}
+    plain = {o.id for o in lists if o.id in documented and not o.features.needed}
+    return sorted(lists, key=lambda o: (o.id not in plain, o.id not in plain | wanted, o.id not in documented))
+
+
+def find_api(session: Session, planned: Iterable[Operation] = ()) -> tuple[Operation, Exchange]:
+    """Ask lists until one of them is there, because a target may serve a part of the API: that one, and its answer. The
+    first one where none is. Raises Obstacle where the contract has none."""
+    first = None
+    for operation in _known_lists(session.contract, planned)[:_LISTS_ASKED]:
+        exchange = session.send(Call(operation), session.admin, judged=False)
+        first = first or (operation, exchange)
+        elsewhere = exchange.status == 401 or 300 <= exchange.status < 400
+        if exchange.failure or elsewhere or _of_the_api(exchange):
+            return operation, exchange
+    if first is None:
+        raise Obstacle("the contract has no list that shows whether the API is there")
+    return first
+
+
+def _of_the_api(exchange: Exchange) -> bool:
+    """Whether a list of the API may answer so: with records under any key, or with a refusal, in JSON."""
+    body = exchange.json
+    if exchange.status in _MISSING or body is None:
+        return False
+    if not exchange.ok:
+        return True
+    return isinstance(body, list) or (isinstance(body, dict) and any(isinstance(each, list) for each in body.values()))
+
+
+def no_api(session: Session, operation: Operation, exchange: Exchange) -> Hindrance | None:
+    """Why what `find_api` found is not the API, and what to do about it; None where it may be."""
+    elsewhere = led_elsewhere(exchange, session.target.base_url, session.secrets)
+    if elsewhere or exchange.failure or exchange.status == 401 or _of_the_api(exchange):
+        return elsewhere
+    return unlike_the_api(session, operation, exchange)
+
+
+def unlike_the_api(session: Session, operation: Operation, exchange: Exchange) -> Hindrance:
+    """What the API would not have answered."""
+    base_url = session.target.base_url
+    content = content_of(exchange, session.secrets)
+    answered = f"{exchange.method} {operation.template} answered {exchange.status} with {content}"
+    if exchange.status >= _FAILS:
+        return Hindrance(f"{base_url} fails: {answered}", "look at its logs, and at those of its proxy")
+    what = " and no list in it" if exchange.ok and exchange.json is not None else ""
+    return Hindrance(f"{base_url} is not the API: {answered}{what}", "check the base URL, which ends in /api")
