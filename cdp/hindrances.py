@@ -32,8 +32,10 @@ def unanswered(exchange: Exchange, base_url: str) -> Hindrance | None:
 
 def _unanswered_advice(exchange: Exchange) -> str:
     detail = exchange.detail.lower()
-    if "certificate" in detail or detail.startswith("tls"):
-        return "name the certificate authority of the target with ca_file in targets.toml"
+    if "certificate" in detail:
+        return "name its authority with ca_file in targets.toml, unless it is the certificate that is wrong"
+    if detail.startswith("tls"):
+        return "check scheme and port of the base URL, and what TLS the target speaks"
     if "name or service not known" in detail or "resolve" in detail or "getaddrinfo" in detail:
         return "check the host in the base URL; this machine cannot resolve it"
     if "proxy" in detail:

@@ -327,7 +327,8 @@ def _innermost(error: BaseException) -> str:
         parts = (getattr(error, "reason", None), *reversed(error.args))
         inner = next((part for part in parts if isinstance(part, BaseException)), None)
         if inner is None:
-            return " ".join(str(error).split())[:_SHOWN_REASON] or type(error).__name__
+            said = " ".join(str(error).split())[:_SHOWN_REASON]
+            return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in said) or type(error).__name__
         error = inner
 
 
@@ -341,6 +342,4 @@ def _tls_reason(error: BaseException) -> str:
         return ""
     if not isinstance(inner, ssl.SSLCertVerificationError):
         return (inner.reason or str(inner)).replace("_", " ").lower()
-    message = inner.verify_message.rstrip(".")
-    help_ = "; name its authority with ca_file" if "self-signed" in message or "issuer" in message else ""
-    return f"the certificate is not accepted: {message}{help_}"
+    return f"the certificate is not accepted: {inner.verify_message.rstrip('.')}"

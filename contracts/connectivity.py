@@ -28,7 +28,11 @@ def reach_target(session: Session, found: Diagnosis) -> Exchange | None:
         found.add("reachable", State.PROBLEM, "the contract has no list to ask for", "look at the overlay")
         return None
     exchange = session.client.send(
-        "GET", Call(known).url(session.target), headers={"Accept": "application/json"}, operation=known.id
+        "GET",
+        Call(known).url(session.target),
+        headers={"Accept": "application/json"},
+        operation=known.id,
+        patient=False,
     )
     if told := unanswered(exchange, session.target.base_url):
         found.add("reachable", State.PROBLEM, f"no: {exchange.detail}", told.advice)

@@ -111,6 +111,14 @@ def test_refused_credentials_are_no_other_address() -> None:
     assert "password was refused" in found.lines[-1].text and "e-mail and password" in found.lines[-1].advice
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_target_without_time_for_hours_is_told_at_once(status: int) -> None:
+    with serving(lambda asked: Reply(status, b"", {"Retry-After": "3600"})) as server:
+        found = diagnose(CONTRACT, CATALOGUE, Target("somewhere", server.url + "/api", TOKEN))
+        assert len(server.asked) <= 3
+    assert found.exit_code == 3 and f"has no time: GET list_users got {status}" in found.lines[-1].text
+
+
 def searched(target: Target, contract: Contract) -> None:
     context = Context(contract, target, lambda *asked: b"", "the-token-of-a-run", "cdp-0badcafe")
     discover(context, searching(contract), None, known_customers=False)

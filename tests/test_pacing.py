@@ -155,10 +155,23 @@ def test_retry_after_as_a_date() -> None:
 
 
 def test_nobody_is_waited_for_longer_than_a_minute_and_three_times() -> None:
-    with asking(first(later(86_400))) as (client, server, fake):
+    with asking(first(later(60))) as (client, server, fake):
         exchange = client.send("GET", server.url + "/api/tags")
     assert exchange.status == 429 and exchange.tries == 4
     assert len(server.asked) == 4 and fake.slept == [60, 60, 60]
+
+
+def test_a_limit_that_ends_within_three_minutes_is_waited_for() -> None:
+    with asking(first(later(170), later(110), later(50), FINE)) as (client, server, fake):
+        assert client.send("GET", server.url + "/api/tags").ok
+    assert fake.slept == [60, 60, 50]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_what_lasts_longer_than_all_pauses_together_is_not_waited_for(status: int) -> None:
+    with asking(first(later(86_400, status))) as (client, server, fake):
+        exchange = client.send("GET", server.url + "/api/tags")
+    assert exchange.status == status and exchange.tries == 1 and not fake.slept
 
 
 def test_429_without_retry_after_backs_off() -> None:

@@ -103,7 +103,7 @@ def _refusal(operation: Operation, exchange: Exchange) -> str:
         return f"{what}: the role needs {operation.features.text()}"
     if exchange.status in (404, 405):
         return f"{what}: the target does not have it at {operation.template}"
-    if exchange.json is None:
+    if exchange.json is None and exchange.status < 500:
         return f"{what} with {content_of(exchange, Secrets())}: check the base URL, which ends in /api"
     return f"{what}, and no list" if exchange.ok else what
 
