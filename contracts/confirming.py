@@ -18,10 +18,10 @@ from contracts.arrangement import Arrangement
 from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import TargetLost
+from contracts.find_api import find_api, no_api
 from contracts.identities import Identities
 from contracts.probing import Finding, Presence, Prober, Spent
 from contracts.profiles import PROFILES
-from contracts.recognising import find_api, no_api
 from contracts.session import Identity, Obstacle, Session
 
 DEADLINE_S = 900.0

@@ -9,8 +9,8 @@ from cdp.http import Exchange
 from contracts.books import value_at
 from contracts.calls import Call
 from contracts.checks import TargetLost
+from contracts.find_api import unlike_the_api
 from contracts.finding import Unavailable
-from contracts.recognising import unlike_the_api
 from contracts.session import Identity, Obstacle, Session
 
 _NOT_THERE = 404

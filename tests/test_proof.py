@@ -21,6 +21,7 @@ from cdp.records import ResultsError
 from contracts.proof.mutants import Mutant, in_rounds, possible, sampled, spread
 from contracts.proof.pool import Pool
 from contracts.proof.run import Proof, Wanted
+from contracts.proof.trial import CleanTask, MutantTask
 from instance.faults import FAULTS
 from reports.proof import as_json, explained, markdown, summary
 from reports.proof_terminal import Trials
@@ -178,11 +179,11 @@ def test_a_proof_that_is_terminated_says_how_to_go_on(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_process_that_dies_costs_its_mutant_alone(contract: Contract) -> None:
     kinds = {name: Kind(name, "", f.by, f.also, f.examples, f.profile, 1.0, "") for name, f in FAULTS.items()}
-    sections = {name: operation.section for name, operation in contract.operations.items()}
     mutants = [Mutant(*name.split("/")) for name in EASY]
+    tasks = [MutantTask(m, kinds[m.fault], contract.operations[m.operation].section, ("quick",), 1) for m in mutants]
     found: list[Trial] = []
-    with Pool(1, ["quick"], 1) as pool:
-        for trial in pool.trials(mutants, kinds, sections):
+    with Pool[Trial](1) as pool:
+        for trial in pool.outcomes(tasks):
             found.append(trial)
             if len(found) == 1:
                 pid = pool._workers[0].process.pid
@@ -191,6 +192,19 @@ def test_a_process_that_dies_costs_its_mutant_alone(contract: Contract) -> None:
     outcomes = [trial.outcome for trial in found]
     assert len(found) == 3 and outcomes.count(ERROR) <= 1 and outcomes.count(FOUND) >= 2
     assert all(trial.why == "the process died" for trial in found if trial.outcome == ERROR)
+
+
+def test_clean_runs_stand_in_the_order_of_their_seeds(tmp_path: Path) -> None:
+    proof = Proof(Wanted(("quick",), 3, 2, 1, None, (EASY[0],), clean_seeds=2), tmp_path)
+    told = {run.seed: run.passed for run in proof.prepare()}
+    assert proof.clean == {"quick, seed 3": [], "quick, seed 4": []}
+    assert told.keys() == {3, 4} and all("list_tags" in passed["AUTH-01"] for passed in told.values())
+    assert [mutant.name for mutant in proof.mutants] == [EASY[0]]
+
+
+def test_without_a_clean_run_there_is_no_proof() -> None:
+    with pytest.raises(ProofError, match="the run of release on the clean instance came to no end: the process died"):
+        CleanTask("release", 1).lost("the process died")
 
 
 # --- what is told -----------------------------------------------------------------------------------------------------
@@ -233,6 +247,13 @@ def test_survivors_come_with_the_command_that_shows_them() -> None:
     assert "reported by CODE-01" in explained(TRIALS[2])
     assert [missed["mutant"] for missed in as_json(run)["missed"]] == ["a/list_feeds", "b/list_feeds", "b/list_tags"]
     assert "Nothing." in markdown(replace(run, trials=TRIALS[:1]))
+
+
+def test_two_profiles_with_one_seed_are_two_runs_of_the_clean_instance() -> None:
+    header = {**HEADER, "clean": {"quick, seed 1": ["PAGE-01/list_tags"], "release, seed 1": []}}
+    assert "Clean instance: 1 false alarm in 2 runs." in markdown(ProofRun(header, TRIALS, True, False))
+    header = {**HEADER, "clean": {"load, seed 1": []}}
+    assert "Clean instance: 0 false alarms in 1 run." in markdown(ProofRun(header, TRIALS, True, False))
 
 
 def test_a_broken_proof_file_is_one_line(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from cdp.records import RecordWriter, ResultsError, read_records
 from cdp.targets import Target
 from contracts.proof.mutants import Mutant
 from contracts.proof.pool import SMALL, Pool
+from contracts.proof.trial import MutantTask
 
 Alarm = tuple[str, str]
 """Operation, and what is reported of it in the tool's own words."""
@@ -174,8 +175,9 @@ def suite(course: Course, profiles: tuple[str, ...], clean: list[str], name: str
         for section in dict.fromkeys(map(course.section, course.mutants)):
             here = [alarm for alarm in clean if sections.get(alarm.partition("/")[2]) == section]
             writer.write({"kind": "clean", "section": section, "alarms": here})
-        with Pool(1, profiles, course.seed) as pool:
-            for trial in pool.trials(course.mutants, kinds, sections):
+        tasks = [MutantTask(m, kinds[m.fault], course.section(m), profiles, course.seed) for m in course.mutants]
+        with Pool[Trial](1) as pool:
+            for trial in pool.outcomes(tasks):
                 attempt = of_trial(trial)
                 writer.write({"kind": "attempt", **asdict(attempt)})
                 said(attempt)

@@ -68,7 +68,8 @@ def shuffled(mutants: Sequence[Mutant], seed: int) -> list[Mutant]:
 def _drawn(number: int, seed: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
         proof = Proof(Wanted(PROFILES, seed, 1, _PER_KIND, number), Path(directory))
-        proof.prepare()
+        for _ in proof.prepare():
+            pass
     return {
         "mutants": [[mutant.fault, mutant.operation] for mutant in shuffled(proof.mutants, seed)],
         "clean": sorted({alarm for alarms in proof.clean.values() for alarm in alarms}),

@@ -107,8 +107,7 @@ def prove(
     proof = Proof(Wanted(profiles, seed, processes, per_kind, sample, only, clean_seeds), directory)
     try:
         try:
-            click.echo(f"the clean instance, {clean_seeds} runs of {' and '.join(profiles)} ...", err=True)
-            proof.prepare()
+            _run_clean(proof)
             _try_all(proof)
         except KeyboardInterrupt:
             if proof.trials:
@@ -166,6 +165,13 @@ def _list() -> None:
     with embedded_instance(*SMALL) as target:
         for kind in Control(target.origin).kinds():
             click.echo(f"{kind.name:32} {' '.join(kind.by):20} {kind.what}")
+
+
+def _run_clean(proof: Proof) -> None:
+    total = proof.wanted.clean_seeds * len(proof.wanted.profiles)
+    click.echo(f"the clean instance, {total} run{'s' * (total > 1)} ...", err=True)
+    for number, run in enumerate(proof.prepare(), start=1):
+        click.echo(f"{number} of {total}: {run.profile} with seed {run.seed}, {len(run.alarms)} false alarms", err=True)
 
 
 def _try_all(proof: Proof) -> None:

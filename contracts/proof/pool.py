@@ -1,76 +1,90 @@
-"""Trying many mutants in several processes, each with an instance of its own."""
+"""Trying many things in several processes, each with an instance of its own."""
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from cdp.contract import load_contract
 from cdp.embedded import embedded_instance
-from cdp.fault_control import Control, Kind, ProofError
-from cdp.proof_results import ERROR, Trial
+from cdp.fault_control import Control, ProofError
 from cdp.targets import TargetError
-from contracts.proof.mutants import Mutant
 from contracts.proof.trial import Court
+
+Outcome = TypeVar("Outcome")
+Outcome_co = TypeVar("Outcome_co", covariant=True)
 
 SMALL = ("--faults", "--customers", "60", "--events", "800")
 """What an instance for proofs is started with: as few data as every requirement needs."""
-DEADLINE_S = 300.0  # for one mutant; a fault that makes the suite hang is one that the suite does not bear
+_READY, _DONE, _FAILED = "ready", "done", "failed"  # what a process says
 _START_S = 120.0
 _END_S = 5.0
 
 
-def serve_court(connection: Connection[Any, Any], profiles: Sequence[str], seed: int) -> None:
-    """What a process does: try one mutant after the other until it gets None. Runs in a process of its own."""
+class Task(Protocol[Outcome_co]):
+    """Something that a process can do before its instance."""
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds after which it is given up."""
+
+    def done(self, court: Court) -> Outcome_co:
+        """Do it. Raises ProofError when the instance does not let it."""
+
+    def lost(self, why: str) -> Outcome_co:
+        """What is said of it when it did not come to its end. Raises ProofError when nothing can be said."""
+
+
+def serve_court(connection: Connection[Any, Any]) -> None:
+    """What a process does: one task after the other until it gets None. Runs in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends this one
     try:
         with embedded_instance(*SMALL) as target:
-            court = Court(load_contract(), target, Control(target.origin), seed)
-            connection.send(None)
-            while (work := connection.recv()) is not None:
-                mutant, kind = work
-                try:
-                    connection.send(court.tried(mutant, kind, profiles))
-                except ProofError as error:
-                    connection.send(_lost(court.contract.operations[mutant.operation].section, mutant, str(error)))
-    except (TargetError, OSError, EOFError) as error:
+            court = Court(load_contract(), target, Control(target.origin))
+            connection.send((_READY, None))
+            while (task := connection.recv()) is not None:
+                connection.send((_DONE, task.done(court)))
+    except (ProofError, TargetError, OSError, EOFError) as error:
         with suppress(OSError):
-            connection.send(str(error))
-
-
-def _lost(section: str, mutant: Mutant, why: str) -> Trial:
-    return Trial(mutant.fault, mutant.operation, section, ERROR, why=why)
+            connection.send((_FAILED, str(error)))
 
 
 @dataclass
-class _Worker:
+class _Worker(Generic[Outcome]):
     process: BaseProcess
     connection: Connection[Any, Any]
-    mutant: Mutant | None = None
+    task: Task[Outcome] | None = None
     ready: bool = False
     since: float = 0.0
 
     @property
+    def longest_s(self) -> float:
+        """Seconds that it may take for what it does now."""
+        if not self.ready:
+            return _START_S
+        return self.task.longest_s if self.task else math.inf
+
+    @property
     def late(self) -> bool:
-        longest_s = DEADLINE_S if self.ready else _START_S
-        return (self.mutant is not None or not self.ready) and time.monotonic() - self.since > longest_s
+        return time.monotonic() - self.since > self.longest_s
 
 
-class Pool:
-    """Processes that try mutants; a context, after which none of them is left."""
+class Pool(Generic[Outcome]):
+    """Processes that do tasks; a context, after which none of them is left."""
 
-    def __init__(self, processes: int, profiles: Sequence[str], seed: int) -> None:
-        self.processes, self.profiles, self.seed = processes, profiles, seed
-        self._workers: list[_Worker] = []
+    def __init__(self, processes: int) -> None:
+        self.processes = processes
+        self._workers: list[_Worker[Outcome]] = []
         self._context = multiprocessing.get_context("spawn")
         self._deaths = 0
 
@@ -83,66 +97,64 @@ class Pool:
         for worker in self._workers:
             self._end(worker)
 
-    def trials(
-        self, mutants: Sequence[Mutant], kinds: Mapping[str, Kind], sections: Mapping[str, str]
-    ) -> Iterator[Trial]:
-        """What became of each, as they come. `sections`: by operation. Raises ProofError when no process can work."""
-        waiting = deque(mutants)
-        while waiting or any(worker.mutant for worker in self._workers):
+    def outcomes(self, tasks: Iterable[Task[Outcome]]) -> Iterator[Outcome]:
+        """What became of each, as they come. Raises ProofError when no process can work, or a task cannot be lost."""
+        waiting = deque(tasks)
+        while waiting or self._busy:
             while len(self._workers) < min(self.processes, len(waiting) + self._busy):
                 self._start()
             for worker in self._workers:
-                if worker.ready and worker.mutant is None and waiting:
-                    self._hand(worker, waiting.popleft(), kinds)
+                if worker.ready and worker.task is None and waiting:
+                    self._hand(worker, waiting.popleft())
             for connection in wait([worker.connection for worker in self._workers], 1.0):
                 worker = next(w for w in self._workers if w.connection is connection)
-                yield from self._heard(worker, sections)
+                yield from self._heard(worker)
             for worker in [w for w in self._workers if w.late]:
-                yield from self._lose(worker, f"it was not over after {DEADLINE_S:.0f} s", sections)
+                yield from self._lose(worker, f"it was not over after {worker.longest_s:.0f} s")
 
     @property
     def _busy(self) -> int:
-        return sum(worker.mutant is not None for worker in self._workers)
+        return sum(worker.task is not None for worker in self._workers)
 
     def _start(self) -> None:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=serve_court, args=(theirs, self.profiles, self.seed), daemon=False)
+        process = self._context.Process(target=serve_court, args=(theirs,), daemon=False)
         process.start()
         theirs.close()
         self._workers.append(_Worker(process, ours, since=time.monotonic()))
 
-    def _hand(self, worker: _Worker, mutant: Mutant, kinds: Mapping[str, Kind]) -> None:
-        worker.mutant, worker.since = mutant, time.monotonic()
+    def _hand(self, worker: _Worker[Outcome], task: Task[Outcome]) -> None:
+        worker.task, worker.since = task, time.monotonic()
         with suppress(OSError):  # a dead one is noticed at the next look
-            worker.connection.send((mutant, kinds[mutant.fault]))
+            worker.connection.send(task)
 
-    def _heard(self, worker: _Worker, sections: Mapping[str, str]) -> Iterator[Trial]:
+    def _heard(self, worker: _Worker[Outcome]) -> Iterator[Outcome]:
         try:
-            said = worker.connection.recv()
+            word, what = worker.connection.recv()
         except (EOFError, OSError):
-            yield from self._lose(worker, "the process died", sections)
+            yield from self._lose(worker, "the process died")
             return
-        if isinstance(said, Trial):
-            worker.mutant = None
-            yield said
-        elif said is None:
-            worker.ready = True
+        if word == _FAILED:
+            yield from self._lose(worker, what)
+        elif word == _DONE:
+            worker.task = None
+            yield what
         else:
-            yield from self._lose(worker, said, sections)
+            worker.ready = True
 
-    def _lose(self, worker: _Worker, why: str, sections: Mapping[str, str]) -> Iterator[Trial]:
+    def _lose(self, worker: _Worker[Outcome], why: str) -> Iterator[Outcome]:
         self._deaths += 1
         self._workers.remove(worker)
         self._end(worker)
-        if worker.mutant is not None:
-            yield _lost(sections[worker.mutant.operation], worker.mutant, why)
+        if worker.task is not None:
+            yield worker.task.lost(why)
         elif self._deaths > 2 * self.processes:
             raise ProofError(f"no process can try anything: {why}")
 
-    def _end(self, worker: _Worker) -> None:
+    def _end(self, worker: _Worker[Outcome]) -> None:
         with suppress(OSError):
             worker.connection.send(None)
-        worker.process.join(0.5 if worker.mutant else _END_S)
+        worker.process.join(0.5 if worker.task else _END_S)
         if worker.process.is_alive():
             worker.process.terminate()
             worker.process.join(_END_S)

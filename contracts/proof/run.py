@@ -16,7 +16,7 @@ from cdp.proof_results import PROOF_FILE, Trial, read_proof
 from cdp.records import RecordWriter
 from contracts.proof.mutants import Mutant, in_rounds, possible, sampled, spread
 from contracts.proof.pool import SMALL, Pool
-from contracts.proof.trial import Court, alarms_of, passed
+from contracts.proof.trial import CleanRun, CleanTask, MutantTask
 
 
 @dataclass(frozen=True)
@@ -57,20 +57,23 @@ class Proof:
     trials: list[Trial] = field(default_factory=list)
     clean: dict[str, list[str]] = field(default_factory=dict)
 
-    def prepare(self) -> None:
-        """Learn the kinds, run on the clean instance, choose the mutants. Raises ProofError, TargetError."""
+    def prepare(self) -> Iterator[CleanRun]:
+        """Learn the kinds, run on the clean instance, choose the mutants. Each run is told when it is over.
+
+        Raises ProofError, TargetError."""
         with embedded_instance(*SMALL) as target:
-            control = Control(target.origin)
-            self.kinds = {kind.name: kind for kind in control.kinds()}
-            self._check_names()
-            judged: dict[str, set[str]] = {}
-            for seed in range(self.wanted.seed, self.wanted.seed + self.wanted.clean_seeds):
-                for profile in self.wanted.profiles:
-                    control.clear()
-                    results, _ = Court(self.contract, target, control, seed).run(profile, self._sections())
-                    alarms = sorted(f"{requirement}/{name}" for requirement, name in alarms_of(results))
-                    self.clean[f"{profile}, seed {seed}"] = alarms
-                judged = judged or passed(results)  # by the most thorough one
+            self.kinds = {kind.name: kind for kind in Control(target.origin).kinds()}
+        self._check_names()
+        seeds = range(self.wanted.seed, self.wanted.seed + self.wanted.clean_seeds)
+        tasks = [CleanTask(profile, seed, self._sections()) for seed in seeds for profile in self.wanted.profiles]
+        tasks.reverse()  # the longest, which is the last of a seed, is not to be waited for alone
+        clean: dict[tuple[int, str], CleanRun] = {}
+        with Pool[CleanRun](self.wanted.processes) as pool:
+            for run in pool.outcomes(tasks):
+                clean[run.seed, run.profile] = run
+                yield run
+        self.clean = {task.name: clean[task.seed, task.profile].alarms for task in reversed(tasks)}
+        judged = clean[self.wanted.seed, self.wanted.profiles[-1]].passed
         self.mutants = self._chosen(possible(self.kinds.values(), judged, self.wanted.profiles[-1]))
 
     def _check_names(self) -> None:
@@ -119,15 +122,18 @@ class Proof:
             if not done and not (self.directory / PROOF_FILE).stat().st_size:
                 writer.header(**self._header())
             waiting = in_rounds([mutant for mutant in self.mutants if mutant not in done])
-            sections = {name: operation.section for name, operation in self.contract.operations.items()}
-            with Pool(self.wanted.processes, self.wanted.profiles, self.wanted.seed) as pool:
-                for trial in pool.trials(waiting, self.kinds, sections):
+            with Pool[Trial](self.wanted.processes) as pool:
+                for trial in pool.outcomes(map(self._task, waiting)):
                     self.trials.append(trial)
                     writer.write(trial.as_record())
                     yield trial
             writer.footer(ended=datetime.now(UTC).isoformat(timespec="seconds"), trials=len(self.trials))
         finally:
             writer.close()
+
+    def _task(self, mutant: Mutant) -> MutantTask:
+        section = self.contract.operations[mutant.operation].section
+        return MutantTask(mutant, self.kinds[mutant.fault], section, self.wanted.profiles, self.wanted.seed)
 
     def _header(self) -> dict[str, Any]:
         return {

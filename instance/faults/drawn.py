@@ -95,13 +95,13 @@ drawn(
 )
 drawn(
     "odd-order-is-taken",
-    "an order_by with signs in it is left out",
+    "an order_dir that is no word is left out",
     "list_tags list_reports",
     "ORDER-05",
     "negative_data_rejection",
     taken(
-        lambda r: any(not sign.isalnum() and sign not in "_ " for sign in r.get("order_by") or ""),
-        lambda r: r.asking(order_by=None),
+        lambda r: not (r.get("order_dir") or "ASC").isalpha() and r.get("order_dir") != "-1",
+        lambda r: r.asking(order_dir=None),
     ),
 )
 drawn(

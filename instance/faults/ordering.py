@@ -166,12 +166,15 @@ broken(
 )
 
 
-def unknown_order(name: str, status: int = 0) -> Alteration:
-    """An order that does not exist is taken for the default, or gets this status."""
+def unknown_order(name: str, status: int = 0, of_signs: bool = False) -> Alteration:
+    """An order that does not exist is taken for the default, or gets this status. `of_signs`: only one without a letter
+    or digit."""
 
     async def alter(request: Request, world: World) -> Answer:
         answer = await world.forward(request)
         if answer.status != 400 or not given(request, name):
+            return answer
+        if of_signs and any(map(str.isalnum, request.get(name) or "")):
             return answer
         return refusal(status) if status else await world.forward(request.asking(**{name: None}))
 
@@ -184,6 +187,14 @@ broken(
     "list_tags list_users",
     "ORDER-05",
     unknown_order("order_by"),
+    profile="release",
+)
+broken(
+    "order-of-signs-is-taken",
+    "an order_by without a letter or digit is left out",
+    "list_tags list_reports",
+    "ORDER-05",
+    unknown_order("order_by", of_signs=True),
     profile="release",
 )
 broken(

@@ -1,5 +1,5 @@
 """PAGE: limit and offset, walks, and pages under filters."""
 
-from contracts.conventions.page import equal_calls, filtering, pagination
+from contracts.conventions.page import default_page, equal_calls, filtering, pagination
 
-__all__ = ["equal_calls", "filtering", "pagination"]
+__all__ = ["default_page", "equal_calls", "filtering", "pagination"]

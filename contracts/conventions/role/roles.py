@@ -13,19 +13,20 @@ from contracts.calls import Call
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.at_once import forbidden_beside_others
-from contracts.conventions.auth.authentication import refused_in_vain, tells_nothing
+from contracts.conventions.auth.refusals import tells_nothing
+from contracts.conventions.auth.refused_writes import refused_in_vain
 from contracts.conventions.harmless import NO_SUCH, NO_SUCH_NUMBER, about_nobody, harmless, invalid_body, unknown_id
 from contracts.conventions.life.parents import refused_in_whole
 from contracts.conventions.listing import asked_otherwise, describe
 from contracts.conventions.other_ways import refused_by_every_way
+from contracts.conventions.role.drawn_sets import explore
 from contracts.conventions.role.empty_changes import refused_without_changing
 from contracts.conventions.role.entitled import beside_another, kept_out, reads_what_there_is, really_writes
-from contracts.conventions.role.feature_sets import explore
 from contracts.conventions.role.one_record_only import opens_for_it_alone
 from contracts.conventions.role.own_identity import tells_of_the_caller
 from contracts.conventions.role.owners import owner_needs_them
 from contracts.conventions.role.shares import shares_count
-from contracts.identities import gives_access
+from contracts.feature_sets import gives_access
 from contracts.observing import record_of, rows_of
 from contracts.session import Identity
 from contracts.subject import Subject, require
@@ -98,10 +99,10 @@ def one_feature_is_enough(s: Subject) -> None:
 
 def _feature_sets(s: Subject) -> list[tuple[str, frozenset[str]]]:
     """Sets of features to try: near misses first, then random ones."""
-    operation, identities = s.operation, s.bench.identities
-    sets = identities.near_misses(operation) if operation.features.needed else [("no feature at all", frozenset[str]())]
-    sets.append(("all features but one", identities.all_but_one(operation)))
-    sets += [(f"{len(f)} features, whatever they are", f) for f in identities.random_sets]
+    operation, known = s.operation, s.bench.identities.sets
+    sets = known.near_misses(operation) if operation.features.needed else [("no feature at all", frozenset[str]())]
+    sets.append(("all features but one", known.all_but_one(operation)))
+    sets += [(f"{len(f)} features, whatever they are", f) for f in known.drawn]
     return [(what, f) for what, f in sets if _telling_set(s, f)]
 
 
@@ -276,7 +277,7 @@ def _others(s: Subject) -> Identity | None:
     """Who holds every feature but those that the operation needs; None where that does not tell, or nobody does."""
     if not s.operation.features.needed:
         return None
-    _, features = s.bench.identities.near_misses(s.operation)[0]
+    _, features = s.bench.identities.sets.near_misses(s.operation)[0]
     if not _telling_set(s, features):
         return None
     try:

@@ -1,5 +1,5 @@
-"""SEARCH: customers found by a text."""
+"""SEARCH: customers are found by texts."""
 
-from contracts.conventions.search import search
+from contracts.conventions.search import literal, results, search
 
-__all__ = ["search"]
+__all__ = ["literal", "results", "search"]

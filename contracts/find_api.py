@@ -1,4 +1,4 @@
-"""Whether what answers is the API at all: seen on its lists, because a target may serve a part of the API only."""
+"""Whether the API is at an address: shown by a list that answers, because a target may serve a part of the API."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from cdp.http import Exchange
 from contracts.calls import Call
 from contracts.session import Obstacle, Session
 
-_MISSING = (404, 405, 501)
+_LISTS_ASKED = 16  # at most
 _FAILS = 500
-_LISTS_ASKED = 16  # of those that may show whether the API is there
 
 
 def known_list(contract: Contract) -> Operation | None:
@@ -56,7 +55,7 @@ def find_api(session: Session, planned: Iterable[Operation] = ()) -> tuple[Opera
 def _of_the_api(exchange: Exchange) -> bool:
     """Whether a list of the API may answer so: with records under any key, or with a refusal, in JSON."""
     body = exchange.json
-    if exchange.status in _MISSING or body is None:
+    if exchange.no_such_operation or body is None:
         return False
     if not exchange.ok:
         return True
