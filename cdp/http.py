@@ -171,6 +171,11 @@ class Client:
         self._watch.close()
         self._session.close()
 
+    def wait(self, seconds: float) -> None:
+        """Leave the target alone for a while, because it has no time."""
+        self.waited_s += seconds
+        self._time.sleep(seconds)
+
     def at_once(self, wanted: Sequence[Callable[[Client], Exchange]]) -> list[Exchange]:
         """Send several requests at the same moment, each by a client, and over a connection, of its own; their answers,
         in the order in which they are wanted. No connection stays open. Raises ValueError on a target with `max_rps`:
@@ -224,8 +229,7 @@ class Client:
             pause = pause_before_next(method, exchange.status, asked, tries, self._time.wall())
             if pause is None or not patient:
                 return exchange
-            self.waited_s += pause
-            self._time.sleep(pause)
+            self.wait(pause)
             tries += 1
 
     def _send(
@@ -260,7 +264,8 @@ class Client:
             exchange.detail = f"the proxy {self.target.proxy_shown or 'of the environment'}: {_innermost(error)}"
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ValueError, OSError) as error:
             exchange.failure, exchange.detail = _how_it_failed(error)
-        if self._watch.struck and exchange.failure != TOO_LARGE:
+        in_vain = exchange.failure == HUNG and not exchange.detail
+        if in_vain or (self._watch.struck and exchange.failure != TOO_LARGE):
             exchange.failure, exchange.detail = HUNG, f"no whole answer within {self.target.timeout_s:g} s"
         if self.target.proxy and exchange.status == _PROXY_WANTS_CREDENTIALS:
             exchange.failure = REFUSED
@@ -277,7 +282,7 @@ class Client:
             chunks.append(chunk)
             size += len(chunk)
             if size > MAX_BODY_BYTES:
-                exchange.failure, exchange.detail = TOO_LARGE, f"more than {MAX_BODY_BYTES} bytes"
+                exchange.failure, exchange.detail = TOO_LARGE, f"the answer is larger than {MAX_BODY_BYTES >> 20} MiB"
                 del chunks[2:]  # its beginning tells what it was
                 break
             if time.perf_counter() > deadline:
@@ -288,7 +293,8 @@ class Client:
 
 def _how_it_failed(error: BaseException) -> tuple[str, str]:
     """The kind of failure and the reason in one line. Closed and reset connections and answers that end too early are
-    dropped; what is no HTTP is unreadable; what never was a connection is refused."""
+    dropped; what is no HTTP is unreadable; what never was a connection is refused. There is no reason where
+    the time was up: who waited knows it."""
     causes = list(_causes(error))
     reason = _innermost(error)
     if any(isinstance(cause, http.client.IncompleteRead | urllib3.exceptions.IncompleteRead) for cause in causes):
@@ -299,6 +305,8 @@ def _how_it_failed(error: BaseException) -> tuple[str, str]:
         return REFUSED, reason
     if any(isinstance(cause, ConnectionError) for cause in causes):  # RemoteDisconnected is one, too
         return DROPPED, reason
+    if any(isinstance(cause, urllib3.exceptions.ReadTimeoutError) for cause in causes):
+        return HUNG, ""
     if any(isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError) for cause in causes):
         return HUNG, reason
     if any(isinstance(cause, http.client.HTTPException) for cause in causes):
@@ -330,7 +338,8 @@ def _innermost(error: BaseException) -> str:
         parts = (getattr(error, "reason", None), *reversed(error.args))
         inner = next((part for part in parts if isinstance(part, BaseException)), None)
         if inner is None:
-            return " ".join(str(error).split())[:_SHOWN_REASON] or type(error).__name__
+            said = " ".join(str(error).split())[:_SHOWN_REASON]
+            return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in said) or type(error).__name__
         error = inner
 
 
@@ -344,6 +353,4 @@ def _tls_reason(error: BaseException) -> str:
         return ""
     if not isinstance(inner, ssl.SSLCertVerificationError):
         return (inner.reason or str(inner)).replace("_", " ").lower()
-    message = inner.verify_message.rstrip(".")
-    help_ = "; name its authority with ca_file" if "self-signed" in message or "issuer" in message else ""
-    return f"the certificate is not accepted: {message}{help_}"
+    return f"the certificate is not accepted: {inner.verify_message.rstrip('.')}"

@@ -93,4 +93,6 @@ def pause_before_next(method: str, status: int, asked: str, tries: int, wall: fl
     if tries > allowed:
         return None
     wanted = retry_after(asked, wall)
+    if wanted is not None and wanted > (allowed - tries + 1) * LONGEST_PAUSE_S:
+        return None  # all the pauses together would not be enough
     return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (tries - 1) if wanted is None else wanted)

@@ -54,7 +54,11 @@ class Unconfirmed(Exception):
 
 
 class TargetLost(Exception):
-    """The target gave no answer at all; the message says how."""
+    """The target gave no answer at all; the message says how. `passed`: it was away as a whole, and is back."""
+
+    def __init__(self, message: str, *, passed: bool = False) -> None:
+        super().__init__(message)
+        self.passed = passed
 
 
 def check(requirement: str) -> Callable[[Check], Check]:

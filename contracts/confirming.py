@@ -18,7 +18,7 @@ from contracts.arrangement import Arrangement
 from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import TargetLost
-from contracts.find_api import find_api
+from contracts.find_api import find_api, no_api
 from contracts.identities import Identities
 from contracts.probing import Finding, Presence, Prober, Spent
 from contracts.profiles import PROFILES
@@ -111,6 +111,8 @@ def _admit(session: Session) -> None:
     session.admin = Identity(ADMIN, token)
     known, exchange = find_api(session)
     session.health = Call(known)
+    if told := no_api(session, known, exchange):
+        raise Obstacle(str(told))
     if not exchange.ok or exchange.json is None:
         raise Obstacle(
             f"{target.base_url}: GET {known.template} {exchange.answered()} "

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from cdp.http import HUNG, Exchange
+from cdp.hindrances import unanswered
+from cdp.http import Exchange
 from cdp.targets import Target
 from contracts.calls import Call
 from contracts.diagnosis import Diagnosis, State
@@ -27,27 +28,18 @@ def reach_target(session: Session, found: Diagnosis) -> Exchange | None:
         found.add("reachable", State.PROBLEM, "the contract has no list to ask for", "look at the overlay")
         return None
     exchange = session.client.send(
-        "GET", Call(known).url(session.target), headers={"Accept": "application/json"}, operation=known.id
+        "GET",
+        Call(known).url(session.target),
+        headers={"Accept": "application/json"},
+        operation=known.id,
+        patient=False,
     )
-    if exchange.failure:
-        found.add("reachable", State.PROBLEM, f"no: {exchange.detail}", _unreachable_advice(exchange))
+    if told := unanswered(exchange, session.target.base_url):
+        found.add("reachable", State.PROBLEM, f"no: {exchange.detail}", told.advice)
         return None
     took = f"{exchange.duration_s * 1000:.0f} ms"
     found.add("reachable", State.OK, f"{session.target.base_url} answers in {took}")
     return exchange
-
-
-def _unreachable_advice(exchange: Exchange) -> str:
-    detail = exchange.detail.lower()
-    if "certificate" in detail or detail.startswith("tls"):
-        return "name the certificate authority of the target with ca_file in targets.toml"
-    if "name or service not known" in detail or "resolve" in detail or "getaddrinfo" in detail:
-        return "check the host in the base URL; this machine cannot resolve it"
-    if "proxy" in detail:
-        return "check the proxy of the target, or of the environment (HTTPS_PROXY)"
-    if exchange.failure == HUNG:
-        return "check that this machine may connect (firewall, VPN), or give --timeout more seconds"
-    return "check host and port of the base URL, and that the instance runs"
 
 
 def examine_tls(target: Target, found: Diagnosis) -> None:

@@ -23,9 +23,10 @@ from contracts.cells import ADMIN, NO_FEATURES, Selection, build_cells
 from contracts.checks import NotExercised, TargetLost
 from contracts.connectivity import examine_clock, examine_tls, reach_target
 from contracts.diagnosis import Diagnosis, State, some
-from contracts.find_api import find_api
+from contracts.find_api import find_api, no_api
 from contracts.finding import Unavailable
 from contracts.identities import Identities
+from contracts.logins import LoginRefused
 from contracts.probing import Finding, Presence, Prober, Spent
 from contracts.profiles import PROFILES
 from contracts.reach import CALLERS, Known, reach
@@ -128,8 +129,8 @@ class _Doctor:
             arrangement = Arrangement(self.session)
             try:
                 token = Identities(self.session, arrangement).login(credentials.email, credentials.password, ADMIN)
-            except Obstacle as error:
-                self.found.add("token", State.PROBLEM, str(error), "check e-mail and password, or name a token")
+            except LoginRefused as error:
+                self.found.add("token", State.PROBLEM, error.text, error.advice)
                 raise _Stop from None
         self.session.admin = Identity(ADMIN, token)
         known, exchange = find_api(self.session)
@@ -138,14 +139,8 @@ class _Doctor:
         if exchange.status == 401:
             self.found.add("token", State.PROBLEM, f"refused: {answered}", "get a fresh token: they end after 8 hours")
             raise _Stop
-        if exchange.status == 404 or exchange.json is None:
-            kind = exchange.media_type or "no media type"
-            self.found.add(
-                "token",
-                State.PROBLEM,
-                f"this is not the API: {answered} with {kind}",
-                "check the base URL: it ends in /api",
-            )
+        if told := no_api(self.session, known, exchange):
+            self.found.add("token", State.PROBLEM, told.text, told.advice)
             raise _Stop
         self.found.add("token", State.OK, f"{how} accepted")
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cdp.contract import Contract, Operation
+from cdp.hindrances import Hindrance, content_of, led_elsewhere
 from cdp.http import Exchange
 from contracts.calls import Call
 from contracts.session import Obstacle, Session
 
 _LISTS_ASKED = 16  # at most
+_FAILS = 500
 
 
 def known_list(contract: Contract) -> Operation | None:
@@ -43,8 +45,37 @@ def find_api(session: Session, planned: Iterable[Operation] = ()) -> tuple[Opera
         exchange = session.send(Call(operation), session.admin, judged=False)
         first = first or (operation, exchange)
         elsewhere = exchange.status == 401 or 300 <= exchange.status < 400
-        if exchange.failure or elsewhere or (not exchange.no_such_operation and exchange.json is not None):
+        if exchange.failure or elsewhere or _of_the_api(exchange):
             return operation, exchange
     if first is None:
         raise Obstacle("the contract has no list that shows whether the API is there")
     return first
+
+
+def _of_the_api(exchange: Exchange) -> bool:
+    """Whether a list of the API may answer so: with records under any key, or with a refusal, in JSON."""
+    body = exchange.json
+    if exchange.no_such_operation or body is None:
+        return False
+    if not exchange.ok:
+        return True
+    return isinstance(body, list) or (isinstance(body, dict) and any(isinstance(each, list) for each in body.values()))
+
+
+def no_api(session: Session, operation: Operation, exchange: Exchange) -> Hindrance | None:
+    """Why what `find_api` found is not the API, and what to do about it; None where it may be."""
+    elsewhere = led_elsewhere(exchange, session.target.base_url, session.secrets)
+    if elsewhere or exchange.failure or exchange.status == 401 or _of_the_api(exchange):
+        return elsewhere
+    return unlike_the_api(session, operation, exchange)
+
+
+def unlike_the_api(session: Session, operation: Operation, exchange: Exchange) -> Hindrance:
+    """What the API would not have answered."""
+    base_url = session.target.base_url
+    content = content_of(exchange, session.secrets)
+    answered = f"{exchange.method} {operation.template} answered {exchange.status} with {content}"
+    if exchange.status >= _FAILS:
+        return Hindrance(f"{base_url} fails: {answered}", "look at its logs, and at those of its proxy")
+    what = " and no list in it" if exchange.ok and exchange.json is not None else ""
+    return Hindrance(f"{base_url} is not the API: {answered}{what}", "check the base URL, which ends in /api")

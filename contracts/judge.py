@@ -41,7 +41,7 @@ def judge(cell: Cell, requirement: Requirement, bench: Workbench, *, strict: boo
     )
     session.about = operation.id
     try:
-        subject = _looked_at(requirement, subject)
+        subject = _patiently(requirement, subject)
         if subject.evidence:
             result.sentence = kept_in(subject.evidence)
         else:
@@ -69,6 +69,17 @@ def judge(cell: Cell, requirement: Requirement, bench: Workbench, *, strict: boo
     result.duration_s = time.perf_counter() - started
     result.seen = session.watched()
     return result
+
+
+def _patiently(requirement: Requirement, subject: Subject) -> Subject:
+    """Exercise the rule, and once more where the target was away as a whole meanwhile and is back."""
+    try:
+        return _looked_at(requirement, subject)
+    except TargetLost as lost:
+        if not lost.passed:
+            raise
+    subject.bench.session.forget_reads()
+    return _looked_at(requirement, Subject(subject.cell, subject.operation, subject.bench))
 
 
 def _looked_at(requirement: Requirement, subject: Subject) -> Subject:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cdp import __version__
 from cdp.cassette import Cassette
+from cdp.hindrances import unanswered
 from cdp.http import TOKEN_HEADER
 from cdp.known_failures import STORED_AS
 from cdp.ledger import LEDGER_FILE, Ledger
@@ -24,7 +25,7 @@ from contracts.cells import ADMIN
 from contracts.checks import TargetLost
 from contracts.cleaning import clean_after_run
 from contracts.examples import Examples
-from contracts.find_api import find_api
+from contracts.find_api import find_api, no_api
 from contracts.heading import described
 from contracts.judge import judge
 from contracts.plan import OBSERVING, Plan
@@ -130,22 +131,12 @@ class ContractRun:
         """Ask a list, best a documented one that needs no feature: is this the API, and does it take the token?"""
         operation, exchange = find_api(self.session, self.plan.operations)
         self.session.health = Call(operation)
-        if exchange.failure:
-            raise Obstacle(f"{self.target.base_url} cannot be reached: {exchange.detail}")
+        if hindrance := unanswered(exchange, self.target.base_url):
+            raise Obstacle(str(hindrance))
         if exchange.status == 401:
             raise Obstacle(f"{self.target.base_url} refused the token (401); check it, or log in again")
-        if 300 <= exchange.status < 400:
-            place = self.secrets.redact(exchange.headers.get("Location", "nowhere"))
-            raise Obstacle(
-                f"{self.target.base_url} answers {exchange.status} and leads to {ascii(place)[1:-1]:.200}; "
-                "redirects are not followed: name the address itself"
-            )
-        if exchange.json is None or exchange.status == 404:
-            kind = self.secrets.redact(exchange.media_type) or "nothing"
-            raise Obstacle(
-                f"{self.target.base_url} is not the API: GET {operation.template} answered {exchange.status} "
-                f"with {kind}"
-            )
+        if told := no_api(self.session, operation, exchange):
+            raise Obstacle(str(told))
 
     def judge(self, cell: Cell, number: int = 1, seed: int | None = None) -> Result:
         """Judge one cell, for the `number`th time, with the run's seed or another, and store the result.

@@ -11,6 +11,7 @@ from typing import Any
 
 from cdp.cassette import Cassette
 from cdp.contract import Contract, Operation
+from cdp.hindrances import unanswered
 from cdp.http import HUNG, REFUSED, TOKEN_HEADER, Client, Exchange
 from cdp.ledger import Ledger
 from cdp.pacing import TOO_MANY, UNAVAILABLE
@@ -30,6 +31,9 @@ MUTE_OPERATIONS = 20  # so many may hang one after the other while the target an
 BUSY_OPERATIONS = 5  # so many may be refused one after the other for want of time
 MUTE_AFTER = 2  # an operation that hung so often is not asked again
 PATIENCE = 2  # an operation that stayed refused so often, after all the pauses, is not waited for again
+AWAY_S = 30.0  # so long is waited for a target that is away as a whole
+_LONGEST_LOOK_S = 5.0  # until the next look whether it is back
+_AWAY = (0, TOO_MANY, UNAVAILABLE)
 _REMEMBERED_BYTES = 1024 * 1024  # a larger answer is asked for again
 
 
@@ -94,6 +98,7 @@ class Session:
         self._answers, self._answered_s = 0, 0.0
         self._refused: Counter[tuple[str, int]] = Counter()  # how often an operation stayed at 429 or 503
         self._refused_in_a_row: set[str] = set()
+        self._away = False  # that the target is away as a whole, and was waited for in vain
         self._too_much_at_once = 0  # how often several requests at once were too much for the target
         self.health: Call | None = None  # a call that is known to be answered
         self.cassette: Cassette | None = None  # where drawn exchanges are kept
@@ -291,7 +296,7 @@ class Session:
         self._lost[exchange.operation] += 1
         self._lost_in_a_row.add(exchange.operation)
         if self.health is None:
-            raise Obstacle(f"{self.target.base_url} cannot be reached: {exchange.detail}")
+            raise Obstacle(str(unanswered(exchange, self.target.base_url)))
         if self.ping().failure or len(self._lost_in_a_row) > MUTE_OPERATIONS:
             raise Obstacle(f"{self.target.base_url} does not answer: {exchange.detail}")
         raise TargetLost(f"no answer to {exchange.method} {exchange.operation}: {exchange.detail}")
@@ -305,6 +310,7 @@ class Session:
         operation, status = exchange.operation, exchange.status
         if status not in (TOO_MANY, UNAVAILABLE):
             if status:
+                self._away = False
                 self._refused_in_a_row.clear()
                 self._refused.pop((operation, TOO_MANY), None)
             return
@@ -318,10 +324,24 @@ class Session:
             raise Obstacle(f"{self.target.base_url} has no time: {BUSY_OPERATIONS} operations in a row got {status}")
         if status == TOO_MANY:
             raise TargetLost(f"{what}; a smaller max_rps would make it checkable")
-        if self.ping().status in (0, TOO_MANY, UNAVAILABLE):
-            raise TargetLost(f"{what}, and so does the rest of the target")
+        if self.ping().status in _AWAY:
+            self._refused[operation, status] -= 1  # it is none of the operation's
+            raise TargetLost(f"{what}, and so does the rest of the target", passed=self._comes_back())
         if exchange.method != "GET" and self._refused[operation, status] < PATIENCE:
             raise TargetLost(f"{what}; it may have been done, so it is not sent again")
+
+    def _comes_back(self) -> bool:
+        """Wait until a target that is away as a whole answers again, as after a deployment; whether it does. What was
+        waited for in vain is not waited for again before something has been answered."""
+        waited_s, pause_s = 0.0, 1.0
+        while not self._away:
+            self.stop_in_time()
+            self.client.wait(pause_s)
+            if self.ping().status not in _AWAY:
+                return True
+            waited_s, pause_s = waited_s + pause_s, min(2 * pause_s, _LONGEST_LOOK_S)
+            self._away = waited_s >= AWAY_S
+        return False
 
     def ping(self, token: str = "", *, patient: bool = False) -> Exchange:
         """What a token, the run's own one without, gets where the target is known to answer. It counts nowhere."""

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from cdp.contract import Contract
+from cdp.hindrances import content_of, led_elsewhere, unanswered
 from cdp.http import Client
 from cdp.secrets import Secrets
 from cdp.targets import (
@@ -95,9 +96,12 @@ def sign_in(target: Target, contract: Contract, secrets: Secrets) -> str:
         )
     finally:
         client.close()
-    if exchange.failure:
-        raise TargetError(f"{target.base_url} cannot be reached: {exchange.detail}")
+    if hindrance := unanswered(exchange, target.base_url) or led_elsewhere(exchange, target.base_url, secrets):
+        raise TargetError(str(hindrance))
     token = exchange.json.get("token") if isinstance(exchange.json, dict) else None
     if not exchange.ok or not isinstance(token, str) or not token:
-        raise TargetError(f"the login at {target.base_url} answers {exchange.outcome()} without a token")
+        content = content_of(exchange, secrets)
+        raise TargetError(
+            f"the login at {target.base_url} answers {exchange.status} with {content} and without a token"
+        )
     return secrets.add(token)

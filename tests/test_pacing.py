@@ -21,7 +21,7 @@ from contracts.cells import Selection
 from contracts.plan import make_plan
 from contracts.profiles import PROFILES
 from contracts.run import ContractRun
-from contracts.session import Obstacle
+from contracts.session import AWAY_S, Obstacle
 from tests.loopback import Asked, Loopback, Reply, forwarding, serving
 from tests.running_instance import RunningInstance
 
@@ -155,10 +155,23 @@ def test_retry_after_as_a_date() -> None:
 
 
 def test_nobody_is_waited_for_longer_than_a_minute_and_three_times() -> None:
-    with asking(first(later(86_400))) as (client, server, fake):
+    with asking(first(later(60))) as (client, server, fake):
         exchange = client.send("GET", server.url + "/api/tags")
     assert exchange.status == 429 and exchange.tries == 4
     assert len(server.asked) == 4 and fake.slept == [60, 60, 60]
+
+
+def test_a_limit_that_ends_within_three_minutes_is_waited_for() -> None:
+    with asking(first(later(170), later(110), later(50), FINE)) as (client, server, fake):
+        assert client.send("GET", server.url + "/api/tags").ok
+    assert fake.slept == [60, 60, 50]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_what_lasts_longer_than_all_pauses_together_is_not_waited_for(status: int) -> None:
+    with asking(first(later(86_400, status))) as (client, server, fake):
+        exchange = client.send("GET", server.url + "/api/tags")
+    assert exchange.status == status and exchange.tries == 1 and not fake.slept
 
 
 def test_429_without_retry_after_backs_off() -> None:
@@ -276,6 +289,38 @@ def test_staying_at_503_alone_is_the_operations_fault(
     with judged(instance, tmp_path, monkeypatch, busy, ("list_tags",)) as (results, _, fake):
         assert results["CODE-01/list_tags"].verdict is Verdict.FAIL
         assert sum(fake.slept) < 30
+
+
+def away(begins: int, looks: int) -> Callable[[Asked], Reply | None]:
+    """Everything gets 503 from the first creation after so many requests on, until so many looks were taken at it."""
+    asked_before, left = [0], [looks]
+
+    def busy(asked: Asked) -> Reply | None:
+        asked_before[0] += 1
+        under_way = left[0] < looks or (asked.method == "POST" and asked_before[0] > begins)
+        if not under_way or not left[0]:
+            return None
+        left[0] -= 1
+        return Reply(503, b"<html>Maintenance</html>", {"Content-Type": "text/html"})
+
+    return busy
+
+
+def test_a_target_that_is_away_for_a_moment_is_waited_for_and_judged(
+    instance: RunningInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with judged(instance, tmp_path, monkeypatch, away(20, 5), ("create_tag",)) as (results, _, fake):
+        assert results and {r.verdict for r in results.values()} <= {Verdict.PASS, Verdict.SKIP}
+        assert 4 <= sum(fake.slept) <= AWAY_S
+
+
+def test_a_target_that_stays_away_is_waited_for_once(
+    instance: RunningInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with judged(instance, tmp_path, monkeypatch, away(20, 1_000_000), ("create_tag",)) as (results, _, fake):
+        errors = [r for r in results.values() if r.verdict is Verdict.ERROR]
+        assert errors and all("so does the rest of the target" in r.sentence for r in errors)
+        assert AWAY_S <= sum(fake.slept) < 3 * AWAY_S
 
 
 def test_one_503_to_a_write_is_an_error_and_the_next_is_judged(

@@ -123,7 +123,7 @@ def test_a_target_that_is_not_usable_is_told_in_one_line(instance: RunningInstan
     common = ("spec", "confirm", "-o", str(tmp_path / "o.yaml"), "--url")
     with answering(200, "text/html", b"<p>Welcome</p>") as url:
         wrong = cdp(*common, url, environment={"CDP_TOKEN": "abcdefgh"})
-    assert wrong.returncode == 3 and "nothing can be told" in told(wrong)
+    assert wrong.returncode == 3 and "is not the API" in told(wrong)
     refused = cdp(*common, instance.base_url, environment={"CDP_TOKEN": "abcdefgh"})
     assert refused.returncode == 3 and "401" in told(refused)
     down = cdp(*common, "http://127.0.0.1:9/api", environment={"CDP_TOKEN": "abcdefgh"})

@@ -12,6 +12,7 @@ import msgspec
 from cdp.addresses import url_of
 from cdp.contract import Contract, Operation
 from cdp.contract.operation import ASSUMED, Ingestion
+from cdp.hindrances import content_of, led_elsewhere, unanswered
 from cdp.http import TOKEN_HEADER, Client, Exchange
 from cdp.prefixes import prefix_in
 from cdp.secrets import Secrets
@@ -82,7 +83,9 @@ class Reader:
         collection, body = operation.collection, exchange.json
         rows = body.get(collection.key) if collection and collection.key and isinstance(body, dict) else body
         if not exchange.ok or not isinstance(rows, list):
-            raise ScenarioError(_refusal(operation, exchange))
+            base_url = self.context.target.base_url
+            elsewhere = unanswered(exchange, base_url) or led_elsewhere(exchange, base_url, self._client.secrets)
+            raise ScenarioError(str(elsewhere or _refusal(operation, exchange)))
         found = [row for row in rows if isinstance(row, dict)]
         if collection and collection.timestamp and collection.timestamp_provenance == ASSUMED:
             name = operation.id
@@ -100,8 +103,8 @@ def _refusal(operation: Operation, exchange: Exchange) -> str:
         return f"{what}: the role needs {operation.features.text()}"
     if exchange.status in (404, 405):
         return f"{what}: the target does not have it at {operation.template}"
-    if exchange.failure:
-        return f"{what}: {exchange.detail}"
+    if exchange.json is None and exchange.status < 500:
+        return f"{what} with {content_of(exchange, Secrets())}: check the base URL, which ends in /api"
     return f"{what}, and no list" if exchange.ok else what
 
 
