@@ -10,7 +10,7 @@ from cdp.contract import Contract, Operation
 Predicate = Callable[[Contract, Operation], bool]
 
 FILTERS = ("name_filter", "name_search", "searched_text", "search_text", "event_ids", "tag_ids", "source_ids")
-HIDING = "show_hidden"  # a switch: hidden records come, too
+HIDING, HIDDEN = "show_hidden", "is_hidden"  # a switch: hidden records come, too; the mark of one
 
 
 def settings_keys(contract: Contract, operation: Operation) -> frozenset[str]:
@@ -139,6 +139,7 @@ PREDICATES: dict[str, Predicate] = {
     "role_judged": lambda c, o: o.auth == "token" and not o.features.unknown,
     "collections": lambda c, o: o.collection is not None,
     "limited": _limited,
+    "bounded": lambda c, o: o.collection is not None and any(p.get("x-bounds") for p in c.raw(o).get("parameters", ())),
     "lists_below": lambda c, o: o.collection is not None and bool(o.path_parameters and o.path_parameters[-1].entity),
     "paged": _paged,
     "walked": lambda c, o: _paged(c, o) or bool(o.collection and o.collection.cursor),
@@ -169,6 +170,7 @@ PREDICATES: dict[str, Predicate] = {
     "ended_records": lambda c, o: _of_record(c, o, "delete", "restore"),
     "safe_reads": lambda c, o: o.method == "GET" and o.safety == "read",
     "search": lambda c, o: o.collection is not None and any(p.searches for p in o.query_parameters),
+    "conditions": lambda c, o: "x-conditions" in c.raw(o),
     "ingestion": lambda c, o: o.ingestion is not None,
     "batches": lambda c, o: bool(o.ingestion and o.ingestion.key),
     "uploads": lambda c, o: bool(o.ingestion and o.ingestion.state),

@@ -14,6 +14,7 @@ from instance.faults import (
     below,
     borders,
     codes,
+    conditions,
     cutting,
     defaults,
     drawn,
@@ -54,6 +55,7 @@ from instance.faults import (
     subtle_calls,
     texts,
     tokens,
+    unasked,
     under_load,
     values,
 )
@@ -68,6 +70,7 @@ __all__ = [
     "below",
     "borders",
     "codes",
+    "conditions",
     "cutting",
     "defaults",
     "drawn",
@@ -108,6 +111,7 @@ __all__ = [
     "subtle_calls",
     "texts",
     "tokens",
+    "unasked",
     "under_load",
     "values",
 ]

@@ -43,6 +43,7 @@ from contracts.conventions.life.model import (
 from contracts.conventions.life.model import Kept as ModelOf
 from contracts.conventions.life.namesakes import namesakes
 from contracts.conventions.life.parents import deleted_with_what_is_below, restored_with_what_is_below
+from contracts.conventions.life.passwords import changed_password_counts
 from contracts.conventions.life.playing import Life
 from contracts.conventions.life.references import changed_references, deleted_while_referred_to
 from contracts.conventions.life.ties import assigned_again, beside_each_other
@@ -90,6 +91,11 @@ def each_alone(count: int) -> list[Step]:
     return [Step(CREATE, pick=1), Step(READ, 0), *changes]
 
 
+def there_and_back() -> list[Step]:
+    """A record that nothing was done to but to delete and restore it: nothing else may keep it from the list."""
+    return [*(Step(a) for a in (CREATE, LIST, DELETE, TRASH, RESTORE, READ, LIST, TRASH))]
+
+
 def life_of(s: Subject) -> Outcome:
     """What the machine saw of the entity of a cell; it is run for the first cell that asks, and once for each seed."""
     name = s.operation.entity, s.session.seed
@@ -134,6 +140,8 @@ def _run(s: Subject, outcome: Outcome) -> None:
     actions = [action for action in ACTIONS if action in entity or (action == RESTORE and TRASH in entity)]
     if profile.lives and UPDATE in entity and READ in entity:
         look(each_alone(min(_MOST_ALONE, len(Values(s.bench).fields(entity[UPDATE])))))
+    if profile.lives and RESTORE in actions and LIST in entity:
+        look(there_and_back())
     if profile.lives and len(actions) > 1:
         step = st.builds(Step, st.sampled_from(actions), st.integers(0, RECORDS - 1), st.integers(0, 7))
         s.for_all(st.lists(step, min_size=3, max_size=profile.steps), try_out, profile.lives)
@@ -225,7 +233,7 @@ _ALWAYS: Mapping[str, tuple[Check, ...]] = {"LIFE-01": (features_are_kept,)}
 _BEFORE: Mapping[str, tuple[Check, ...]] = {
     "LIFE-01": (_made_again, namesakes),
     "LIFE-02": (assigned_again,),
-    "LIFE-03": (changed_references, beside_each_other, changes_of_their_own, marked_is_kept),
+    "LIFE-03": (changed_references, beside_each_other, changes_of_their_own, marked_is_kept, changed_password_counts),
     "LIFE-04": (namesakes, beside_each_other),
     "LIFE-06": (restored_with_what_is_below,),
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cdp.texts import timestamp
-from contracts.applicability import FILTERS, HIDING
+from contracts.applicability import FILTERS, HIDDEN, HIDING
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.listing import (
@@ -33,6 +33,7 @@ from contracts.conventions.page.found_by import (
     held,
     sorted_beside,
 )
+from contracts.conventions.page.hidden import own_hidden_comes
 from contracts.conventions.page.parts_shown import shows_parts
 from contracts.observing import identity, rows_of
 from contracts.subject import Subject
@@ -41,7 +42,6 @@ BY_NAME = ("name_filter", "name_search", "searched_text")
 FIELDS = {"event_ids": "event_id", "source_ids": "source_id", "tag_ids": "tags", "search_text": "value"}
 _PART = 300
 _TEXTS_OF, _TEXTS = 2, 6  # records whose other texts are searched for where their names find nothing, and texts
-_HIDDEN = "is_hidden"
 
 
 @check("PAGE-10")
@@ -61,6 +61,7 @@ def paging_under_filters(s: Subject) -> None:
         shows_parts(s, reference)
         for name in [n for n in ("name_filter", "name_search") if s.operation.query(n)]:
             finds_changed(s, name)  # it writes: what was read before is not the same any more
+        own_hidden_comes(s)
     if not s.evidence and unknown:
         raise NotExercised(
             f"how a list stands in {' and '.join(unknown)} is not documented; no usual form has an effect"
@@ -183,17 +184,17 @@ def _shows_hidden(s: Subject, found: list[Any], reference: Walk) -> None:
     if s.operation.query("cascade_is_hidden"):
         return  # what is hidden with its source may come, too
     for record in found if reference.complete else ():
-        if isinstance(record, dict) and str(identity(record)) not in known and record.get(_HIDDEN) in (0, False):
+        if isinstance(record, dict) and str(identity(record)) not in known and record.get(HIDDEN) in (0, False):
             sentence = f"{HIDING}=1 brings {identity(record)!r:.60}, which is not hidden and does not come without it"
             differs(s, reference, sentence, reference.exchange, f"{HIDING}=1")
 
 
 def _hides(s: Subject, reference: Walk) -> None:
     """Without the switch nothing comes that is hidden."""
-    rows = [r for r in reference.records if isinstance(r, dict) and _HIDDEN in r]
+    rows = [r for r in reference.records if isinstance(r, dict) and HIDDEN in r]
     if s.operation.query(HIDING) is None or not rows:
         return
-    shown = next((r for r in rows if r[_HIDDEN] in (1, True)), None)
+    shown = next((r for r in rows if r[HIDDEN] in (1, True)), None)
     if shown is not None:
         sentence = f"without {HIDING} {identity(shown)!r:.60} comes, which is hidden"
         differs(s, reference, sentence, reference.exchange, "without parameters")

@@ -24,7 +24,7 @@ from contracts.conventions.role.feature_sets import explore
 from contracts.conventions.role.one_record_only import opens_for_it_alone
 from contracts.conventions.role.own_identity import tells_of_the_caller
 from contracts.conventions.role.owners import owner_needs_them
-from contracts.conventions.role.shares import shares_count
+from contracts.conventions.role.shares import opens_its_own_alone, shares_count
 from contracts.identities import gives_access
 from contracts.observing import record_of, rows_of
 from contracts.session import Identity
@@ -331,6 +331,7 @@ def change_counts_at_once(s: Subject) -> None:
         _moved_to_another_role(s, call, caller, list(sets[0]))
         owner_needs_them(s, caller, list(sets[0]))
         shares_count(s, caller)
+        opens_its_own_alone(s, caller)
 
 
 def _as_many_others(s: Subject, count: int) -> list[str]:

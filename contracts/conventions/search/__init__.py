@@ -1,5 +1,5 @@
-"""SEARCH: customers found by a text."""
+"""SEARCH: customers found by a text, or held to conditions."""
 
-from contracts.conventions.search import search
+from contracts.conventions.search import conditions, search
 
-__all__ = ["search"]
+__all__ = ["conditions", "search"]
