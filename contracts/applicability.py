@@ -126,6 +126,15 @@ def _of_record(contract: Contract, o: Operation, *actions: str) -> bool:
     return o.action in actions and looked and contract.by_action(o.entity, "create") is not None
 
 
+def _stepped(contract: Contract, o: Operation) -> bool:
+    """Whether it takes a record on in its life, beside creating and changing it and the like, and answers it."""
+    known = ("", "create", "read", "list", "update", "delete", "trash", "restore")
+    about = o.path_parameters and o.path_parameters[-1].entity == o.entity
+    return bool(o.method == "POST" and o.action not in known and o.answers_item and about) and all(
+        contract.by_action(o.entity, action) is not None for action in ("create", "read")
+    )
+
+
 PREDICATES: dict[str, Predicate] = {
     "every": lambda c, o: True,
     "guarded": _guarded,
@@ -165,7 +174,7 @@ PREDICATES: dict[str, Predicate] = {
     "readable": _readable,
     "created_records": lambda c, o: _of_record(c, o, "create"),
     "listed_records": lambda c, o: _of_record(c, o, "list"),
-    "changed_records": lambda c, o: _of_record(c, o, "update"),
+    "changed_records": lambda c, o: _of_record(c, o, "update") or _stepped(c, o),
     "deleted_records": lambda c, o: _of_record(c, o, "delete"),
     "ended_records": lambda c, o: _of_record(c, o, "delete", "restore"),
     "safe_reads": lambda c, o: o.method == "GET" and o.safety == "read",

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from instance.faults import fitting
-from instance.faults.life import acting, item
-from instance.faults.listing import misreading
+from instance.faults.life import acting, alone, changing, item, with_item
+from instance.faults.listing import misreading, settling
 from instance.faults.model import Answer, Request, World, breaks, broken, records_of, refusal, with_records
 from instance.faults.overlooked import HIDDEN
 from instance.faults.remembered import records_in
@@ -181,3 +181,113 @@ broken(
     profile="release",
     source="CWE-672 Operation on a Resource after Expiration; Hibernate manual, second-level cache",
 )
+
+
+@breaks(
+    "renewed-is-of-the-last-login",
+    "a renewal hands out the token of the last login, whoever's token was sent",
+    "refresh_token",
+    "AUTH-11",
+    also="AUTH-06 ROLE-03",
+    through="login_user",
+    shows="login_to_metabase get_identity",
+    fits=fitting.only("refresh_token"),
+    profile="release",
+    source="CWE-488 Exposure of Data Element to Wrong Session",
+)
+async def renewed_is_of_the_last_login(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if answer.ok and request.operation is not None and request.operation.id == "login_user":
+        world.memory["last login"] = answer.json["token"]
+    elif answer.ok and "last login" in world.memory:
+        return answer.showing({**answer.json, "token": world.memory["last login"]})
+    return answer
+
+
+@breaks(
+    "steps-are-not-kept",
+    "a step of a record is answered as done, and the record is what it was",
+    "stop_journey deactivate_journey",
+    "LIFE-03",
+    also="LIFE-01",
+    through="read",
+    fits=lambda o, c: o.action in ("activate", "deactivate", "stop"),
+    source="CWE-684 Incorrect Provision of Specified Functionality",
+)
+async def steps_are_not_kept(request: Request, world: World) -> Answer:
+    former = world.memory.setdefault("former status", {})
+    if acting(request) == "read":
+        answer = await world.forward(request)
+        status = former.get(request.ids[-1])
+        changed = answer.ok and status is not None
+        return with_item(request, answer, {**item(request, answer), "status": status}) if changed else answer
+    path = request.path.rpartition("/")[0]
+    seen = await world.forward(world.as_admin(replace(alone(request), path=path)))
+    answer = await world.forward(request)
+    if answer.ok and seen.ok:
+        former[request.ids[-1]] = item(request, seen)["status"]
+    return answer
+
+
+broken(
+    "switch-told-as-on",
+    "selection_settings tell that hidden records come, whatever was asked",
+    "list_customer_attributes",
+    "PAGE-11",
+    settling(show_hidden=True),
+    fits=fitting.every(fitting.asks("attribute_values_max_count"), fitting.asks("show_hidden")),
+    source="CWE-1188 Initialization of a Resource with an Insecure Default",
+)
+
+
+@breaks(
+    "created-is-the-last-change",
+    "created is the time of the last change (a column that a database sets on every update)",
+    "update_destination update_report",
+    "LIFE-03",
+    also="ORDER-01 SHAPE-03",
+    through="read",
+    fits=fitting.every(fitting.acting("update"), fitting.records_with("created"), fitting.records_with("modified")),
+    profile="release",
+    source="MySQL manual, automatic initialization and updating for TIMESTAMP",
+)
+async def created_is_the_last_change(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if not answer.ok or acting(request) not in ("read", "update"):
+        return answer
+    return records_in(request, answer, lambda record: {**record, "created": record.get("modified")})
+
+
+@breaks(
+    "restored-in-part",
+    "of a restored record the settings are those of a new one",
+    "restore_segment",
+    "LIFE-06",
+    also="LIFE-01 LIFE-03",
+    fits=fitting.every(fitting.acting("restore"), fitting.records_with("settings")),
+    profile="release",
+    source="CWE-459 Incomplete Cleanup",
+)
+async def restored_in_part(request: Request, world: World) -> Answer:
+    answer = await world.forward(request)
+    if not answer.ok:
+        return answer
+    path = request.path.rpartition("/")[0]
+    await world.forward(changing(world.as_admin(request), path, {"settings": {"conditions_operation": {}}}))
+    return answer
+
+
+@breaks(
+    "empty-list-of-ids-is-nothing",
+    "an empty list of ids is taken for none that was sent: what a record refers to cannot be taken from it",
+    "update_destination update_segment_export_destination",
+    "LIFE-03",
+    fits=fitting.every(fitting.acting("update"), fitting.body_with("mandatory_attribute_ids")),
+    profile="release",
+    source="CWE-1025 Comparison Using Wrong Factors: an empty list is false",
+)
+async def empty_list_is_nothing(request: Request, world: World) -> Answer:
+    body = request.json
+    if not isinstance(body, dict) or not any(v == [] for n, v in body.items() if n.endswith("_ids")):
+        return await world.forward(request)
+    return await world.forward(request.with_body({n: v for n, v in body.items() if v != []}))

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from cdp.contract import Parameter
+from contracts.applicability import settings_keys
 from contracts.calls import Call
 from contracts.checks import NotExercised, check
 from contracts.conventions.listing import list_call
+from contracts.conventions.page.filtering import is_switch
 from contracts.observing import rows_of
 from contracts.subject import Subject, require
 
@@ -33,6 +35,7 @@ def bounds_are_kept(s: Subject) -> None:
     days = {how: (name, field) for name, how, field in bounds if how in (FROM, UNTIL)}
     if len(days) == 2:
         _within_days(s, days[FROM][0], days[UNTIL][0], days[FROM][1])
+    _told_as_asked(s)
     if not s.evidence:
         raise NotExercised("the list holds too little for a bound to leave anything out")
 
@@ -66,6 +69,20 @@ def _most_of_each(s: Subject, name: str, field: str) -> None:
             require(lost is None, f"{name}={most} brings no row of {field} {lost}", exchange, f"{name}={most}")
             s.exercised()
         return
+
+
+def _told_as_asked(s: Subject) -> None:
+    """Of a switch that is off by default selection_settings tell that it is off, and on where it is asked for."""
+    keys = settings_keys(s.session.contract, s.operation)
+    for name in [p.name for p in s.operation.query_parameters if p.name in keys and is_switch(s, p.schema)]:
+        for query, on in (((), False), (((name, 1),), True)):
+            _, exchange = _rows(s, list_call(s).asking(*query, without=(name,)))
+            body = exchange.json if exchange.ok and isinstance(exchange.json, dict) else {}
+            settings = body.get("selection_settings")
+            told = settings.get(name) if isinstance(settings, dict) else None
+            asked = f"{name}=1" if on else f"without {name}"
+            require(told in (None, on), f"{asked} selection_settings tell that {name} is {told!r:.60}", exchange, asked)
+            s.exercised(int(told is not None))
 
 
 def _within_days(s: Subject, start: str, end: str, field: str) -> None:

@@ -155,7 +155,7 @@ def _a_part_of_another(s: Subject, field: str, form: Form, reference: Walk) -> N
 def _under_switches(s: Subject, reference: Walk) -> None:
     """Pages are slices of the walk under a switch, too, such as show_hidden=1."""
     for parameter in s.operation.query_parameters:
-        if not _is_switch(s, parameter.schema) or parameter.required or parameter.name == "load_full_structure":
+        if not is_switch(s, parameter.schema) or parameter.required or parameter.name == "load_full_structure":
             continue
         base = list_call(s).asking((parameter.name, 1))
         found = walk(s, base=base).records
@@ -201,10 +201,10 @@ def _hides(s: Subject, reference: Walk) -> None:
     s.exercised()
 
 
-def _is_switch(s: Subject, schema: Any) -> bool:
+def is_switch(s: Subject, schema: Any) -> bool:
     """Whether a parameter takes 0 and 1 alone."""
     found = s.session.contract.resolved(schema)
-    return found.get("enum") == [0, 1] or any(_is_switch(s, part) for part in found.get("allOf", ()))
+    return found.get("enum") == [0, 1] or any(is_switch(s, part) for part in found.get("allOf", ()))
 
 
 def _beside_it(s: Subject, name: str, base: Call, found: list[Any], reference: Walk) -> None:
