@@ -95,8 +95,8 @@ def each_alone(count: int) -> list[Step]:
 
 
 def there_and_back() -> list[Step]:
-    """Records that nothing is done to but to delete and restore them: one with what must be sent, which nothing may keep
-    from the list, and one with all that it may have, which has to have it again."""
+    """Records that nothing is done to but to delete and restore them: one with what must be sent, which nothing may
+    keep from the list, and one with all that it may have, which has to have it again."""
     both = [Step(action, record) for action in (READ, DELETE, RESTORE, READ) for record in (0, 1)]
     return [Step(CREATE), Step(CREATE, pick=1), Step(LIST), *both, Step(LIST), Step(TRASH)]
 
