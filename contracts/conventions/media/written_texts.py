@@ -139,7 +139,8 @@ class _Texts:
     def others(self) -> None:
         """The other texts of the record, all at once, and where they are refused each for itself: one of them may have
         a form that its schema does not tell. Words stand alone in its only text, too, which gets a name again then."""
-        sent = [(self.more, text) for text in ((TRICKY[0],) if self.s.quick else (TRICKY[0], TRICKY[2], ""))]
+        texts = (TRICKY[0],) if self.s.quick else (TRICKY[0], TRICKY[1].strip(), TRICKY[2], "")
+        sent = [(self.more, text) for text in texts]
         only = not self.s.quick and not self.more and self.s.operation.action == "update"
         alone = [self.field] if only else []
         if not self.s.quick:  # the address of a host alone, of which parsers of addresses make another text

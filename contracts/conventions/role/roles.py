@@ -71,8 +71,23 @@ def without_features(s: Subject) -> None:
         s.exercised()
     refused_without_changing(s, _no_features(s))
     if not s.quick:
+        _not_even_himself(s, call)
         refused_by_every_way(s, call, _no_features(s), "a role without any feature")
         forbidden_beside_others(s, call, _no_features(s), "a role without any feature")
+
+
+def _not_even_himself(s: Subject, call: Call) -> None:
+    """Nor is a user let through to himself: who may change his own role may do anything (CWE-269)."""
+    caller, own = _no_features(s), s.operation.path_parameters[-1:]
+    if not own or own[0].entity != "user" or not caller.user_id or s.operation.safety not in ("read", "write"):
+        return
+    if s.operation.action not in ("read", "update"):
+        return
+    exchange = s.session.send(call.at(**{own[0].name: caller.user_id}), caller)
+    sentence = f"a role without any feature got {exchange.outcome()} instead of 403 for the caller himself"
+    if exchange.status != 403:
+        raise Broken(sentence, exchange, s.operation.features.text(), softly=_assumed(s))
+    s.exercised()
 
 
 @check("ROLE-02")
@@ -358,6 +373,7 @@ def _moved_to_another_role(s: Subject, call: Call, caller: Identity, features: l
     s.exercised()
     if not back:
         raise NotExercised("a user could not be given his role again")
+    _moved_to_a_lesser_role(s, call, caller, features)
     exchange = s.session.send(call, Identity(s.cell.role, caller.token))
     require(
         exchange.status == 403,
@@ -366,6 +382,24 @@ def _moved_to_another_role(s: Subject, call: Call, caller: Identity, features: l
         features[0],
     )
     s.exercised()
+
+
+def _moved_to_a_lesser_role(s: Subject, call: Call, caller: Identity, features: list[str]) -> None:
+    """Who gets a role without any feature is refused, though the role that he had holds what is needed still."""
+    identities, lesser = s.bench.identities, _no_features(s)
+    mine = Identity(s.cell.role, caller.token)
+    if not lesser.role_id or not identities.grant(caller, features) or s.session.send(call, mine).status == 403:
+        return
+    moved = identities.move(caller, lesser.role_id)
+    exchange = s.session.send(call, mine)
+    back = identities.move(caller, caller.role_id) if moved else True
+    identities.grant(caller, [])
+    if moved:
+        sentence = f"a user who was moved from a role with {features[0]} to one without got {exchange.outcome()}"
+        require(exchange.status == 403, sentence, exchange, features[0])
+        s.exercised()
+    if not back:
+        raise NotExercised("a user could not be given his role again")
 
 
 @check("ROLE-07")
