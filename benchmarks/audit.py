@@ -26,7 +26,8 @@ from cdp.records import RESULTS_FILE
 from load.answer import Answer
 from load.audit.ledger import Ledger
 from load.scenario import Entries
-from load.scenarios.ingest import Batch, BatchAnswer
+from load.scenarios.batches import Batch
+from load.scenarios.ingest import BatchAnswer
 from reports.audit import headline, reading, visibility
 
 LIMIT_US, LIMIT_BYTES = 0.5, 1.0

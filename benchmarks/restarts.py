@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ import requests
 from cdp.audit_results import CLEAN, PRESENT, Audit
 from cdp.embedded import ROOT
 from cdp.load_results import LoadRun, read_load_results
+from cdp.ports import free_port
 from cdp.records import RESULTS_FILE
 from cdp.secrets import new_password
 from reports.audit import headline, recovered
@@ -42,9 +42,7 @@ class Mortal:
     process: subprocess.Popen[str] | None = None
 
     def __post_init__(self) -> None:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self.port = int(listener.getsockname()[1])
+        self.port = free_port()
 
     @property
     def origin(self) -> str:

@@ -32,6 +32,7 @@ import locust  # first: it patches the standard library, as in every run
 import msgspec
 from locust.env import Environment
 
+from cdp.ports import free_port
 from load.answer import Answer, Failure
 from load.wire import Pool, RequestTemplate
 from load.wire.reporting import attach
@@ -69,12 +70,6 @@ class Work:
 
     name: str
     run: Callable[[int], None]
-
-
-def free_port() -> int:
-    """A TCP port of this machine that nobody listens on at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def write_answers(www: Path) -> None:

@@ -39,6 +39,8 @@ _MANY_VALUES = 2_000_000  # in one body: a list of empty lists takes a hundred t
 _KEPT_VALUES = 100_000
 _PROXY_WANTS_CREDENTIALS = 407
 _MISSING = object()
+_INVALID = (400, 422)  # one is as good as the other, whichever a section names
+_NO_SUCH_OPERATION = (404, 405, 501)
 
 
 @dataclass(slots=True)
@@ -73,6 +75,15 @@ class Exchange:
     def gone(self) -> bool:
         """Whether there is nothing at the address (any more): RFC 9110 sections 15.5.5 and 15.5.11."""
         return self.status in (404, 410)
+
+    @property
+    def refused_as_invalid(self) -> bool:
+        return self.status in _INVALID
+
+    @property
+    def no_such_operation(self) -> bool:
+        """Whether it may be the answer of a server that does not have the operation; 404 may be about a record, too."""
+        return self.status in _NO_SUCH_OPERATION
 
     @property
     def client_error(self) -> bool:

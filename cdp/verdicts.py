@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from cdp.baseline import accepted
 from cdp.exit_codes import BROKEN, NOT_JUDGED, OK
+from cdp.known_failures import excused_of
 
 if TYPE_CHECKING:
     from cdp.results import Run
@@ -131,7 +131,7 @@ def decide(run: Run, strict: bool | None = None) -> Decision:
     counts = Counter(result.verdict for result in counted)
     broken_verdicts = {Verdict.FAIL, Verdict.WARN} if strict else {Verdict.FAIL}
     found = [result for result in counted if result.verdict in broken_verdicts]
-    excused = accepted(run, found)
+    excused = excused_of(run, found)
     broken = [result for result in found if result not in excused] if excused else found
     rest = _rest(every, strict, len(excused))
 
@@ -154,7 +154,7 @@ def decide(run: Run, strict: bool | None = None) -> Decision:
         return Decision(NOT_JUDGED, CANNOT_TELL, f"Nothing was exercised: no cell passed and none failed{rest}.")
     passed = sum(1 for result in counted if result.level == "MUST" and result.verdict is Verdict.PASS)
     if excused:
-        return Decision(OK, GO, f"No MUST is broken beyond the baseline: {passed:,} passed{rest}.")
+        return Decision(OK, GO, f"No MUST is broken beyond known failures: {passed:,} passed{rest}.")
     if not passed:
         return Decision(OK, GO, f"No MUST was exercised; {counts[Verdict.PASS]:,} cells of other levels passed{rest}.")
     return Decision(OK, GO, f"No MUST is broken: all {passed:,} that were exercised passed{rest}.")
@@ -178,11 +178,11 @@ def _incomplete_sentence(run: Run, broken: int) -> str:
     return f"{sentence}, {broken:,} of them broken so far." if broken else f"{sentence}."
 
 
-def _rest(counts: Counter[Verdict], strict: bool, accepted_failures: int) -> str:
+def _rest(counts: Counter[Verdict], strict: bool, known_failures: int) -> str:
     """What a reader must know beside the decision: warnings, errors, and how much was not judged."""
     parts = []
-    if accepted_failures:
-        parts.append(f"{accepted_failures:,} accepted by the baseline")
+    if known_failures:
+        parts.append(f"{known_failures:,} known to fail")
     if counts[Verdict.WARN] and not strict:
         parts.append(f"{counts[Verdict.WARN]:,} WARN")
     if counts[Verdict.ERROR]:

@@ -19,7 +19,7 @@ from cdp.ledger import Created, Intent, Ledger, LeftLedger
 from cdp.prefixes import prefix_in
 from contracts.books import ledger_target
 from contracts.budget import LEAST_CLEAN_UP_S, removal_s
-from contracts.leftovers import ALL_PAGES, Kept, Lists, Outcome, Record, depth, in_trash
+from contracts.leftovers import ALL_PAGES, Leftover, Lists, Outcome, Record, depth, in_trash
 from contracts.parallel.footprint import CALLERS
 from contracts.session import Obstacle, Session
 
@@ -54,21 +54,31 @@ def clean_after_run(session: Session, ledger: Ledger) -> Outcome:
             if len(outcome.notes) > notes:
                 unread.add(entity)
         lists.remove_what_was_in_use(outcome, deadline, note)
-        for number, intent in ledger.pending.items():
-            entity = contract.operations[intent.operation].entity
-            if contract.by_action(entity, "delete") is None:
-                outcome.stays.append(Kept(intent.operation, intent.name, "sent, no answer"))
-            if entity not in unread:  # looked for, or gone with the record that it belonged to
-                ledger.settled(number)
+        _settle(contract, ledger, outcome, unread)
+    _note_what_is_left(contract, ledger, outcome)
+    return outcome
+
+
+def _settle(contract: Contract, ledger: Ledger, outcome: Outcome, unread: set[str]) -> None:
+    """Settle what was sent without an answer and has been looked for; `unread`: kinds whose lists could not be read."""
+    for number, intent in ledger.pending.items():
+        entity = contract.operations[intent.operation].entity
+        if contract.by_action(entity, "delete") is None:
+            outcome.stays.append(Leftover(intent.operation, intent.name, "sent, no answer"))
+        if entity not in unread:  # looked for, or gone with the record that it belonged to
+            ledger.settled(number)
+
+
+def _note_what_is_left(contract: Contract, ledger: Ledger, outcome: Outcome) -> None:
+    """Tell of what the ledger still holds, and of what lies in a trash."""
     for entry in ledger.open_records:
         if not entry.delete_url:
-            outcome.stays.append(Kept(entry.operation, entry.record_id))
+            outcome.stays.append(Leftover(entry.operation, entry.record_id))
         elif entry.delete_url not in outcome.kept:
-            outcome.left.append(Kept(_deleting(contract, entry).id, entry.record_id, "not tried", entry.delete_url))
+            outcome.left.append(Leftover(_deleting(contract, entry).id, entry.record_id, "not tried", entry.delete_url))
     for intent in ledger.pending.values():
-        outcome.left.append(Kept(intent.operation, intent.name, "sent, no answer, and not looked for"))
+        outcome.left.append(Leftover(intent.operation, intent.name, "sent, no answer, and not looked for"))
     outcome.stays += in_trash(contract, outcome.removed)
-    return outcome
 
 
 def _callers_first(contract: Contract, ledger: Ledger) -> list[Created]:
@@ -157,7 +167,7 @@ class Cleaning:
     def _from_ledger(self, ledger: LeftLedger, entry: Created, found: dict[str, Record]) -> None:
         """Take a record that a ledger names, unless it is gone, or not the suite's."""
         if not entry.delete_url:
-            self.outcome.stays.append(Kept(entry.operation, entry.record_id))
+            self.outcome.stays.append(Leftover(entry.operation, entry.record_id))
             return
         if entry.delete_url in found:
             return
@@ -187,13 +197,13 @@ class Cleaning:
             self._left(entry, f"reading it {exchange.answered()}")
 
     def _left(self, entry: Created, why: str) -> None:
-        self.outcome.left.append(Kept(entry.operation, entry.record_id, why, entry.delete_url))
+        self.outcome.left.append(Leftover(entry.operation, entry.record_id, why, entry.delete_url))
 
     def _unanswered(self, intent: Intent) -> None:
         """What was sent without an answer stands in the lists if it was done; what has no list may be there."""
         operation = self.contract.operations.get(intent.operation)
         if operation is None or self.contract.by_action(operation.entity, "delete") is None:
-            self.outcome.stays.append(Kept(intent.operation, intent.name, "sent, no answer"))
+            self.outcome.stays.append(Leftover(intent.operation, intent.name, "sent, no answer"))
 
     def remove(self, records: list[Record]) -> Outcome:
         """Delete what was found, look whether it is gone, and note it in the ledgers."""
@@ -215,7 +225,7 @@ class Cleaning:
                 if record.url in gone:
                     self.outcome.removed.remove(gone[record.url])
                     why = "said to be deleted, still there"
-                    self.outcome.left.append(Kept(record.delete.id, record.record_id, why, record.url))
+                    self.outcome.left.append(Leftover(record.delete.id, record.record_id, why, record.url))
 
     def _settle(self) -> None:
         """Where every list was looked through, what is neither there nor kept is gone."""

@@ -18,8 +18,9 @@ from contracts.arrangement import Arrangement
 from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import TargetLost
+from contracts.find_api import find_api
 from contracts.identities import Identities
-from contracts.probing import Finding, Presence, Prober, Spent, find_api
+from contracts.probing import Finding, Presence, Prober, Spent
 from contracts.profiles import PROFILES
 from contracts.session import Identity, Obstacle, Session
 

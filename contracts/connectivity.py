@@ -13,7 +13,7 @@ from cdp.http import HUNG, Exchange
 from cdp.targets import Target
 from contracts.calls import Call
 from contracts.diagnosis import Diagnosis, State
-from contracts.probing import known_list
+from contracts.find_api import known_list
 from contracts.session import Session
 
 SKEW_S = 30.0

@@ -40,6 +40,13 @@ class Diagnosis:
     def add(self, subject: str, state: State, text: str, advice: str = "") -> None:
         self.lines.append(Line(subject, state, text, advice))
 
+    def add_share(self, subject: str, text: str, missing: str, advice: str) -> None:
+        """A line on how much of something there is: a gap where some is `missing`, with what to do about it."""
+        if missing:
+            self.add(subject, State.GAP, f"{text}; {missing}", advice)
+        else:
+            self.add(subject, State.OK, text)
+
     @property
     def exit_code(self) -> int:
         """0 ready, 1 usable with gaps, 3 not usable."""

@@ -23,9 +23,10 @@ from contracts.cells import ADMIN, NO_FEATURES, Selection, build_cells
 from contracts.checks import NotExercised, TargetLost
 from contracts.connectivity import examine_clock, examine_tls, reach_target
 from contracts.diagnosis import Diagnosis, State, some
+from contracts.find_api import find_api
 from contracts.finding import Unavailable
 from contracts.identities import Identities
-from contracts.probing import Finding, Presence, Prober, Spent, find_api
+from contracts.probing import Finding, Presence, Prober, Spent
 from contracts.profiles import PROFILES
 from contracts.reach import CALLERS, Known, reach
 from contracts.session import Identity, Obstacle, Session
@@ -180,15 +181,9 @@ class _Doctor:
         text = f"the role holds {len(held)} of the {len(names)} features that the contract names, {how}"
         if untold:
             text += f"; {untold} could not be told"
-        if lacking:
-            self.found.add(
-                "features",
-                State.GAP,
-                f"{text}; not: {some(sorted(lacking))}",
-                "use a token of a role that holds them, to judge the operations that need them",
-            )
-        else:
-            self.found.add("features", State.OK, text)
+        missing = f"not: {some(sorted(lacking))}" if lacking else ""
+        advice = "use a token of a role that holds them, to judge the operations that need them"
+        self.found.add_share("features", text, missing, advice)
 
     def _features_by_reads(self) -> None:
         held: set[str] = set()
@@ -306,29 +301,27 @@ class _Doctor:
         # Those that need no id first: the others hang below them.
         for operation in sorted(lists, key=lambda o: len(o.path_parameters)):
             self._probe(operation)
-        counts = self.known.counts
+        answering = [o for o in lists if o.id in self.known.counts]
+        paged = [o for o in answering if o.collection and o.collection.paging]
+        self._records_for(
+            "PAGE",
+            paged,
+            PAGE,
+            "paged lists hold more than 20 records",
+            "lists of more than 20 records show the default page",
+        )
+        self._records_for(
+            "ORDER", answering, SEVERAL, "lists that answer hold 2 records or more", "an order shows on 2 records"
+        )
+
+    def _records_for(self, family: str, lists: list[Operation], needed: int, hold: str, advice: str) -> None:
+        """Whether lists hold as many records as the rules of a family need."""
         if not lists:
             return
-        paged = [o for o in lists if o.collection and o.collection.paging and o.id in counts]
-        short = [f"{o.id} {counts[o.id]}" for o in paged if counts[o.id] < PAGE]
-        few = [f"{o.id} {counts[o.id]}" for o in lists if counts.get(o.id, SEVERAL) < SEVERAL]
-        text = f"{len(paged) - len(short)} of {len(paged)} paged lists hold more than 20 records (PAGE)"
-        if short:
-            self.found.add(
-                "records for PAGE",
-                State.GAP,
-                f"{text}; not {some(short)}",
-                "lists of more than 20 records show the default page",
-            )
-        elif paged:
-            self.found.add("records for PAGE", State.OK, text)
-        enough = sum(counts.get(o.id, 0) >= SEVERAL for o in lists)
-        answering = sum(o.id in counts for o in lists)
-        text = f"{enough} of {answering} lists that answer hold 2 records or more (ORDER)"
-        if few:
-            self.found.add("records for ORDER", State.GAP, f"{text}; not {some(few)}", "an order shows on 2 records")
-        elif counts:
-            self.found.add("records for ORDER", State.OK, text)
+        counts = self.known.counts
+        few = [f"{o.id} {counts[o.id]}" for o in lists if counts[o.id] < needed]
+        text = f"{len(lists) - len(few)} of {len(lists)} {hold} ({family})"
+        self.found.add_share(f"records for {family}", text, f"not {some(few)}" if few else "", advice)
 
     def _assumed(self) -> None:
         operations = [o for o in self.contract.operations.values() if o.provenance == "assumed"]
@@ -344,15 +337,8 @@ class _Doctor:
         told = ", ".join(f"{found.count(p)} {p}" for p in Presence if p in found)
         missing = [o.id for o in operations if self.known.presence.get(o.id) is Presence.MISSING]
         text = f"{len(operations)}: {told}"
-        if missing:
-            self.found.add(
-                "assumed operations",
-                State.GAP,
-                f"{text}; not there: {some(missing)}",
-                "`cdp spec confirm` writes an overlay that confirms what exists and removes what does not",
-            )
-        else:
-            self.found.add("assumed operations", State.OK, text)
+        advice = "`cdp spec confirm` writes an overlay that confirms what exists and removes what does not"
+        self.found.add_share("assumed operations", text, f"not there: {some(missing)}" if missing else "", advice)
 
     def _limits(self) -> None:
         if self.cut_short:

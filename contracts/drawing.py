@@ -11,7 +11,7 @@ from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 import contracts.steady_draws  # noqa: F401 - the seed alone decides what is drawn
-from contracts.examples import Kept
+from contracts.examples import KeptExamples
 
 T = TypeVar("T")
 # So many examples of what has no end count as all of them: what a cell was shown is measured against this.
@@ -38,13 +38,15 @@ class Draw:
 
 
 def look_for(
-    hold: Callable[[T], None], strategy: SearchStrategy[T], number: int, examples: int, kept: Kept | None = None
+    hold: Callable[[T], None], strategy: SearchStrategy[T], number: int, examples: int, kept: KeptExamples | None = None
 ) -> None:
     """Call `hold` with examples until one raises; the smallest one that was found is raised. What fails is kept."""
     _search(hold, strategy, number, examples, kept, (Phase.generate, Phase.shrink))
 
 
-def try_again(hold: Callable[[T], None], strategy: SearchStrategy[T], number: int, examples: int, kept: Kept) -> None:
+def try_again(
+    hold: Callable[[T], None], strategy: SearchStrategy[T], number: int, examples: int, kept: KeptExamples
+) -> None:
     """Call `hold` with the examples that are kept. A search of its own, so that what is drawn afterwards depends on
     nothing but the seed."""
     if kept:
@@ -59,7 +61,7 @@ def _search(
     strategy: SearchStrategy[T],
     number: int,
     examples: int,
-    kept: Kept | None,
+    kept: KeptExamples | None,
     phases: tuple[Phase, ...],
 ) -> None:
     bounded = settings(

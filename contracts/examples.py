@@ -23,7 +23,7 @@ class ExamplesError(Exception):
     """Examples cannot be kept where they should be; the message is one line."""
 
 
-class Kept(ExampleDatabase):
+class KeptExamples(ExampleDatabase):
     """The examples of one rule on one cell.
 
     Hypothesis names a test by the source of its function, which is the same for every cell and changes with every
@@ -74,9 +74,9 @@ class Examples:
         except OSError as error:
             raise ExamplesError(f"cannot keep examples in {self.directory}: {error.strerror}") from None
 
-    def of(self, cell: Cell, name: str) -> Kept:
+    def of(self, cell: Cell, name: str) -> KeptExamples:
         """What is kept for one of a cell's rules."""
-        return Kept(self.directory / quote(cell.address, safe=""), name)
+        return KeptExamples(self.directory / quote(cell.address, safe=""), name)
 
 
 def examples_for(directory: Path | None, target: str) -> Examples | None:

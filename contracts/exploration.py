@@ -230,9 +230,9 @@ class Exploration:
         """Whether a body that fits the schema is refused for what no page promises to take: an empty change, a text of
         another form than wanted, or one that is too long. With plain values in the same fields it is taken then."""
         sent = drawn.call.sent
-        if exchange.status in (400, 422) and sent is None:
+        if exchange.refused_as_invalid and sent is None:
             return self._refused_for_its_size(drawn)
-        if exchange.status not in (400, 422) or self.s.operation.body_media_type != JSON:
+        if not exchange.refused_as_invalid or self.s.operation.body_media_type != JSON:
             return False
         plain = self.inputs.bodies.plain(self.s.operation, sent)
         if plain is None:

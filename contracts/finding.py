@@ -13,6 +13,7 @@ from cdp.http import Exchange
 from cdp.prefixes import prefix_in
 from contracts.books import value_at
 from contracts.calls import Call, query_pairs
+from contracts.observing import rows_of
 from contracts.samples import Sampler
 from contracts.session import Session
 
@@ -120,17 +121,9 @@ class Finder:
         self, operation: Operation, path: Mapping[str, str], query: tuple[tuple[str, str], ...] = ()
     ) -> list[Any]:
         """Records of a list, up to 100, newest first. Raises Unavailable when the list does not answer."""
-        collection = operation.collection
-        assert collection is not None
         exchange = self.session.read(self.listing(operation, path, query), self.session.admin)
-        found = (
-            exchange.json
-            if collection.key is None
-            else (exchange.json or {}).get(collection.key)
-            if isinstance(exchange.json, dict)
-            else None
-        )
-        if not exchange.ok or not isinstance(found, list):
+        found = rows_of(operation, exchange)
+        if found is None:
             raise refused(operation, exchange)
         return found
 
@@ -231,15 +224,8 @@ class Finder:
         words or values only."""
         known = self._finding_text.get(operation.id)
         for sample in chain((known,) if known else (), parameter.samples, self._identifiers(parameter)):
-            exchange = self.session.read(
-                Call(operation, {}, ((parameter.name, sample), ("limit", "100"))), self.session.admin
-            )
-            found = (
-                (exchange.json or {}).get(operation.collection.key)
-                if isinstance(exchange.json, dict) and operation.collection
-                else None
-            )
-            if found:
+            call = Call(operation, {}, ((parameter.name, sample), ("limit", "100")))
+            if rows_of(operation, self.session.read(call, self.session.admin)):
                 self._finding_text[operation.id] = sample
                 return sample
         return parameter.samples[0]

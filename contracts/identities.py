@@ -7,7 +7,6 @@ them: every cell that needs a caller says why there is none, and the run goes on
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +20,7 @@ from cdp.targets import ReadyRole
 from contracts.arrangement import Arrangement
 from contracts.calls import Call
 from contracts.checks import NotExercised, TargetLost
+from contracts.feature_sets import FeatureSets
 from contracts.finding import Unavailable
 from contracts.held_features import HeldFeatures
 from contracts.logins import OPTIONS, LoginRefused, Withheld, log_in, switched_off, wants_a_token
@@ -30,12 +30,6 @@ _FEW = 2  # more features than that are no role that anybody has ready
 MOST_REFUSED = 3  # sets of features on end, before it is clear that no caller can be made
 PAUSE_S = 60.0  # before the next caller is made, once a target has had enough of logins
 NO_CALLERS = "no callers with other roles can be made: "
-
-
-def gives_access(operation: Operation, feature: str) -> bool:
-    """Whether a feature that the operation does not name may open it by another way, because it gives access to
-    segments."""
-    return bool(operation.extra_access) and feature.startswith("foreign_segments/")
 
 
 @dataclass(frozen=True)
@@ -85,28 +79,7 @@ class Identities:
         contract = session.contract
         self._features = frozenset(contract.feature_names)
         self.held = HeldFeatures(self._features)
-        rng = random.Random(session.seed)
-        known = [*self._halves(), *rng.sample(self._runs(), 2)][: session.profile.feature_sets]
-        self.random_sets = [
-            *known,
-            *(
-                frozenset(rng.sample(sorted(self._features), rng.randint(1, max(1, len(self._features) // 2))))
-                for _ in range(session.profile.feature_sets - len(known))
-            ),
-        ]
-
-    def _halves(self) -> list[frozenset[str]]:
-        """The features of every other area, and those of the others: whatever an operation needs stands beside much
-        else in one of them, and all of an area's features stand together."""
-        areas = sorted({f.partition("/")[0] for f in self._features})
-        first = frozenset(f for f in self._features if f.partition("/")[0] in areas[::2])
-        return [first, self._features - first]
-
-    def _runs(self) -> list[frozenset[str]]:
-        """The first features by their names, and the last, more than half of them each: what looks at the first few
-        that a role holds misses those behind them."""
-        names, count = sorted(self._features), len(self._features) * 5 // 8
-        return [frozenset(names[:count]), frozenset(names[-count:])]
+        self.sets = FeatureSets(self._features, session.seed, session.profile.feature_sets)
 
     def login(self, email: str, password: str, role: str) -> str:
         """Log in and return the token. Raises Obstacle in one line when the target does not give one."""
@@ -298,45 +271,6 @@ class Identities:
             return False
         return self.session.send(call(operation), self.session.admin, judged=False).ok
 
-    def near_misses(self, operation: Operation) -> list[tuple[str, frozenset[str]]]:
-        """Sets of features that must not open an operation, the most telling first, each with a description."""
-        required = {*operation.features.any_of, *operation.features.all_of}
-        patterns = tuple(f.rsplit("/", 1)[0] + "/" for f in required if is_pattern(f))
-        others = frozenset(
-            f
-            for f in self._features
-            if f not in required and not (patterns and f.startswith(patterns)) and not gives_access(operation, f)
-        )
-        return [
-            ("all features but those required", others),
-            ("names that extend, cut or respell the required ones", self.lookalikes(patterns)),
-            ("names that would stand for many features at once", self.names_for_many(patterns)),
-        ]
-
-    def lookalikes(self, patterns: tuple[str, ...] = ()) -> frozenset[str]:
-        """Names close to real features without being any: longer, shorter, in capitals, the area alone; none that
-        begins as `patterns` do, where more names are features than are known."""
-        close = {
-            variant
-            for f in self._features
-            for variant in (f + "s", f + "/all", f[:-1], f.upper(), f.partition("/")[0], "x" + f)
-        }
-        return frozenset(f for f in close - self._features if not (patterns and f.startswith(patterns)))
-
-    def names_for_many(self, patterns: tuple[str, ...] = ()) -> frozenset[str]:
-        """Names that a comparison by patterns takes for any feature, or any of an area, without being any (CWE-155).
-        They are a set of their own, because a target may take no such signs in a name."""
-        areas = {f.partition("/")[0] for f in self._features}
-        names = {"*", "**", "*/*", "%", ".*", "all", *(f"{area}/{sign}" for area in areas for sign in ("*", "**", "%"))}
-        return frozenset(f for f in names - self._features if not (patterns and f.startswith(patterns)))
-
-    def all_but_one(self, operation: Operation | None = None) -> frozenset[str]:
-        """Nearly all features: what counts them or keeps them in too small a place breaks on it. The one that is left
-        out is none that the operation asks for, as far as there are others."""
-        features = operation.features if operation else None
-        asked = {*features.any_of, *features.all_of} if features else set[str]()
-        return self._features - {min(self._features - asked or self._features, default="")}
-
     def prepare(self, operations: list[Operation], roles_wanted: bool, processes: int = 1) -> None:
         """Make every caller that the cells will need before anything is read, so that lists of users and roles hold
         still meanwhile. `processes`: how many of them judge, each with a changeable caller of its own."""
@@ -344,18 +278,18 @@ class Identities:
             return
         sets = {
             frozenset[str](): "no-features",
-            self.lookalikes(): "feature-sets",
-            self.names_for_many(): "feature-sets",
-            self.all_but_one(): "feature-sets",
-            **dict.fromkeys(self.random_sets, "feature-sets"),
+            self.sets.lookalikes(): "feature-sets",
+            self.sets.names_for_many(): "feature-sets",
+            self.sets.all_but_one(): "feature-sets",
+            **dict.fromkeys(self.sets.drawn, "feature-sets"),
         }
         for operation in operations:
             for minimal in operation.features.minimal_sets():
                 if not any(map(is_pattern, minimal)):
                     sets.setdefault(frozenset(minimal), minimal[0])
-            sets.setdefault(self.all_but_one(operation), "feature-sets")
+            sets.setdefault(self.sets.all_but_one(operation), "feature-sets")
             if operation.features.needed:
-                for _, features in self.near_misses(operation):
+                for _, features in self.sets.near_misses(operation):
                     sets.setdefault(features, "feature-sets")
         steps: list[Callable[[], object]] = [partial(self.holding, features, label) for features, label in sets.items()]
         steps += [self.changeable, *[self._another_changeable] * (processes - 1), self.logged_out, self.ended]

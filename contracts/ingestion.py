@@ -24,7 +24,7 @@ from contracts.books import recognise, value_at
 from contracts.calls import Call
 from contracts.checks import NotExercised
 from contracts.finding import Unavailable
-from contracts.observing import record_of
+from contracts.observing import record_of, rows_of
 from contracts.patience import look_until, pause
 from contracts.workbench import Workbench
 
@@ -242,10 +242,7 @@ class Events:
         while True:
             call = Call(way, path).asking(("limit", _PAGE), ("offset", len(rows)))
             exchange = self.session.send(call, self.session.admin, judged=False)
-            collection, body = way.collection, exchange.json
-            assert collection is not None
-            page = body.get(collection.key) if collection.key and isinstance(body, dict) else body
-            page = [r for r in page if isinstance(r, dict)] if exchange.ok and isinstance(page, list) else []
+            page = [r for r in rows_of(way, exchange, bare=True) or () if isinstance(r, dict)]
             own = [r for r in page if r.get(self.ingestion.identifier) == identifier]
             rows += page
             # A list of one customer's events is read to its end, one of everybody's as far as it is the run's.

@@ -15,6 +15,7 @@ from cdp.ledger import IN_THE_TRASH
 from contracts.answers import marked
 from contracts.books import own_prefix, recognise
 from contracts.calls import Call
+from contracts.observing import rows_of
 from contracts.session import Obstacle, Session
 
 ALL_PAGES = 500
@@ -24,7 +25,6 @@ _IN_USE = 409
 _SILENCE = 3  # so many requests without an answer: the target is gone
 _FORBIDDEN = 403  # who may not read a list could not write to it either, unless a ledger says so
 _TOKEN_REFUSED = 401
-_NO_SUCH_OPERATION = (404, 405, 501)
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Kept:
+class Leftover:
     """A record that is still there: the operation, the id, and why."""
 
     operation: str
@@ -57,8 +57,8 @@ class Outcome:
     it; `notes`: what could not be looked through; `pages`: how many pages of lists could be read."""
 
     removed: list[Record] = field(default_factory=list)
-    left: list[Kept] = field(default_factory=list)
-    stays: list[Kept] = field(default_factory=list)
+    left: list[Leftover] = field(default_factory=list)
+    stays: list[Leftover] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     pages: int = 0
     blind: bool = False  # a list that may hold records of ours could not be looked through
@@ -116,10 +116,9 @@ class Lists:
         for _ in range(pages):
             asked = call.asking(("limit", _PAGE), ("offset", len(seen))) if collection.paging else call
             exchange = self.ask("GET", asked.url(self.session.target))
-            body = exchange.json
-            page = body if collection.key is None else body.get(collection.key) if isinstance(body, dict) else None
-            if not exchange.ok or not isinstance(page, list):
-                if not (listing.provenance == "assumed" and exchange.status in _NO_SUCH_OPERATION):
+            page = rows_of(listing, exchange)
+            if page is None:
+                if not (listing.provenance == "assumed" and exchange.no_such_operation):
                     outcome.notes.append(f"{listing.id} {exchange.answered()} and was not looked through")
                     outcome.blind |= exchange.status != _FORBIDDEN
                 return
@@ -159,28 +158,29 @@ class Lists:
     ) -> None:
         """Delete records in the order given, and again what was refused, because something may have to go first."""
         waiting = list(records)
-        why: dict[str, str] = {}
+        answers: dict[str, Exchange] = {}  # the last one about each record; none where there was no time to ask
         for _ in range(_ROUNDS):
             refused = []
             for record in waiting:
+                answers.pop(record.url, None)
                 if time.monotonic() > deadline:
-                    why[record.url] = "there was no time left"
                     refused.append(record)
                     continue
-                exchange = self.ask("DELETE", record.url)
+                exchange = answers[record.url] = self.ask("DELETE", record.url)
                 if exchange.ok or self._gone(record, exchange):
                     outcome.removed.append(record)
                     done(record)
                 else:
-                    why[record.url] = exchange.answered()
                     refused.append(record)
-            if not refused or len(refused) == len(waiting):
-                waiting = refused
-                break
+            any_removed = len(refused) < len(waiting)
             waiting = refused
+            if not any_removed:
+                break
         for record in waiting:
-            self._keep(record, why[record.url], outcome)
-        self._in_use += [record for record in waiting if why[record.url] == f"answered {_IN_USE}"]
+            answer = answers.get(record.url)
+            self._keep(record, answer, outcome)
+            if answer is not None and answer.status == _IN_USE:
+                self._in_use.append(record)
 
     def remove_what_was_in_use(self, outcome: Outcome, deadline: float, done: Callable[[Record], None]) -> None:
         """Try those again that something referred to: it may be gone by now."""
@@ -203,13 +203,14 @@ class Lists:
         found = recognise(Call(read), shown) if read is not None else None
         return found is not None and marked(found.record)
 
-    def _keep(self, record: Record, why: str, outcome: Outcome) -> None:
-        missing = any(why == f"answered {status}" for status in _NO_SUCH_OPERATION)
-        if missing and record.delete.provenance == "assumed":
+    def _keep(self, record: Record, answer: Exchange | None, outcome: Outcome) -> None:
+        """Note a record that is still there, with what the target answered when it was asked to delete it."""
+        why = answer.answered() if answer is not None else "there was no time left"
+        if answer is not None and answer.no_such_operation and record.delete.provenance == "assumed":
             why = f"the target has no such operation ({why})"
-            outcome.stays.append(Kept(record.delete.id, record.record_id, why, record.url))
+            outcome.stays.append(Leftover(record.delete.id, record.record_id, why, record.url))
         else:
-            outcome.left.append(Kept(record.delete.id, record.record_id, why, record.url))
+            outcome.left.append(Leftover(record.delete.id, record.record_id, why, record.url))
 
 
 def depth(contract: Contract, entity: str) -> int:
@@ -243,11 +244,11 @@ def _moment(text: Any) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def in_trash(contract: Contract, removed: Collection[Record]) -> list[Kept]:
+def in_trash(contract: Contract, removed: Collection[Record]) -> list[Leftover]:
     """What of the removed lies in a trash that no operation empties."""
     found = []
     for record in removed:
         trash = contract.by_action(record.delete.entity, "trash")
         if trash is not None:
-            found.append(Kept(trash.id, record.record_id, IN_THE_TRASH))
+            found.append(Leftover(trash.id, record.record_id, IN_THE_TRASH))
     return found

@@ -46,12 +46,14 @@ def canonical(value: Any) -> str:
         return repr(value)
 
 
-def rows_of(operation: Operation, exchange: Exchange) -> list[Record] | None:
-    """The records of a list's answer; None where it is no list."""
+def rows_of(operation: Operation, exchange: Exchange, *, bare: bool = False) -> list[Record] | None:
+    """The records of a list's answer; None where it is no list. `bare`: one that stands for itself will do, too, where
+    it should stand under a key, for rules that are not about that."""
     collection, body = operation.collection, exchange.json
     if collection is None or not exchange.ok:
         return None
-    rows = body if collection.key is None else body.get(collection.key) if isinstance(body, dict) else None
+    keyed = collection.key is not None and not (bare and isinstance(body, list))
+    rows = body if not keyed else body.get(collection.key) if isinstance(body, dict) else None
     return rows if isinstance(rows, list) else None
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from cdp.baseline import Accepted
 from cdp.contract import Contract, Operation
+from cdp.known_failures import KnownFailure
 from cdp.verdicts import Cell
 from contracts import conventions as _conventions  # noqa: F401 - registers the checks
 from contracts.applicability import PREDICATES
@@ -37,7 +37,7 @@ class Plan:
     seed: int
     strict: bool
     cells: tuple[Cell, ...]
-    baseline: tuple[Accepted, ...] = ()
+    known_failures: tuple[KnownFailure, ...] = ()
 
     @property
     def operations(self) -> list[Operation]:

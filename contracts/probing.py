@@ -11,7 +11,7 @@ import re
 import secrets as randomness
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,14 +20,14 @@ from cdp.http import TOKEN_HEADER, Exchange
 from contracts.arrangement import Arrangement
 from contracts.calls import Call
 from contracts.checks import TargetLost
+from contracts.find_api import known_list
 from contracts.finding import Finder, Leads, Unavailable
 from contracts.session import Obstacle, Session
 
 NO_SUCH_NUMBER = 2_147_483_641
-_LISTS_ASKED = 16  # of those that may show whether the API is there
-_MISSING = (404, 405, 501)
 LOST_IN_A_ROW = 4  # so many calls without an answer end the probing
 _JSON = "application/json"
+_FOR_THEMSELVES = (405, 501)  # statuses that tell the same whatever an unknown path gets
 Signature = tuple[int, str, str]
 
 
@@ -55,44 +55,6 @@ class Finding:
     why: str
     refused: bool = False
     answered: bool = False
-
-
-def known_list(contract: Contract) -> Operation | None:
-    """A list that shows that the API is there and takes the token: a documented one that needs no feature and no id,
-    where there is one."""
-    return next(iter(_known_lists(contract)), None)
-
-
-def _known_lists(contract: Contract, planned: Iterable[Operation] = ()) -> list[Operation]:
-    """Lists that need no id and no text, the surest first: documented ones that need no feature, then what is planned,
-    what else is documented, the others."""
-    wanted = {operation.id for operation in planned}
-    lists = [
-        o
-        for o in contract.operations.values()
-        if o.collection
-        and o.auth == "token"
-        and not o.path_parameters
-        and not any(p.required for p in o.query_parameters)
-    ]
-    documented = {o.id for o in lists if o.provenance == "documented"}
-    plain = {o.id for o in lists if o.id in documented and not o.features.needed}
-    return sorted(lists, key=lambda o: (o.id not in plain, o.id not in plain | wanted, o.id not in documented))
-
-
-def find_api(session: Session, planned: Iterable[Operation] = ()) -> tuple[Operation, Exchange]:
-    """Ask lists until one of them is there, because a target may serve a part of the API: that one, and its answer. The
-    first one where none is. Raises Obstacle where the contract has none."""
-    first = None
-    for operation in _known_lists(session.contract, planned)[:_LISTS_ASKED]:
-        exchange = session.send(Call(operation), session.admin, judged=False)
-        first = first or (operation, exchange)
-        elsewhere = exchange.status == 401 or 300 <= exchange.status < 400
-        if exchange.failure or elsewhere or (exchange.status not in _MISSING and exchange.json is not None):
-            return operation, exchange
-    if first is None:
-        raise Obstacle("the contract has no list that shows whether the API is there")
-    return first
 
 
 class Prober:
@@ -299,55 +261,72 @@ class Prober:
 
     def _conclude(self, operation: Operation, exchange: Exchange, real: bool) -> Finding:
         """What an answer tells. `real`: the ids in the path are of records that are there."""
-        asked = f"{exchange.method} {exchange.outcome()}"
+        for_itself = exchange.status in (0, *_FOR_THEMSELVES)
+        as_unknown = not for_itself and self._like_unknown_route(exchange, operation.base)
+        if as_unknown:
+            presence, why = self._told_as_unknown(operation, exchange, real)
+        else:
+            presence, why = self._told(operation, exchange)
+        return Finding(
+            operation,
+            presence,
+            f"{exchange.method} {exchange.outcome()}",
+            why,
+            refused=exchange.status == 403 and not as_unknown,
+            answered=exchange.ok and presence is Presence.THERE,
+        )
 
-        def found(presence: Presence, why: str, **more: bool) -> Finding:
-            return Finding(operation, presence, asked, why, **more)
+    def _told_as_unknown(self, operation: Operation, exchange: Exchange, real: bool) -> tuple[Presence, str]:
+        """What it tells that an answer is that to a path which does not exist."""
+        if exchange.refused_access or exchange.status >= 500:
+            return Presence.UNTOLD, "every path is answered so"
+        if operation.path_parameters and self._alike and not real:
+            return Presence.UNTOLD, "an unknown record and an unknown route are answered alike"
+        return Presence.MISSING, "answered like a path that does not exist"
 
+    def _told(self, operation: Operation, exchange: Exchange) -> tuple[Presence, str]:
+        """What any other answer tells."""
         status = exchange.status
         if not status:
-            return found(Presence.UNTOLD, f"no answer: {exchange.detail}")
+            return Presence.UNTOLD, f"no answer: {exchange.detail}"
         if status == 405:
             if self._shadowed(operation):
-                return found(Presence.UNTOLD, "the method is refused, perhaps by another route")
-            return found(Presence.MISSING, "the path does not take this method")
+                return Presence.UNTOLD, "the method is refused, perhaps by another route"
+            return Presence.MISSING, "the path does not take this method"
         if status == 501:
-            return found(Presence.MISSING, "the target says that it does not implement it")
-        unknown = self._unknown_answer("GET", operation.base)
-        if self._like_unknown_route(exchange, operation.base):
-            if status in (401, 403) or status >= 500:
-                return found(Presence.UNTOLD, "every path is answered so")
-            if operation.path_parameters and self._alike and not real:
-                return found(Presence.UNTOLD, "an unknown record and an unknown route are answered alike")
-            return found(Presence.MISSING, "answered like a path that does not exist")
-        if status in (404, 410):
-            if operation.path_parameters or any(p.required for p in operation.query_parameters):
-                if self._shadowed(operation):
-                    return found(Presence.UNTOLD, "the record is not found, perhaps by another route")
-                return found(Presence.THERE, "the record is not found, unlike an unknown path")
-            return found(Presence.UNTOLD, "404, but not as an unknown path is answered")
-        if status == 401 or status == 429 or status >= 500 or 300 <= status < 400:
-            return found(Presence.UNTOLD, f"the answer {status} tells nothing")
+            return Presence.MISSING, "the target says that it does not implement it"
+        if exchange.gone:
+            return self._told_gone(operation)
         if status == 403:
+            unknown = self._unknown_answer("GET", operation.base)
             if unknown is not None and unknown.status == 403:
-                return found(Presence.UNTOLD, "every path is refused so", refused=True)
-            return found(Presence.THERE, "refused for the role of the token, unlike an unknown path", refused=True)
+                return Presence.UNTOLD, "every path is refused so"
+            return Presence.THERE, "refused for the role of the token, unlike an unknown path"
+        if status in (401, 429) or status >= 500 or 300 <= status < 400:
+            return Presence.UNTOLD, f"the answer {status} tells nothing"
         if exchange.ok:
-            return self._conclude_success(operation, exchange, asked)
+            return self._told_by_success(operation, exchange)
         if self._shadowed(operation):
-            return found(Presence.UNTOLD, "refused, perhaps by another route")
-        return found(Presence.THERE, "the request is refused for its content")
+            return Presence.UNTOLD, "refused, perhaps by another route"
+        return Presence.THERE, "the request is refused for its content"
+
+    def _told_gone(self, operation: Operation) -> tuple[Presence, str]:
+        """What 404 tells where it is none of an unknown path."""
+        if not operation.path_parameters and not any(p.required for p in operation.query_parameters):
+            return Presence.UNTOLD, "404, but not as an unknown path is answered"
+        if self._shadowed(operation):
+            return Presence.UNTOLD, "the record is not found, perhaps by another route"
+        return Presence.THERE, "the record is not found, unlike an unknown path"
 
     @staticmethod
-    def _conclude_success(operation: Operation, exchange: Exchange, asked: str) -> Finding:
+    def _told_by_success(operation: Operation, exchange: Exchange) -> tuple[Presence, str]:
         wants_json = operation.response_schema(operation.success_status) is not None
         if wants_json and exchange.media_type != _JSON:
-            why = f"the answer is {exchange.media_type or 'of no type'}, not JSON"
-            return Finding(operation, Presence.UNTOLD, asked, why)
+            return Presence.UNTOLD, f"the answer is {exchange.media_type or 'of no type'}, not JSON"
         key = operation.collection.key if operation.collection else operation.item_key
         if key and not (isinstance(exchange.json, Mapping) and key in exchange.json):
-            return Finding(operation, Presence.THERE, asked, f"answered, but without the key {key}", answered=True)
-        return Finding(operation, Presence.THERE, asked, "answered", answered=True)
+            return Presence.THERE, f"answered, but without the key {key}"
+        return Presence.THERE, "answered"
 
 
 def _make_none(entity: str) -> Leads:

@@ -78,8 +78,7 @@ class QueryParameters:
     def _validator(self, operation: Operation, parameter: Parameter) -> jsonschema_rs.Validator:
         key = operation.id, parameter.name
         if key not in self._validators:
-            document = {**parameter.schema, "components": self.contract.document["components"]}
-            self._validators[key] = jsonschema_rs.Draft202012Validator(document, validate_formats=True)
+            self._validators[key] = self.contract.validator(parameter.schema)
         return self._validators[key]
 
 

@@ -107,8 +107,8 @@ class Reach:
         while left := [r for r in REMEDIES if r not in taken and not self._waits(r, taken)]:
             gains = {remedy: self.gain([remedy], taken) for remedy in left}
             # What brings nothing by itself may open the way: then the one that stands in most ways comes next.
-            best = max(left, key=lambda r: (gains[r], self._ways(r, taken)))
-            if not gains[best] and not self._ways(best, taken):
+            best = max(left, key=lambda r: (gains[r], self._ways(r)))
+            if not gains[best] and not self._ways(best):
                 break
             taken.append(best)
             found.append((best, gains[best]))
@@ -120,7 +120,7 @@ class Reach:
             return False
         return WRITES not in taken and any(WRITES in b for b in self.blockers.values())
 
-    def _ways(self, remedy: str, taken: list[str]) -> int:
+    def _ways(self, remedy: str) -> int:
         return sum(remedy in b and OUT_OF_REACH not in b for b in self.blockers.values())
 
 

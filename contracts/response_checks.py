@@ -31,7 +31,6 @@ _TITLES = {  # its own say "accepted" of whatever is not among the expected stat
     "positive_data_acceptance": "Schema-valid request not accepted",
     "negative_data_rejection": "Schema-violating request not refused as such",
 }
-_REFUSALS = (400, 422)  # of what is invalid: one is as good as the other, whichever a section names
 _TOO_MUCH = (413, 416)  # what a limit or an offset may get that is too large
 _OF_DECISIONS = ("positive_data_acceptance", "negative_data_rejection", "status_code_conformance")
 
@@ -167,9 +166,10 @@ class ResponseChecks:
     def _asked(self, check: str, request: Request, exchange: Exchange) -> bool:
         if exchange.status >= 500 and check in _OF_DECISIONS:
             return False  # a crash is no decision about the request
-        if check in _OF_DECISIONS and request.refusable and exchange.status in _REFUSALS + _TOO_MUCH:
+        refused = exchange.refused_as_invalid or exchange.status in _TOO_MUCH
+        if check in _OF_DECISIONS and request.refusable and refused:
             return False
-        if check == "status_code_conformance" and exchange.status in _REFUSALS:
+        if check == "status_code_conformance" and exchange.refused_as_invalid:
             # What nobody can call valid for sure may be refused, too.
             return request.valid and request.sure and request.interoperable
         if check == "content_type_conformance":

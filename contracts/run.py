@@ -12,6 +12,7 @@ from pathlib import Path
 from cdp import __version__
 from cdp.cassette import Cassette
 from cdp.http import TOKEN_HEADER
+from cdp.known_failures import STORED_AS
 from cdp.ledger import LEDGER_FILE, Ledger
 from cdp.results import RESULTS_FILE, ResultsWriter, read_results
 from cdp.secrets import Secrets
@@ -23,10 +24,10 @@ from contracts.cells import ADMIN
 from contracts.checks import TargetLost
 from contracts.cleaning import clean_after_run
 from contracts.examples import Examples
+from contracts.find_api import find_api
 from contracts.heading import described
 from contracts.judge import judge
 from contracts.plan import OBSERVING, Plan
-from contracts.probing import find_api
 from contracts.rounds import Rounds, Turn
 from contracts.session import Identity, Obstacle, Session
 from contracts.tidying import tidy
@@ -107,7 +108,7 @@ class ContractRun:
             cells=len(plan.cells),
             **described(plan.contract, plan.catalogue, plan.operations),
             budget_min=self.budget.minutes if self.budget else None,
-            baseline=[entry.as_record() for entry in plan.baseline],
+            **{STORED_AS: [entry.as_record() for entry in plan.known_failures]},
         )
         try:
             self._authenticate()

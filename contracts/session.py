@@ -22,14 +22,14 @@ from contracts.books import Books
 from contracts.budget import OutOfTime
 from contracts.calls import Call
 from contracts.checks import TargetLost
+from contracts.kept_exchanges import KeptExchanges
+from contracts.observing import rows_of
 from contracts.profiles import Profile
 
 MUTE_OPERATIONS = 20  # so many may hang one after the other while the target answers pings alone; then it is the target
 BUSY_OPERATIONS = 5  # so many may be refused one after the other for want of time
 MUTE_AFTER = 2  # an operation that hung so often is not asked again
 PATIENCE = 2  # an operation that stayed refused so often, after all the pauses, is not waited for again
-_KEPT_EXCHANGES = 400  # of one operation with one status
-_KEPT_BYTES = 64 * 1024 * 1024
 _REMEMBERED_BYTES = 1024 * 1024  # a larger answer is asked for again
 
 
@@ -88,9 +88,7 @@ class Session:
         self._watched: Counter[str] = Counter()
         self._callers: set[str] = set()
         self._reads: dict[tuple[str, str], Exchange] = {}
-        self._seen: dict[str, list[Exchange]] = {}
-        self._kept: Counter[tuple[str, int]] = Counter()  # exchanges by operation and status
-        self._kept_bytes: Counter[tuple[str, bool]] = Counter()  # by operation, of successes and of all else
+        self._judged = KeptExchanges()
         self._lost: Counter[str] = Counter()
         self._lost_in_a_row: set[str] = set()
         self._answers, self._answered_s = 0, 0.0
@@ -120,31 +118,17 @@ class Session:
         `headers`: in place of the usual ones or beside them; None leaves one out. `judged`: whether the exchange counts
         as evidence for the operation's conventions on answers; `kept`: whether it is put on the cassette.
         """
-        operation = call.operation
+        operation, method = call.operation, method or call.operation.method
         self.stop_in_time()
         self.beat()
         if self._lost[operation.id] >= MUTE_AFTER:
             raise TargetLost(
                 f"{operation.method} {operation.id} did not answer {MUTE_AFTER} times and is not asked again"
             )
-        sent_headers = {**self._headers(call, caller), **(headers or {})}
-        sent_headers = {name: value for name, value in sent_headers.items() if value is not None}
-        method = method or operation.method
         if method == operation.method:
             self._count(operation, caller)
         entry = self.books.intend(call, method)
-        exchange = self.client.send(
-            method,
-            call.url(self.target),
-            headers=sent_headers,
-            body=call.body,
-            operation=operation.id,
-            role=caller.role,
-            patient=max(self._refused[operation.id, status] for status in (TOO_MANY, UNAVAILABLE)) < PATIENCE,
-        )
-        if kept and self.cassette is not None:
-            self.cassette.add(exchange)
-        exchange = without_signatures(self.contract, operation, exchange)
+        exchange = self._sent(call, caller, headers, method, kept)
         if entry:
             self.books.answered(entry, call, exchange)
         if (operation.safety != "read" or method != "GET") and not exchange.client_error:
@@ -152,18 +136,39 @@ class Session:
         if exchange.status == 401 and self.renewed(caller):
             caller = self.admin if caller.role == self.admin.role else caller
             return self.send(call, caller, headers, method=method, judged=judged, kept=kept)
-        if caller.token and exchange.status not in (0, 401):
-            self.admitted.add(caller.token)
-        if caller is self.admin and operation.auth == "token":
-            self.answered.setdefault(exchange.status, set()).add(operation.id)
+        self._note_admission(operation, caller, exchange)
         self._note(operation, caller, exchange)
         self._watch_refusals(exchange)
         if judged:
-            self._remember(exchange)
+            self._judged.add(exchange)
         self._watch(exchange)
         if exchange.status == 401 and caller is self.admin and self.health is not None and self.ping().status == 401:
             raise Obstacle(f"{self.target.base_url} does not take the run's token any more")
         return exchange
+
+    def _sent(self, call: Call, caller: Identity, headers: dict[str, Any] | None, method: str, kept: bool) -> Exchange:
+        """Put a call on the wire. For an operation that stayed refused too often there are no more pauses."""
+        operation = call.operation
+        wanted = {**self._headers(call, caller), **(headers or {})}
+        exchange = self.client.send(
+            method,
+            call.url(self.target),
+            headers={name: value for name, value in wanted.items() if value is not None},
+            body=call.body,
+            operation=operation.id,
+            role=caller.role,
+            patient=max(self._refused[operation.id, status] for status in (TOO_MANY, UNAVAILABLE)) < PATIENCE,
+        )
+        if kept and self.cassette is not None:
+            self.cassette.add(exchange)
+        return without_signatures(self.contract, operation, exchange)
+
+    def _note_admission(self, operation: Operation, caller: Identity, exchange: Exchange) -> None:
+        """Note whose token was taken, and what the run's own one got."""
+        if caller.token and exchange.status not in (0, 401):
+            self.admitted.add(caller.token)
+        if caller is self.admin and operation.auth == "token":
+            self.answered.setdefault(exchange.status, set()).add(operation.id)
 
     def send_at_once(self, asked: Sequence[tuple[Call, Identity]]) -> list[Exchange]:
         """Send reads, and changes of the run's own records, at the same moment: the answers in the order of `asked`.
@@ -191,7 +196,7 @@ class Session:
             for (call, _), exchange in zip(asked, exchanges, strict=True)
         ]
         for exchange in told:
-            self._remember(exchange)
+            self._judged.add(exchange)
         return told
 
     def _sent_by(self, call: Call, caller: Identity, client: Client) -> Exchange:
@@ -238,11 +243,8 @@ class Session:
     def _note(self, operation: Operation, caller: Identity, exchange: Exchange) -> None:
         if caller.token:
             self._callers.add(caller.token)
-        if operation.collection is None or not exchange.ok:
-            return
-        key, body = operation.collection.key, exchange.json
-        records = body if key is None else body.get(key) if isinstance(body, dict) else None
-        if isinstance(records, list):
+        records = rows_of(operation, exchange)
+        if records is not None:
             self._watched["pages"] += 1
             self._watched["records"] += len(records)
 
@@ -279,16 +281,6 @@ class Session:
         if self.ran_out or self.time_is_up():
             self.ran_out = True
             raise OutOfTime
-
-    def _remember(self, exchange: Exchange) -> None:
-        """Keep an exchange for what judges all answers, as long as there is room: a target must not fill the suite."""
-        # Each status apart: pages that are read first must not take the room of refusals that come later.
-        of_status, of_kind = (exchange.operation, exchange.status), (exchange.operation, exchange.ok)
-        kept = self._kept_bytes[of_kind] + len(exchange.body)
-        if kept <= _KEPT_BYTES and (self._kept[of_status] < _KEPT_EXCHANGES or exchange.status >= 500):
-            self._seen.setdefault(exchange.operation, []).append(exchange)
-            self._kept[of_status] += 1
-            self._kept_bytes[of_kind] = kept
 
     def _watch(self, exchange: Exchange) -> None:
         """A dropped answer is judged like any other. When none comes: is it the operation, or is the target gone?"""
@@ -359,11 +351,8 @@ class Session:
 
     def seen(self, operation: Operation) -> list[Exchange]:
         """Every judged exchange with an operation so far."""
-        return self._seen.get(operation.id, [])
+        return self._judged.of(operation)
 
     def forget(self, operation: Operation) -> None:
         """Let go of an operation's exchanges once all its cells are judged."""
-        self._seen.pop(operation.id, None)
-        for kept in (self._kept, self._kept_bytes):
-            for key in [key for key in kept if key[0] == operation.id]:
-                del kept[key]
+        self._judged.forget(operation)

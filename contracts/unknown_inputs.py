@@ -265,10 +265,7 @@ class UnknownInputs:
     def _validator(self, operation: Operation) -> jsonschema_rs.Validator | None:
         if operation.id not in self._validators:
             schema = operation.body_schema if operation.body_media_type == _JSON else None
-            document = {**schema, "components": self.contract.document["components"]} if schema else None
-            self._validators[operation.id] = (
-                jsonschema_rs.Draft202012Validator(document, validate_formats=True) if document else None
-            )
+            self._validators[operation.id] = self.contract.validator(schema) if schema else None
         return self._validators[operation.id]
 
 

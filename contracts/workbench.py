@@ -93,7 +93,7 @@ class Workbench:
             if exchange.status == 404 and operation.safety == "read":
                 self._take_another(operation, call)
         call, exchange = self._controls[operation.id]
-        if operation.provenance == "assumed" and exchange.status in (404, 405, 501):
+        if operation.provenance == "assumed" and exchange.no_such_operation:
             raise Unconfirmed(
                 f"assumed operation; the target answers {exchange.status} to {operation.method} {operation.template}"
             )
@@ -183,10 +183,7 @@ class Workbench:
         if key not in self._validators:
             answers = with_nulls(self.session.contract)
             schema = answers.operations[operation.id].response_schema(status)
-            document = {**schema, "components": answers.document["components"]} if schema else None
-            self._validators[key] = (
-                jsonschema_rs.Draft202012Validator(document, validate_formats=True) if document else None
-            )
+            self._validators[key] = answers.validator(schema) if schema else None
         return self._validators[key]
 
     @cached_property

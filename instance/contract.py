@@ -128,11 +128,6 @@ class Contract:
         )
         self.entities = EntityBook(self)
 
-    def answer_validator(self, operation_id: str) -> jsonschema_rs.Validator | None:
-        """A validator of the operation's success answer, or None where it has no body."""
-        answer = self.operations[operation_id].answer
-        return None if answer is None else self.book.validator(answer)
-
     def of_entity(self, entity: str, action: str | None = None) -> list[Operation]:
         """Operations that concern an entity, in file order."""
         return [

@@ -73,6 +73,18 @@ def _plan(store: Store, operation: Operation) -> Plan:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a call asks of a list: which records, in SQL, in which order, and which page of them."""
+
+    where: str
+    values: list[Any]
+    order_by: str
+    direction: str
+    limit: int | None
+    offset: int
+
+
 def list_records(call: Call, extra: list[filters.Condition] | None = None) -> Reply:
     """Answer a list operation; `extra` conditions narrow it further. SQL conditions are over `record r`."""
     plan = plan_of(call.store, call.operation)
@@ -83,33 +95,19 @@ def list_records(call: Call, extra: list[filters.Condition] | None = None) -> Re
         where += f" AND {condition}"
         values += more
     order_by = query.get("order_by") or plan.timestamp
-    direction = (query.get("order_dir") or "DESC").upper()
     if order_by not in plan.sortable:
         raise Refusal(400, "The parameter order_by is not valid.", f"order_by: {order_by[:100]}")
-    limit = query["limit"] if plan.paging else None
-    offset = query["offset"] if plan.paging else 0
-    if order_by in plan.computed:
-        texts = _sorted_by_computed(call.store, plan, where, values, order_by, direction, limit, offset)
-    else:
-        # The stored moment is finer than the timestamp that is shown, and fixes the order of equal values.
-        order = f"r.ts {direction}, r.pk {direction}"
-        if order_by != plan.timestamp:
-            order = f"json_extract(r.body, '$.{order_by}') {direction}, {order}"
-        sql = f"SELECT {plan.select} FROM record r WHERE {where} ORDER BY {order}"
-        if limit is not None:
-            sql += " LIMIT ? OFFSET ?"
-            values += [limit, offset]
-        texts = [row[0] for row in call.store.connection.execute(sql, values)]
-    full = bool(query.get("load_full_structure"))
-    if plan.computed or full:
-        records = [orjson.loads(text) for text in texts]
-        structure.compute(call.store, plan.entity, records, plan.computed)
-        if full:
-            records = structure.embed(call.store, call.operation, records)
-        array = orjson.dumps(records)
-    else:
-        array = f"[{','.join(texts)}]".encode()
-    return Reply(call.operation.status, _assemble(plan, array, settings(plan, query, order_by, direction)))
+    asked = _Asked(
+        where,
+        values,
+        order_by,
+        (query.get("order_dir") or "DESC").upper(),
+        query["limit"] if plan.paging else None,
+        query["offset"] if plan.paging else 0,
+    )
+    texts = (_sorted_by_computed if order_by in plan.computed else _sorted_by_stored)(call.store, plan, asked)
+    array = _array(call, plan, texts)
+    return Reply(call.operation.status, _assemble(plan, array, settings(plan, query, order_by, asked.direction)))
 
 
 def settings(plan: Plan, query: dict[str, Any], order_by: str, direction: str) -> dict[str, Any] | None:
@@ -138,23 +136,40 @@ def _assemble(plan: Plan, array: bytes, applied: dict[str, Any] | None) -> bytes
     return b"".join(parts)
 
 
-def _sorted_by_computed(
-    store: Store,
-    plan: Plan,
-    where: str,
-    values: list[Any],
-    order_by: str,
-    direction: str,
-    limit: int | None,
-    offset: int,
-) -> list[str]:
+def _array(call: Call, plan: Plan, texts: list[str]) -> bytes:
+    """The records as they are answered: with what is computed, and in full where that is asked for."""
+    full = bool(call.query.get("load_full_structure"))
+    if not plan.computed and not full:
+        return f"[{','.join(texts)}]".encode()
+    records = [orjson.loads(text) for text in texts]
+    structure.compute(call.store, plan.entity, records, plan.computed)
+    return orjson.dumps(structure.embed(call.store, call.operation, records) if full else records)
+
+
+def _sorted_by_stored(store: Store, plan: Plan, asked: _Asked) -> list[str]:
+    """A page sorted by a field of the database."""
+    # The stored moment is finer than the timestamp that is shown, and fixes the order of equal values.
+    order = f"r.ts {asked.direction}, r.pk {asked.direction}"
+    if asked.order_by != plan.timestamp:
+        order = f"json_extract(r.body, '$.{asked.order_by}') {asked.direction}, {order}"
+    sql, values = f"SELECT {plan.select} FROM record r WHERE {asked.where} ORDER BY {order}", asked.values
+    if asked.limit is not None:
+        sql += " LIMIT ? OFFSET ?"
+        values = [*values, asked.limit, asked.offset]
+    return [row[0] for row in store.connection.execute(sql, values)]
+
+
+def _sorted_by_computed(store: Store, plan: Plan, asked: _Asked) -> list[str]:
     """A page sorted by a field that the database does not hold."""
-    rows = store.connection.execute(f"SELECT {plan.select} FROM record r WHERE {where} ORDER BY r.ts, r.pk", values)
-    records = [orjson.loads(row[0]) for row in rows]
-    structure.compute(store, plan.entity, records, (order_by,))
-    numbered = list(enumerate(records))
-    numbered.sort(
-        key=lambda pair: (pair[1][order_by] is not None, pair[1][order_by] or 0, pair[0]), reverse=direction == "DESC"
-    )
-    end = None if limit is None else offset + limit
-    return [orjson.dumps(record).decode() for _, record in numbered[offset:end]]
+    sql = f"SELECT {plan.select} FROM record r WHERE {asked.where} ORDER BY r.ts, r.pk"
+    records = [orjson.loads(row[0]) for row in store.connection.execute(sql, asked.values)]
+    structure.compute(store, plan.entity, records, (asked.order_by,))
+
+    def place(numbered: tuple[int, dict[str, Any]]) -> tuple[bool, Any, int]:
+        number, record = numbered
+        value = record[asked.order_by]
+        return value is not None, value or 0, number
+
+    ordered = sorted(enumerate(records), key=place, reverse=asked.direction == "DESC")
+    end = None if asked.limit is None else asked.offset + asked.limit
+    return [orjson.dumps(record).decode() for _, record in ordered[asked.offset : end]]

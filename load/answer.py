@@ -23,11 +23,6 @@ class Failure(StrEnum):
     NO_PORT = "no port left on this machine"
     ABANDONED = "the run ended before the answer"
 
-    @property
-    def of_generator(self) -> bool:
-        """Whether this machine was short of something, so that nothing was learnt about the target."""
-        return self in (Failure.NO_DESCRIPTOR, Failure.NO_PORT)
-
 
 @dataclass(slots=True)
 class Answer:

@@ -36,10 +36,9 @@ from load.recording.histogram import distribution_of
 from load.recording.recorder import merged
 from load.results import LoadResultsWriter, machine, versions
 from load.verdict import INCONCLUSIVE_CODE, decide, with_audit
-from load.workers import Worker
+from load.workers import Crew
 
 ROW_S = 1.0
-SILENT_S = 6.0  # a process that said nothing for so long is given up
 OVERTIME_S = 60.0  # beyond its schedule and its drain a run is ended whatever happens
 
 
@@ -75,7 +74,7 @@ class Coordinator:
 
     def __post_init__(self) -> None:
         self.prefix = "cdp-" + randomness.token_hex(4)
-        self.workers = {name: Worker(name, stripe) for stripe, name in enumerate(sorted(self.names))}
+        self.crew = Crew(self.names)
         self.objectives = parse_objectives(self.options.slo, PARTS[self.options.scenario])
         self.evaluator = Evaluator(self.objectives, self.options.warm_up)
         fixed = self.options.open_loop and not self.options.find_capacity
@@ -122,7 +121,7 @@ class Coordinator:
             "warm_up_s": options.warm_up,
             "planned_s": self.schedule.duration_s if self.schedule else options.time_s,
             "users": None if self.options.open_loop else self.users,
-            "processes": len(self.workers),
+            "processes": len(self.crew),
             "prefix": self.prefix,
             "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "versions": versions(),
@@ -136,28 +135,26 @@ class Coordinator:
 
     def ready(self, name: str, error: str) -> None:
         """A process is ready to send, or says in one line why it cannot."""
-        worker = self.workers.get(name)
+        worker = self.crew.get(name)
         if worker is None:
             return
         worker.ready, worker.error, worker.heard_s = not error, error, time.monotonic()
         if error and not self.obstacle:
             self.obstacle = error
             self.stop_at_once()
-        if all(each.ready or each.over for each in self.workers.values()):
+        if self.crew.ready:
             self.all_ready.set()
 
     def without_the_unready(self) -> None:
         """Give up those that did not become ready."""
-        for worker in self.workers.values():
-            if not (worker.ready or worker.over):
-                worker.error = f"worker {worker.stripe} was not ready within a minute"
-                self.obstacle = self.obstacle or worker.error
+        error = self.crew.without_the_unready()
+        self.obstacle = self.obstacle or error
 
     # --- while it goes
 
     def take(self, name: str, report: Report) -> None:
         """A report of a process; one that came before is left out."""
-        worker = self.workers.get(name)
+        worker = self.crew.get(name)
         if worker is None or not worker.take(report):
             return
         if self._start_s is None and report["started"]:
@@ -181,9 +178,7 @@ class Coordinator:
     def tick(self) -> None:
         """What has to be done now and then: store a row, say how it goes, look after the processes."""
         now_s = time.monotonic()
-        for worker in self.workers.values():
-            if worker.ready and not worker.over and now_s - worker.heard_s > SILENT_S:
-                worker.dead = True
+        self.crew.without_the_silent(now_s)
         if self._start_s is not None and now_s - self._start_s - self._row_s >= self.row_s:
             self._write_row(now_s - self._start_s)
         if os.getppid() != self._parent and "CDP_LOAD_OWN_SUMMARY" in os.environ:
@@ -193,8 +188,7 @@ class Coordinator:
             self._time_is_up()
         if planned_s and now_s - self._began_s > planned_s + self.options.answer_timeout + 2 * OVERTIME_S:
             self.obstacle = self.obstacle or "the run did not come to its end in time"
-            for worker in self.workers.values():
-                worker.dead = worker.dead or not worker.over
+            self.crew.give_up()
 
     def _time_is_up(self) -> None:
         """A closed loop ends by the clock."""
@@ -216,21 +210,16 @@ class Coordinator:
 
     def stop_by_hand(self, reason: str) -> None:
         """The same when somebody does not want to wait any more; then nothing is audited, either."""
-        if self._planned_s or self.over:
+        if self._planned_s or self.crew.over:
             self.auditing.stop(reason)
         self.stop_early(reason)
 
-    @property
-    def over(self) -> bool:
-        """Whether nobody sends any more."""
-        return all(worker.over for worker in self.workers.values())
-
     def _write_row(self, at_s: float) -> None:
-        span = Span(self._row_s, at_s, merged([part for w in self.workers.values() for part in w.taken()]))
+        span = Span(self._row_s, at_s, merged([part for w in self.crew for part in w.taken()]))
         self._note_visible(span)
-        span.offered = sum(worker.newly_offered() for worker in self.workers.values())
-        span.waiting = sum(worker.waiting for worker in self.workers.values())
-        span.in_flight = sum(worker.in_flight for worker in self.workers.values())
+        span.offered = sum(worker.newly_offered() for worker in self.crew)
+        span.waiting = sum(worker.waiting for worker in self.crew)
+        span.in_flight = sum(worker.in_flight for worker in self.crew)
         self._row_s = at_s
         self._came(span)
         self._whole = merged([self._whole, span.channels])
@@ -285,8 +274,7 @@ class Coordinator:
         self.finished = True
         if self._start_s is not None and self.audited is None:
             self._write_row(max(self._row_s, time.monotonic() - self._start_s))
-        for worker in self.workers.values():
-            worker.dead = worker.dead or (worker.ready and not worker.over)
+        self.crew.give_up(begun=True)
         decision = self._decide()
         self.exit_code = decision.exit_code
         if self._writer is None:
@@ -307,7 +295,7 @@ class Coordinator:
             objectives,
             health,
             self.books(),
-            dead_workers=self._dead,
+            dead_workers=self.crew.dead,
             obstacle=self.obstacle,
             stopped=self.stopped,
             open_loop=self.schedule is not None,
@@ -315,20 +303,6 @@ class Coordinator:
         decision = with_audit(decision, self._audited())
         self._store(decision, objectives, health)
         return decision
-
-    @property
-    def _dead(self) -> list[str]:
-        return [f"worker {worker.stripe}" for worker in self.workers.values() if worker.dead]
-
-    @property
-    def renewals(self) -> int:
-        """How often the token was renewed, by all processes."""
-        return sum(worker.renewals for worker in self.workers.values())
-
-    @property
-    def sent_again(self) -> int:
-        """How many requests were sent again with a renewed token."""
-        return sum(worker.sent_again for worker in self.workers.values())
 
     def _judged_health(self) -> HealthJudged:
         judged = judge(
@@ -343,13 +317,13 @@ class Coordinator:
 
     def _notes(self) -> Iterator[str]:
         """What else is to be known of the run."""
-        if self.renewals:
-            times = "once" if self.renewals == 1 else f"{self.renewals:,} times"
+        if renewals := self.crew.renewals:
+            times = "once" if renewals == 1 else f"{renewals:,} times"
             yield (
                 f"token renewed {times}, because it had run out; requests that met that and were sent again: "
-                f"{self.sent_again:,}, each counted once, from when it was due"
+                f"{self.crew.sent_again:,}, each counted once, from when it was due"
             )
-        if unasked := sum(worker.unasked for worker in self.workers.values()):
+        if unasked := sum(worker.unasked for worker in self.crew):
             yield (
                 f"bytes after an answer that nobody had asked for: {unasked:,} times; the connection was closed, "
                 "but who keeps it takes them for the next answer"
@@ -372,9 +346,9 @@ class Coordinator:
                 ended=datetime.now(UTC).isoformat(timespec="milliseconds"),
                 wall_s=round(time.monotonic() - self._began_s, 3),
                 interrupted=bool(self.stopped or self.obstacle),
-                token_renewals=self.renewals,
-                sent_again=self.sent_again,
-                unfollowed=sum(worker.unfollowed for worker in self.workers.values()),
+                token_renewals=self.crew.renewals,
+                sent_again=self.crew.sent_again,
+                unfollowed=sum(worker.unfollowed for worker in self.crew),
                 **others,
             )
             self._writer.close()
@@ -393,7 +367,7 @@ class Coordinator:
         """What was offered and what became of it; the unsent share of a process that died is in it."""
         return close_books(
             self._whole.values(),
-            self.workers.values(),
+            self.crew,
             self.schedule,
             self._row_s,
             open_loop=self.options.open_loop,

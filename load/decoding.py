@@ -53,7 +53,7 @@ class Decoder:
         shapes = _Shapes(contract)
         self.type: Any = shapes.type_of(schema, "$")
         self.left_out = tuple(shapes.left_out)
-        self._validator = validator(contract, schema)
+        self._validator = contract.validator(schema)
         self.strict: Callable[[bytes], Any] = msgspec.json.Decoder(self.type).decode
 
     def __call__(self, body: bytes) -> Any:
@@ -97,12 +97,6 @@ def decoders(contract: Contract, operation: Operation) -> dict[int, Decoder]:
         if 200 <= status < 300 and schema is not None:
             found[status] = Decoder(contract, schema)
     return found
-
-
-def validator(contract: Contract, schema: Schema) -> jsonschema_rs.Draft202012Validator:
-    """The full validator of a schema of the contract."""
-    document = {**schema, "components": contract.document["components"]}
-    return jsonschema_rs.Draft202012Validator(document, validate_formats=True)
 
 
 def attribute(name: str) -> str:

@@ -298,7 +298,7 @@ class Node:
     def _supervise(self, coordinator: Coordinator) -> None:
         """Watch over the run until all that send have said that they are through, or are given up."""
         told = False
-        while not coordinator.over:
+        while not coordinator.crew.over:
             gevent.sleep(REPORT_INTERVAL_S)
             coordinator.tick()
             for order in coordinator.take_orders():
@@ -360,7 +360,7 @@ class Node:
         coordinator.stop_by_hand("interrupted")
         self._tell_all_to_stop()
         deadline = time.monotonic() + FINAL_DEADLINE_S
-        while not coordinator.over and time.monotonic() < deadline:
+        while not coordinator.crew.over and time.monotonic() < deadline:
             gevent.sleep(0.05)
         coordinator.finish()
         environment.process_exit_code = coordinator.exit_code

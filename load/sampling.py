@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from cdp.contract import Contract, Operation
+from cdp.contract import Operation
 from cdp.strict_json import strictness
 from cdp.texts import folded, timestamp
 from load.answer import Answer
@@ -46,7 +46,7 @@ PLAINLY = Asked()
 class Conventions:
     """What the answers of one operation are held to on the sample. `ordered`: whether records come newest first."""
 
-    def __init__(self, contract: Contract, operation: Operation, *, ordered: bool = True) -> None:
+    def __init__(self, operation: Operation, *, ordered: bool = True) -> None:
         self.operation = operation
         collection = operation.collection
         self.key = collection.key if collection else None

@@ -1,12 +1,15 @@
-"""What the coordinator knows of each process that sends."""
+"""What the coordinator knows of the processes that send."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from cdp.load_figures import ChannelKey, Figures
 from load.generator import Report
+
+SILENT_S = 6.0  # a process that said nothing for so long is given up
 
 
 @dataclass
@@ -74,3 +77,64 @@ class Worker:
         new = max(0, self.offered - self._told)
         self._told += new
         return new
+
+
+class Crew:
+    """All processes that send, in the order of their parts of the schedule."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._workers = {name: Worker(name, stripe) for stripe, name in enumerate(sorted(names))}
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(self._workers.values())
+
+    def __len__(self) -> int:
+        return len(self._workers)
+
+    def get(self, name: str) -> Worker | None:
+        return self._workers.get(name)
+
+    @property
+    def ready(self) -> bool:
+        """Whether nobody is waited for any more before it can begin."""
+        return all(worker.ready or worker.over for worker in self)
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody sends any more."""
+        return all(worker.over for worker in self)
+
+    @property
+    def dead(self) -> list[str]:
+        """Those that died, in words."""
+        return [f"worker {worker.stripe}" for worker in self if worker.dead]
+
+    @property
+    def renewals(self) -> int:
+        """How often the token was renewed, by all of them."""
+        return sum(worker.renewals for worker in self)
+
+    @property
+    def sent_again(self) -> int:
+        """How many requests were sent again with a renewed token."""
+        return sum(worker.sent_again for worker in self)
+
+    def without_the_unready(self) -> str:
+        """Give up those that did not become ready: why, of the first one; empty where all did."""
+        errors = []
+        for worker in self:
+            if not (worker.ready or worker.over):
+                worker.error = f"worker {worker.stripe} was not ready within a minute"
+                errors.append(worker.error)
+        return errors[0] if errors else ""
+
+    def without_the_silent(self, now_s: float) -> None:
+        """Give up those that began and have not been heard of for long."""
+        for worker in self:
+            if worker.ready and not worker.over and now_s - worker.heard_s > SILENT_S:
+                worker.dead = True
+
+    def give_up(self, *, begun: bool = False) -> None:
+        """Give up all that have not come to their end; `begun`: of those that were ready to send."""
+        for worker in self:
+            worker.dead = worker.dead or (not worker.over and (worker.ready or not begun))

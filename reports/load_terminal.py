@@ -87,7 +87,7 @@ def _parts(run: LoadRun, console: Console, most: _Most) -> Iterator[RenderableTy
     if not run.open_loop:
         yield Text(OMISSION, style="yellow")
     if run.steps:
-        yield from _steps(run, console, most)
+        yield from _steps(run, most)
     if run.objectives:
         yield _objectives(run, console, most)
     if run.spans and not (run.steps and most is _BRIEF):
@@ -111,7 +111,7 @@ def _nearest(steps: Sequence[Step], most: int) -> list[Step]:
     return [step for step in steps if step in chosen]
 
 
-def _steps(run: LoadRun, console: Console, most: _Most) -> Iterator[RenderableType]:
+def _steps(run: LoadRun, most: _Most) -> Iterator[RenderableType]:
     """The steps of a search for capacity, and what stands behind its answer."""
     steps = run.steps if len(run.steps) <= 2 * most.steps else _nearest(run.steps, most.steps)
     shown = ("step", "for", "rate", "latency", "under way", "by Little", "verdict")

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from cdp.proof_results import ERROR, FOUND, INVALID, MISNAMED, SURVIVED, ProofRun, Trial
-from reports.wording import one_line, write_whole
+from reports.wording import one_line, plural, write_whole
 
 SIGNS = {FOUND: "✓", MISNAMED: "≠", SURVIVED: "✗", ERROR: "!", INVALID: "·"}
 
@@ -182,8 +182,9 @@ def _profiles(found: Summary) -> list[str]:
 
 
 def _clean(run: ProofRun) -> str:
-    seeds, alarms = len(run.header["clean"]), sum(map(len, run.header["clean"].values()))
-    return f"{alarms} false alarms over {seeds} seed{'s' * (seeds > 1)}"
+    """A run is one profile with one seed."""
+    runs: dict[str, list[str]] = run.header["clean"]
+    return f"{plural(sum(map(len, runs.values())), 'false alarm')} in {plural(len(runs), 'run')}"
 
 
 def _matrix(found: Summary) -> Iterable[str]:

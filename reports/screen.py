@@ -16,7 +16,7 @@ from cdp.verdicts import Verdict, decide
 from reports import summary
 from reports.console import STYLES, symbols
 from reports.summary import RISING, Group, Matrix
-from reports.terminal import render_baseline, render_decision, render_facts, render_remains
+from reports.terminal import render_decision, render_facts, render_known_failures, render_remains
 from reports.wording import label, one_line, plural, shortened, since_in_words
 
 LINES = 24
@@ -40,7 +40,7 @@ def print_screen(
     table = _totals(summary.matrix(run), symbols(console))
     facts = render_facts(run)
     assert isinstance(facts, Text)
-    below = [*_not_judged(run), *render_baseline(run), *render_remains(run), facts]
+    below = [*_not_judged(run), *render_known_failures(run), *render_remains(run), facts]
     answer = render_decision(decide(run, strict))
     answer_lines = len(console.render_lines(answer, pad=False))
     taken = 1 + table.row_count + len(below) + answer_lines + len(paths) + 2  # the prompt comes after the last line

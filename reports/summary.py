@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from cdp.baseline import reckon
 from cdp.history import Since
+from cdp.known_failures import reckon
 from cdp.results import Run
 from cdp.verdicts import Result, Verdict, worst
 from reports.causes import generalised, in_common
@@ -188,7 +188,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("Cases exercised", f"{sum(result.evidence for result in run.results):,}"),
         ("Judged again", _again(run)),
         ("Callers made", (run.footer or {}).get("callers") or None),
-        ("Accepted by the baseline", ", ".join(entry.cell for entry in reckoning.used)),
+        ("Known to fail", ", ".join(entry.cell for entry in reckoning.used)),
         ("No longer fails", ", ".join(entry.cell for entry in reckoning.unneeded)),
         ("No longer accepted", ", ".join(entry.cell for entry in reckoning.run_out)),
         ("Contract", header.get("contract_version")),

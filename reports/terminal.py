@@ -11,8 +11,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from cdp.baseline import reckon
 from cdp.history import Since
+from cdp.known_failures import reckon
 from cdp.ledger import IN_THE_TRASH
 from cdp.results import Run
 from cdp.verdicts import CANNOT_TELL, GO, NO_GO, Decision, Result, Verdict, decide
@@ -57,7 +57,7 @@ def print_run(run: Run, console: Console, strict: bool | None = None, since: Map
         if part is not None:
             console.print()
             console.print(part, crop=False)
-    for line in render_baseline(run):
+    for line in render_known_failures(run):
         console.print()
         console.print(line)
     console.print()
@@ -67,18 +67,18 @@ def print_run(run: Run, console: Console, strict: bool | None = None, since: Map
     console.print(render_decision(decision))
 
 
-def render_baseline(run: Run) -> Iterator[Text]:
-    """What became of the accepted failures: how many, which entries are not needed any more, and which have run out."""
+def render_known_failures(run: Run) -> Iterator[Text]:
+    """What became of the known failures: how many, which entries are not needed any more, and which have run out."""
     broken = [result for result in run.results if result.verdict in (Verdict.FAIL, Verdict.WARN)]
     reckoning = reckon(run, broken)
     for entries, what in (
         (reckoning.used, "accepted"),
-        (reckoning.unneeded, "accepted, but no longer fails: take it out of the baseline"),
+        (reckoning.unneeded, "accepted, but no longer fails: take it out of the file"),
         (reckoning.run_out, "no longer accepted: its time has run out"),
     ):
         for entry in entries:
             text = f"{one_line(entry.cell)} until {entry.until.isoformat()} ({one_line(entry.reason)})"
-            yield Text.assemble(("baseline  ", "bold"), f"{text}: {what}")
+            yield Text.assemble(("known failure  ", "bold"), f"{text}: {what}")
 
 
 def render_remains(run: Run) -> Iterator[Text]:

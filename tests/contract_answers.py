@@ -6,6 +6,7 @@ from typing import Any
 
 from instance.contract import Contract, Operation
 from instance.entities import EntityBook
+from tests.handler_calls import validator_of
 from tests.running_instance import RunningInstance
 
 CONTRACT = Contract()
@@ -60,7 +61,7 @@ def items(operation: Operation, answer: Any) -> list[Any]:
 
 def conforms(operation: Operation, answer: Any) -> None:
     """Hold an answer to the operation's schema."""
-    validator = CONTRACT.answer_validator(operation.id)
+    validator = validator_of(CONTRACT, operation)
     assert validator is not None
     errors = [f"{list(error.instance_path)}: {error.message[:300]}" for error in validator.iter_errors(answer)]
     assert not errors, errors[:3]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -33,13 +32,6 @@ class Ended:
     @property
     def said(self) -> str:
         return self.output + self.errors
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def account(instance: RunningInstance) -> dict[str, str]:

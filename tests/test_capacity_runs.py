@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.load_runs import Ended, account, ended, free_port, start, stored
+from cdp.ports import free_port
+from tests.load_runs import Ended, account, ended, start, stored
 from tests.loopback import Reply, forwarding, serving
 from tests.running_instance import RunningInstance
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from cdp.ports import free_port
 from cdp.results import read_results
 from tests.running_instance import RunningInstance
 
@@ -92,10 +93,7 @@ def run_at(
 
 
 def test_unreachable_host(tmp_path: Path) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    result = run_at(f"http://127.0.0.1:{port}/api", tmp_path)
+    result = run_at(f"http://127.0.0.1:{free_port()}/api", tmp_path)
     assert result.returncode == 3
     assert "cannot be reached" in told(result)
     assert list(tmp_path.glob("*/results.jsonl"))
@@ -161,7 +159,10 @@ def test_refused_password(instance: RunningInstance, tmp_path: Path) -> None:
         ),
         (("contract", "--allow", "everything"), "--url"),
         (("contract", "--contract", "no/such/openapi.yaml"), "cannot be read"),
-        (("contract", "--baseline", "no/such/baseline.toml"), "cannot be read"),
+        (("contract", "--known-failures", "no/such/known.toml"), "cannot be read"),
+        (("contract", "--baseline", "no/such/known.toml"), "cannot be read"),
+        (("clean", "--url", "http://127.0.0.1:1/api", "--runs", "pyproject.toml"), "is a file"),
+        (("contract", "--runs", "pyproject.toml"), "is a file"),
         (("spec", "--section", "Nowhere"), "no section"),
         (("spec", "bundle", "-o", "/no/such/directory/file.yaml"), "cannot write"),
         (("prove", "--continue", "docs"), "docs holds no proof"),
@@ -181,6 +182,16 @@ def test_unknown_permission(tmp_path: Path) -> None:
     result = run_at("http://127.0.0.1:1/api", tmp_path, "--allow", "writes,explosions")
     assert result.returncode == 2
     assert "unknown permission explosions" in told(result)
+
+
+def test_a_file_without_known_failures_is_said(tmp_path: Path) -> None:
+    """What was known may be mended by now, or the file may be the wrong one."""
+    path = tmp_path / "known.toml"
+    path.write_text("# all mended\n")
+    result = cdp("contract", "--known-failures", str(path), "--requirement", "PAGE-01", "--dry-run")
+    assert result.returncode == 0
+    said = result.stderr.splitlines()[0]
+    assert said == f"cdp: {path} holds no [[accepted]] entry, so that every failure counts"
 
 
 def test_dry_run_sends_nothing_and_prints_addresses() -> None:

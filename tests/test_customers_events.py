@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from instance import services
-from instance.calls import Call, Refusal, Reply
+from instance.calls import Refusal
 from instance.contract import Contract
 from instance.customers import uploads
 from instance.customers.events import LARGEST_BATCH
-from instance.handlers import HANDLERS
 from instance.seeding.customers import customer_ids, seed_customers
 from instance.store import Store
+from tests.handler_calls import answer, call
 
 services.register()
 
@@ -49,23 +49,6 @@ def store(tmp_path: Path, contract: Contract) -> Iterator[Store]:
     seed_customers(opened, 7, 20, 700)
     yield opened
     opened.close()
-
-
-def call(store: Store, operation_id: str, path: dict[str, str] | None = None, body: Any = None, **query: Any) -> Reply:
-    """Call a handler as the server would, and hold its answer to the contract."""
-    operation = store.contract.operations[operation_id]
-    defaults = {name: p.default for name, p in operation.query_parameters.items() if p.has_default}
-    reply = HANDLERS[operation_id](Call(operation, path or {}, {**defaults, **query}, body, None, store))
-    validator = store.contract.answer_validator(operation_id)
-    if validator is not None and reply.status == operation.status:
-        problems = [error.message for error in validator.iter_errors(orjson.loads(orjson.dumps(reply.body)))]
-        assert not problems, problems[:3]
-    return reply
-
-
-def answer(store: Store, operation_id: str, path: dict[str, str] | None = None, **query: Any) -> Any:
-    """The body of a successful answer."""
-    return call(store, operation_id, path, **query).body
 
 
 def create(store: Store, *events: dict[str, Any]) -> Any:

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 import pytest
 
 from instance import records, services
-from instance.calls import Call, Refusal, Reply
+from instance.calls import Refusal
 from instance.contract import Contract
-from instance.handlers import HANDLERS
 from instance.seeding.customers import ANCHOR, HEAVY, customer_ids, seed_customers
 from instance.store import Store
+from tests.handler_calls import answer, call
 
 services.register()
 
@@ -36,21 +35,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         records.insert(opened, "tag", "", {"id": number, "name": name})
     yield opened
     opened.close()
-
-
-def call(store: Store, operation_id: str, path: dict[str, str] | None = None, body: Any = None, **query: Any) -> Reply:
-    operation = store.contract.operations[operation_id]
-    defaults = {name: p.default for name, p in operation.query_parameters.items() if p.has_default}
-    reply = HANDLERS[operation_id](Call(operation, path or {}, {**defaults, **query}, body, None, store, "192.0.2.7"))
-    validator = store.contract.answer_validator(operation_id)
-    if validator is not None and reply.status == operation.status:
-        problems = [error.message for error in validator.iter_errors(orjson.loads(orjson.dumps(reply.body)))]
-        assert not problems, problems[:3]
-    return reply
-
-
-def answer(store: Store, operation_id: str, path: dict[str, str] | None = None, **query: Any) -> Any:
-    return call(store, operation_id, path, **query).body
 
 
 def value_of(store: Store, id: str, attribute: str) -> Any:

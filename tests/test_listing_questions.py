@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cdp.contract import Contract, load_contract
 from contracts.conventions.listing import asked_about, repeated
-from contracts.conventions.page.pagination import BEYOND, _over_the_end, _pages_in, _windows
+from contracts.conventions.page.windows import BEYOND, over_the_end, pages_in, windows
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +47,15 @@ def test_what_a_list_does_not_take_is_not_asked(contract: Contract) -> None:
 
 @given(st.integers(1, 400))
 def test_a_page_over_the_end_begins_in_the_list_and_ends_behind_it(count: int) -> None:
-    limit, offset = _over_the_end(count)
+    limit, offset = over_the_end(count)
     assert 0 <= offset < count < offset + limit
 
 
 def test_drawn_pages_go_over_the_end_only_where_it_is_known() -> None:
-    assert sum(find(_windows(7, BEYOND), lambda asked: sum(asked) > 7)) > 7
-    assert _pages_in(3) == 6 and _pages_in(3, 2) == 12
+    assert sum(find(windows(7, BEYOND), lambda asked: sum(asked) > 7)) > 7
+    assert pages_in(3) == 6 and pages_in(3, 2) == 12
 
 
-@given(_windows(5))
+@given(windows(5))
 def test_without_a_known_end_pages_lie_in_the_walk(asked: tuple[int, int]) -> None:
     assert sum(asked) <= 5

@@ -29,8 +29,8 @@ from load.audit.owners import Ways
 from load.audit.sent import Part, Sent
 from load.audit.tally import INTACT, Copy, Tally
 from load.marks import Mark
+from load.scenarios.batches import Batches
 from load.scenarios.data import CHUNK, Sizes
-from load.scenarios.ingest import Batches
 from tests.load_scenes import CONTRACT
 from tests.running_instance import ROOT
 

@@ -20,6 +20,7 @@ from cdp.cli.targeting import Choice
 from cdp.exit_codes import NOT_JUDGED
 from cdp.http import REFUSED, Client
 from cdp.load_results import LoadRun
+from cdp.ports import free_port
 from cdp.records import RESULTS_FILE
 from cdp.secrets import Secrets
 from cdp.targets import Credentials, Target
@@ -27,7 +28,6 @@ from load.node import Node
 from load.options import CAPACITY_TIME_S, LoadOptions
 from load.results import LoadResultsWriter
 from reports.capacity import REPEATED, repeat_command
-from tests.load_runs import free_port
 
 CHILD = """
 import signal, sys

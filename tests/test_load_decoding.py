@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from load.decoding import Decoder, NotJson, WrongShape, attribute, decoders, validator
+from load.decoding import Decoder, NotJson, WrongShape, attribute, decoders
 from tests.load_scenes import CONTRACT
 from tests.schema_values import valid_value
 
@@ -60,7 +60,7 @@ def _changed(value: Any, rng: random.Random) -> Any:
 def test_agrees_with_a_full_validator(name: str, status: int) -> None:
     schema = CONTRACT.operations[name].response_schema(status)
     assert schema is not None
-    decoder, full = Decoder(CONTRACT, schema), validator(CONTRACT, schema)
+    decoder, full = Decoder(CONTRACT, schema), CONTRACT.validator(schema)
     left_out = {place.rpartition(": ")[2] for place in decoder.left_out}
     rng = random.Random(f"{name} {status}")
     noticed = 0

@@ -13,13 +13,13 @@ import psutil
 import pytest
 
 from cdp.load_results import LoadRun
+from cdp.ports import free_port
 from tests.load_runs import (
     PATIENT,
     Ended,
     account,
     cdp_load,
     ended,
-    free_port,
     locust,
     start,
     stored,

@@ -249,6 +249,13 @@ def test_survivors_come_with_the_command_that_shows_them() -> None:
     assert "Nothing." in markdown(replace(run, trials=TRIALS[:1]))
 
 
+def test_two_profiles_with_one_seed_are_two_runs_of_the_clean_instance() -> None:
+    header = {**HEADER, "clean": {"quick, seed 1": ["PAGE-01/list_tags"], "release, seed 1": []}}
+    assert "Clean instance: 1 false alarm in 2 runs." in markdown(ProofRun(header, TRIALS, True, False))
+    header = {**HEADER, "clean": {"load, seed 1": []}}
+    assert "Clean instance: 0 false alarms in 1 run." in markdown(ProofRun(header, TRIALS, True, False))
+
+
 def test_a_broken_proof_file_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / PROOF_FILE
     path.write_bytes(b'{"kind":"header","schema":1,"proof":true}\n{"kind":"trial","odd":1}\n')

@@ -16,7 +16,7 @@ from cdp.contract import Contract, load_contract
 from cdp.verdicts import Result, Verdict
 from contracts.answers import fields, marked, with_nulls
 from contracts.conventions.life.model import same
-from contracts.conventions.order.ordering import in_order
+from contracts.conventions.order.collation import in_order
 from tests.awkward_server import AwkwardServers
 from tests.odd_server import Answered, Asked, Forward, Mouth, judged
 

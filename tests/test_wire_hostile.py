@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from load.answer import Answer, Failure
 from load.wire import Pool, RequestTemplate
+from tests.pooled import TIMEOUT_S, until
 from tests.scripted_server import Exchange, ScriptedServer, pieces_of, scripted
 from tests.wire_corpus import ALL, BAD, EXACT, GOOD, MAX_BODY, SMALL, SURPLUS, Case
 
 _NONCES = itertools.count(1)
-TIMEOUT_S = 15.0
 
 
 @dataclass
@@ -56,12 +56,6 @@ class Stage:
         answer = self.ask(None)
         assert (answer.status, answer.failure) == (200, None), answer
         assert answer.body.decode() == answer.header("X-Nonce")
-
-    def until(self, reached: Callable[[], bool]) -> None:
-        """Let the hub work until something is so."""
-        with gevent.Timeout(TIMEOUT_S):
-            while not reached():
-                gevent.sleep(0.001)
 
 
 @contextmanager
@@ -286,10 +280,10 @@ def test_bytes_on_an_idle_connection_close_it(odd: Stage) -> None:
         waiting.append(exchange)
 
     assert odd.ask(play).status == 200
-    odd.until(lambda: bool(waiting))
+    until(lambda: bool(waiting))
     assert odd.pool.idle == 1
     waiting[0].send(b"HTTP/1.1 200 OK\r\nX-Nonce: other\r\nContent-Length: 0\r\n\r\n")
-    odd.until(lambda: odd.pool.idle == 0)
+    until(lambda: odd.pool.idle == 0)
     assert odd.pool.refused_reuse == 1
     odd.ask_plainly()
     assert odd.pool.opened == 2
@@ -307,7 +301,7 @@ def test_a_connection_closed_while_idle_costs_nothing(odd: Stage, rude: bool) ->
 
     for _ in range(5):
         assert odd.ask(play).status == 200
-        odd.until(lambda: odd.pool.idle == 0)
+        until(lambda: odd.pool.idle == 0)
         odd.ask_plainly()
     assert odd.pool.refused_reuse == 0
 
@@ -330,7 +324,7 @@ def test_a_close_that_the_hub_has_not_told_of_is_seen_before_a_late_reuse(odd: S
 
     odd.ask_plainly()
     assert odd.ask(play).status == 200
-    odd.until(lambda: bool(waiting))
+    until(lambda: bool(waiting))
     assert odd.pool.idle_connections
     waiting[0].close()  # between here and the next request the hub has no turn
     assert odd.pool.idle == 1

@@ -27,9 +27,9 @@ from benchmarks.capacity.breakpoint import broken_by_k6
 from benchmarks.capacity.cases import CASES, Case
 from benchmarks.capacity.simulated import simulated_table
 from benchmarks.load.report import machine
-from benchmarks.load.server import free_port
 from cdp.embedded import embedded_instance
 from cdp.load_results import LoadRun, read_load_results
+from cdp.ports import free_port
 from cdp.records import RESULTS_FILE
 from cdp.targets import EMAIL_VARIABLE, PASSWORD_VARIABLE, Target
 

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,8 @@ from types import TracebackType
 from typing import Self
 
 import trustme
+
+from cdp.ports import free_port
 
 _CONFIGURATION = """
 daemon off; worker_processes 1; pid {directory}/nginx.pid; error_log {directory}/error.log error;
@@ -77,13 +78,6 @@ def list_body(size: int = 5000) -> str:
 
 class BenchError(Exception):
     """The benchmark cannot run here; the message is one line that says what to do."""
-
-
-def free_port() -> int:
-    """A TCP port of this machine that nobody listens on at the moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass

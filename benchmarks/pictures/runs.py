@@ -13,9 +13,9 @@ from pathlib import Path
 from benchmarks.capacity.__main__ import queue_server, wait_for
 from benchmarks.capacity.cases import Case
 from benchmarks.capacity.theory import beyond_mm1, breaking_rate
-from benchmarks.load.server import free_port
 from cdp.embedded import embedded_instance
 from cdp.fault_control import Control
+from cdp.ports import free_port
 from cdp.records import RESULTS_FILE
 from cdp.secrets import new_password
 from cdp.targets import EMAIL_VARIABLE, PASSWORD_VARIABLE

@@ -34,7 +34,7 @@ _COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "After a run": {
         "report": ("cdp.cli.report:report", "Write the reports of a run again, or export it."),
         "compare": ("cdp.cli.compare:compare", "What changed from one run to another?"),
-        "accept": ("cdp.cli.compare:accept_command", "Make a run the baseline for later ones."),
+        "accept": ("cdp.cli.compare:accept_command", "Accept a run: later ones are compared with it."),
         "history": ("cdp.cli.history:history", "Show the last runs of a target, and since when it fails."),
         "audit": ("cdp.cli.audit:audit", "Read back again what a load run sent."),
         "clean": ("cdp.cli.clean:clean", "Remove what stopped runs left on a target."),

@@ -40,7 +40,7 @@ def capacity(
     that sends was the limit or the target went away.
     """
     check_otel(otel)
-    options = read_load_options(scenario, choice, None, time_text, {**given, "find_capacity": True})
+    options = read_load_options(scenario, choice, time_text, {**given, "find_capacity": True})
     with shown.working(), opened(choice) as target:
         ended = run_locust(options, target, None, processes, shown, otel)
     conclude(ended, shown)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cdp.cli.runs import runs_option
 from cdp.cli.spec import read_contract
 from cdp.cli.targeting import Choice, contract_option, target_options
 from cdp.exit_codes import BROKEN, NOT_JUDGED, OK
 from cdp.ledger import Ledger, left_ledgers
-from cdp.records import RUNS
 from cdp.secrets import Secrets
 from cdp.targets import Target, TargetError
 
@@ -27,9 +27,7 @@ _WRITES = "writes"
 
 @click.command()
 @target_options
-@click.option(
-    "--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where the runs and their ledgers are."
-)
+@runs_option("Where the runs and their ledgers are.")
 @click.option("--prefix", default="", metavar="cdp-xxxxxxxx", help="Only what the run with this prefix left.")
 @click.option(
     "--older-than",

@@ -1,4 +1,4 @@
-"""`cdp compare` and `cdp accept`: compare two runs, and choose the baseline of later ones."""
+"""`cdp compare` and `cdp accept`: compare two runs, and accept one that later ones are compared with."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cdp.cli.runs import runs_option
 from cdp.cli.showing import Shown, print_json, showing_options
 from cdp.exit_codes import NOT_JUDGED
-from cdp.records import RUNS, ResultsError
+from cdp.records import ResultsError
 
 if TYPE_CHECKING:
     from cdp.comparison.model import Comparison
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-runs_option = click.option("--runs", "runs_directory", default=str(RUNS), show_default=True, help="Where the runs are.")
-
 
 @click.command()
 @click.argument("before", metavar="RUN_A")
 @click.argument("after", metavar="RUN_B")
-@runs_option
+@runs_option()
 @showing_options()
 def compare(before: str, after: str, runs_directory: str, shown: Shown) -> None:
     """Say what changed from RUN_A to RUN_B, two contract runs or two load runs.
 
     \b
     cdp compare reports/runs/20270101T020000Z-staging reports/runs/20270102T020000Z-staging
-    cdp compare baseline 20270102T020000Z-staging
+    cdp compare accepted 20270102T020000Z-staging
 
-    A run is a directory, or its name within --runs; the word baseline is the accepted run of RUN_B's target and kind.
+    A run is a directory, or its name within --runs; the word accepted is the last accepted run of RUN_B's target
+    and kind.
     Exit codes: 0 no evidence of a change for the worse, 1 worse, 2 usage, 3 it cannot be told.
     """
     from cdp.comparison.asked import compare_with
@@ -55,9 +55,9 @@ def compare(before: str, after: str, runs_directory: str, shown: Shown) -> None:
 
 @click.command("accept")
 @click.argument("accepted", metavar="RUN")
-@runs_option
+@runs_option()
 def accept_command(accepted: str, runs_directory: str) -> None:
-    """Accept RUN as the baseline: later runs of the same target and kind are compared with it.
+    """Accept RUN: later runs of the same target and kind are compared with it.
 
     It is noted in accepted.json in the directory of the runs. A run that judged nothing for sure cannot be accepted; a
     NO-GO can, and its broken cells are known from then on. Exit codes: 0 accepted, 2 it cannot be.
@@ -77,7 +77,8 @@ def accept_command(accepted: str, runs_directory: str) -> None:
 def against_option(command: F) -> F:
     """The option that compares a new run with one that is stored."""
     help_ = (
-        "Compare the run with another one; `baseline` is the accepted run of its target. Exits with 1 if it is worse."
+        "Compare the run with another one; `accepted` is the last accepted one of its target. Exits with 1 if it is "
+        "worse."
     )
     return click.option("--against", default=None, metavar="RUN", help=help_)(command)
 
@@ -86,24 +87,19 @@ def check_against(against: str | None, runs: Path) -> None:
     """Whether a run to compare with is there, before another one is made. ClickException in one line."""
     if against is None:
         return
-    from cdp.comparison.asked import BASELINE
+    from cdp.comparison.asked import ACCEPTED
     from cdp.comparison.stored import results_of
 
     try:
-        if against != BASELINE:
+        if against not in ACCEPTED:
             results_of(against, runs)
     except ResultsError as error:
         raise click.ClickException(f"--against: {error}") from None
 
 
-def compared_code(code: int, results: Path, against: str | None, runs: Path) -> int:
-    """Compare a run that is just over, where that was asked for, and say what was found; the exit code of both: what
-    broke in the run itself comes first, then the comparison."""
-    return compared(code, results, against, runs)[0]
-
-
 def compared(code: int, results: Path, against: str | None, runs: Path) -> tuple[int, Comparison | None]:
-    """The same, and the comparison; None where there is none."""
+    """Compare a run that is just over, where that was asked for, and say what was found; the exit code of both, and the
+    comparison, if there is one. What broke in the run itself comes first, then the comparison."""
     if against is None or not results.is_file():
         return code, None
     from cdp.comparison.asked import compare_with

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cdp.baseline import Accepted, BaselineError, load_baseline
 from cdp.cli.compare import against_option, check_against, compared
 from cdp.cli.continuous import announce
+from cdp.cli.runs import runs_option
 from cdp.cli.showing import Shown, showing_options, tell
 from cdp.cli.spec import read_contract
 from cdp.cli.targeting import (
     Choice,
-    baseline_option,
     contract_option,
+    known_failures_option,
     overlay_option,
     processes_option,
     profile_option,
@@ -30,7 +30,8 @@ from cdp.cli.targeting import (
 )
 from cdp.contract import Contract, ContractError
 from cdp.exit_codes import NOT_JUDGED
-from cdp.records import RESULTS_FILE, RUNS, run_directory
+from cdp.known_failures import KnownFailure, KnownFailuresError, read_known_failures
+from cdp.records import RESULTS_FILE, run_directory
 from cdp.results import ResultsError, Run
 from cdp.targets import Target, TargetError
 from cdp.verdicts import exit_code
@@ -74,18 +75,12 @@ if TYPE_CHECKING:
     "[default: reports/examples]",
 )
 @click.option("--strict", is_flag=True, help="A broken SHOULD fails the run as well.")
-@baseline_option
+@known_failures_option
 @against_option
 @click.option("--dry-run", is_flag=True, help="List the cells that would be judged, and send nothing.")
 @seed_option
 @processes_option
-@click.option(
-    "--runs",
-    "runs_directory",
-    default=str(RUNS),
-    show_default=True,
-    help="Directory in which the run's directory is created.",
-)
+@runs_option("Directory in which the run's directory is created.")
 @contract_option
 @overlay_option
 @showing_options(details=True)
@@ -99,7 +94,7 @@ def contract(
     budget_min: float | None,
     examples_directory: str | None,
     strict: bool,
-    baseline_path: str | None,
+    known_failures_path: str | None,
     against: str | None,
     dry_run: bool,
     seed: int,
@@ -113,7 +108,7 @@ def contract(
 
     \b
     cdp contract --section Segments                          # the embedded instance
-    cdp contract --target staging --profile release --against baseline
+    cdp contract --target staging --profile release --against accepted
     cdp contract --target staging --cell PAGE-03/list_tags   # one cell again
 
     Without --target and --url it is the embedded instance. With --url the credentials come from the environment:
@@ -125,9 +120,7 @@ def contract(
         known = read_contract(contract_path, overlay or choice.overlay())
     except TargetError as error:
         raise click.ClickException(str(error)) from None
-    plan = _plan(known, sections, requirements, operations, cells, profile, seed, strict)
-    if baseline_path is not None:
-        plan = replace(plan, baseline=tuple(_baseline(baseline_path)))
+    plan = _plan(known, sections, requirements, operations, cells, profile, seed, strict, known_failures_path)
     if dry_run:
         for cell in plan.cells:
             click.echo(cell.address)
@@ -153,12 +146,11 @@ def contract(
 
 
 def contract_plan(
-    known: Contract, profile: str, seed: int, strict: bool, baseline_path: str | None, processes: int
+    known: Contract, profile: str, seed: int, strict: bool, known_failures_path: str | None, processes: int
 ) -> Plan:
     """The plan of a run over every cell. ClickException in one line for what cannot be used."""
     _check_processes(processes)
-    plan = _plan(known, (), (), (), (), profile, seed, strict)
-    return plan if baseline_path is None else replace(plan, baseline=tuple(_baseline(baseline_path)))
+    return _plan(known, (), (), (), (), profile, seed, strict, known_failures_path)
 
 
 def _check_processes(processes: int) -> None:
@@ -178,11 +170,17 @@ def _depth(profile: str, budget_min: float | None, examples_directory: str | Non
         raise click.ClickException(str(error)) from None
 
 
-def _baseline(path: str) -> list[Accepted]:
+def _known_failures(path: str | None) -> tuple[KnownFailure, ...]:
+    """What the file holds. One that holds nothing any more is fine, and said: it may be the wrong one."""
+    if path is None:
+        return ()
     try:
-        return load_baseline(Path(path))
-    except BaselineError as error:
+        found = read_known_failures(Path(path))
+    except KnownFailuresError as error:
         raise click.ClickException(str(error)) from None
+    if not found:
+        click.echo(f"cdp: {path} holds no [[accepted]] entry, so that every failure counts", err=True)
+    return tuple(found)
 
 
 def _plan(
@@ -194,6 +192,7 @@ def _plan(
     profile: str,
     seed: int,
     strict: bool,
+    known_failures_path: str | None,
 ) -> Plan:
     from contracts.catalogue import load_catalogue
     from contracts.cells import Selection, SelectionError
@@ -207,7 +206,7 @@ def _plan(
         raise click.ClickException(str(error)) from None
     if not plan.cells:
         raise click.ClickException("no cell fits; none of the requirements applies to what was chosen")
-    return plan
+    return replace(plan, known_failures=_known_failures(known_failures_path))
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import click
 
-from cdp.cli.compare import runs_option
 from cdp.cli.continuous import announce
 from cdp.cli.contract import contract_plan
+from cdp.cli.runs import runs_option
 from cdp.cli.showing import Shown, showing_options, tell
 from cdp.cli.spec import read_contract
 from cdp.cli.targeting import (
     Choice,
-    baseline_option,
     contract_option,
+    known_failures_option,
     overlay_option,
     processes_option,
     seed_option,
@@ -38,17 +38,17 @@ LOAD, COMPARISON = "load", "comparison"
     help="How thoroughly to check the contract.",
 )
 @click.option("--strict", is_flag=True, help="A broken SHOULD is a NO-GO as well.")
-@baseline_option
+@known_failures_option
 @click.option(
     "--without",
     multiple=True,
     type=click.Choice([LOAD, COMPARISON]),
     help="Leave this part out deliberately; may be repeated.",
 )
-@click.option("--accept", "accepting", is_flag=True, help="On GO, accept the runs as the baseline of later ones.")
+@click.option("--accept", "accepting", is_flag=True, help="On GO, accept the runs: later ones are compared with them.")
 @seed_option
 @processes_option
-@runs_option
+@runs_option()
 @contract_option
 @overlay_option
 @showing_options(details=True)
@@ -56,7 +56,7 @@ def gate(
     choice: Choice,
     profile: str,
     strict: bool,
-    baseline_path: str | None,
+    known_failures_path: str | None,
     without: tuple[str, ...],
     accepting: bool,
     seed: int,
@@ -83,7 +83,7 @@ def gate(
 
     try:
         known = read_contract(contract_path, overlay or choice.overlay())
-        plan = contract_plan(known, profile, seed, strict, baseline_path, processes)
+        plan = contract_plan(known, profile, seed, strict, known_failures_path, processes)
         with shown.working(), choice.open() as target:
             steps = Steps(choice, target, plan, Path(runs_directory), frozenset(without), seed, processes, shown)
             code = pass_gate(steps, accepting)

@@ -18,7 +18,7 @@ from cdp.cli.doctor import print_diagnosis
 from cdp.cli.load import read_load_options, run_locust
 from cdp.cli.showing import Shown
 from cdp.cli.targeting import Choice
-from cdp.comparison.accepted import accept, baseline_for
+from cdp.comparison.accepted import accept, last_accepted
 from cdp.comparison.stored import compare_runs
 from cdp.gate.judging import (
     COMPARISON,
@@ -164,7 +164,7 @@ class Steps:
                 raise click.ClickException(f"scenario must be one of {', '.join(SCENARIOS)}")
             if self.choice.read_only and peak.scenario != "search":
                 return None, Part(LOAD, CANNOT_TELL, f"--read-only leaves nothing of the scenario {peak.scenario}")
-            options = read_load_options(peak.scenario, self.choice, None, peak.time, given)
+            options = read_load_options(peak.scenario, self.choice, peak.time, given)
         except click.ClickException as error:
             raise click.ClickException(f"target {self.target.name!r}: key 'peak': {error.message}") from None
         try:
@@ -209,10 +209,10 @@ class Steps:
         return True
 
     def _compared(self, name: str, results: Path) -> Part:
-        baseline = baseline_for(results, self.runs)
-        if baseline is None:
+        last = last_accepted(results, self.runs)
+        if last is None:
             return judged_comparison(name, None, "no run of this target was accepted yet (cdp accept, or --accept)")
-        found = compare_runs(baseline.results, results, baseline.accepted)
+        found = compare_runs(last.results, results, last.accepted)
         show(found)
         return judged_comparison(name, found)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cdp.cli.compare import runs_option
+from cdp.cli.runs import runs_option
 from cdp.cli.showing import print_json
 
 NOTHING_STORED = 3
@@ -20,7 +20,7 @@ EMBEDDED = "embedded"  # as `cdp.targets` has it, which takes longer to load tha
 @click.option("--last", default=30, show_default=True, type=click.IntRange(1), help="How many runs of a kind to show.")
 @click.option("--broken", is_flag=True, help="Show what is broken in the last contract run, and since which run.")
 @click.option("--rebuild", "rebuilding", is_flag=True, help="Rebuild the store from the runs that still exist.")
-@runs_option
+@runs_option()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def history(target: str, last: int, broken: bool, rebuilding: bool, runs_directory: str, as_json: bool) -> None:
     """Show the last runs of a target: verdicts, p99, throughput, and on which night a series of load runs moved.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from cdp.cli.targeting import Choice, target_options
 from cdp.contract import ContractError, load_contract
 from cdp.exit_codes import NOT_JUDGED
 from cdp.load_results import LoadRun
+from cdp.ports import free_port
 from cdp.records import RESULTS_FILE, ResultsError, run_directory
 from cdp.targets import EMAIL_VARIABLE, EMBEDDED, PASSWORD_VARIABLE, TOKEN_VARIABLE, Target, TargetError
 from load.options import (
@@ -138,7 +138,7 @@ def load(
     if not users and not given.get("rate") and not str(given.get("shape") or "").startswith("trace"):
         raise click.ClickException("how much? give --rate N (requests a second), --users N, or --shape trace FILE")
     check_otel(otel)
-    options = read_load_options(scenario, choice, users, time_text, given)
+    options = read_load_options(scenario, choice, time_text, given)
     runs = Path(options.runs)
     check_against(against, runs)
     with shown.working():
@@ -183,9 +183,7 @@ def _cut_off(directory: Path) -> str:
     return f"the run was cut off before its end: `cdp report {directory}` shows what came until then{audit}"
 
 
-def read_load_options(
-    scenario: str, choice: Choice, users: int | None, time_text: str | None, given: dict[str, Any]
-) -> LoadOptions:
+def read_load_options(scenario: str, choice: Choice, time_text: str | None, given: dict[str, Any]) -> LoadOptions:
     """The options of a run, checked. Raises click.ClickException in one line."""
     if choice.read_only and scenario != "search":
         raise click.ClickException(f"--read-only leaves nothing of the scenario {scenario}, which sends events")
@@ -277,16 +275,10 @@ def _command(options: LoadOptions, target: Target, users: int | None, processes:
         if not options.duration_s:
             command += ["--run-time", "60s"]
     if processes and processes > 1:
-        port = str(_free_port())  # Locust's own one may be another run's
+        port = str(free_port())  # Locust's own one may be another run's
         command += ["--processes", str(processes), "--master-bind-host", "127.0.0.1"]
         command += ["--master-bind-port", port, "--master-port", port]
     return command
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _end_group(group: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cdp.cli.compare import runs_option
+from cdp.cli.runs import runs_option
 from cdp.cli.showing import Shown, showing_options, tell
 from cdp.records import RESULTS_FILE, ResultsError
 
@@ -58,7 +58,7 @@ class _FormatName(click.ParamType[str]):
 @click.option(
     "--list-formats", is_flag=True, is_eager=True, expose_value=False, callback=_list_formats, help="List the formats."
 )
-@runs_option
+@runs_option()
 @showing_options(details=True)
 def report(run: str, formats: tuple[str, ...], directory: Path | None, runs_directory: str, shown: Shown) -> None:
     """Write the reports of RUN again, be it a contract run, a load run or a gate, and print what it says.

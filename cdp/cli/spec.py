@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,32 +127,29 @@ def _section(contract: Contract, name: str, console: Console) -> None:
         console.print(f"Not known: {section.unread}")
     for o in [o for o in contract.operations.values() if o.section == section.name]:
         console.print(f"\n[bold]{o.id}[/bold]  {o.method} {o.template}  {o.summary}")
-        console.print(
-            f"  provenance  {o.provenance} ({o.source}); safety {o.safety}; answers {', '.join(map(str, o.responses))}"
-        )
-        console.print(
-            f"  features    {'open, no token needed' if o.open else o.features.text()} ({o.features_provenance})"
-        )
-        for p in (*o.path_parameters, *o.query_parameters):
-            schema = contract.resolved(p.schema)
-            facts = [str(schema.get("type", "")), p.place, "required" if p.required else "", p.provenance]
-            facts += [f"{key} {schema[key]}" for key in ("default", "minimum", "maximum", "enum") if key in schema]
-            console.print(f"  {p.name}: {', '.join(f for f in facts if f)}", markup=False)
-        if o.body_schema is not None:
-            fields = contract.resolved(o.body_schema)
-            required = fields.get("required", ())
-            names = ", ".join(n + ("" if n in required else "?") for n in fields.get("properties", {}))
-            console.print(f"  body        {o.body_media_type} {names}", markup=False)
-        if o.collection:
-            c = o.collection
-            order = f", newest first by {c.timestamp} ({c.timestamp_provenance})" if c.timestamp else ""
-            console.print(
-                f"  collection  under {c.key or 'no key (bare array)'}, {'paged' if c.paging else 'not paged'}{order}",
-                markup=False,
-            )
-        if o.sub_entities:
-            console.print(
-                f"  refers to   {', '.join(f'{s.field} -> {s.section}' for s in o.sub_entities)}", markup=False
-            )
+        for line in _known_of(contract, o):
+            console.print(f"  {line}", markup=False)
     for note in section.notes:
         console.print(f"\n- {note}", markup=False)
+
+
+def _known_of(contract: Contract, o: Operation) -> Iterator[str]:
+    """What is known of an operation, line by line."""
+    yield f"provenance  {o.provenance} ({o.source}); safety {o.safety}; answers {', '.join(map(str, o.responses))}"
+    yield f"features    {'open, no token needed' if o.open else o.features.text()} ({o.features_provenance})"
+    for p in (*o.path_parameters, *o.query_parameters):
+        schema = contract.resolved(p.schema)
+        facts = [str(schema.get("type", "")), p.place, "required" if p.required else "", p.provenance]
+        facts += [f"{key} {schema[key]}" for key in ("default", "minimum", "maximum", "enum") if key in schema]
+        yield f"{p.name}: {', '.join(f for f in facts if f)}"
+    if o.body_schema is not None:
+        fields = contract.resolved(o.body_schema)
+        required = fields.get("required", ())
+        names = ", ".join(n + ("" if n in required else "?") for n in fields.get("properties", {}))
+        yield f"body        {o.body_media_type} {names}"
+    if o.collection:
+        c = o.collection
+        order = f", newest first by {c.timestamp} ({c.timestamp_provenance})" if c.timestamp else ""
+        yield f"collection  under {c.key or 'no key (bare array)'}, {'paged' if c.paging else 'not paged'}{order}"
+    if o.sub_entities:
+        yield f"refers to   {', '.join(f'{s.field} -> {s.section}' for s in o.sub_entities)}"

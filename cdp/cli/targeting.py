@@ -150,7 +150,14 @@ processes_option = click.option(
     type=click.IntRange(1, 64),
     help="Number of processes that judge cells.",
 )
-baseline_option = click.option("--baseline", "baseline_path", default=None, help="File of accepted failures (TOML).")
+known_failures_option = click.option(
+    "--known-failures",
+    "--baseline",  # its older name
+    "known_failures_path",
+    default=None,
+    metavar="FILE",
+    help="File of failures that are known and do not decide the exit code (TOML).",
+)
 contract_option = click.option(
     "--contract", "contract_path", default=None, help="Root file of another contract to use."
 )

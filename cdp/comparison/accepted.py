@@ -1,8 +1,8 @@
 """Which runs were accepted: the measure of those that come after them.
 
 `accepted.json` in the directory of the runs (reports/runs/accepted.json) lists them in the order in which they were
-accepted, each with its target and kind. The last one of a target and kind is the baseline; those before it tell how
-much runs of the same target differ from each other.
+accepted, each with its target and kind. The last one of a target and kind is what a new run is compared with;
+those before it tell how much runs of the same target differ from each other.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def read_accepted(runs: Path) -> list[AcceptedRun]:
 
 
 @dataclass(frozen=True)
-class Baseline:
+class LastAccepted:
     """What a run is compared with: the results file of the last accepted run, and those of all that were accepted for
     its target and kind, oldest first."""
 
@@ -78,8 +78,8 @@ class Baseline:
     accepted: list[Path]
 
 
-def baseline_for(results: Path, runs: Path) -> Baseline | None:
-    """The baseline of a run, given its results file; None where no other run of its target and kind was accepted.
+def last_accepted(results: Path, runs: Path) -> LastAccepted | None:
+    """What a run is compared with, given its results file; None where no other run of its target and kind was accepted.
 
     Of load runs the last one that asked the same is taken, where there is one. ResultsError when the run or the list
     cannot be read, or none of the accepted runs is there any more.
@@ -92,7 +92,7 @@ def baseline_for(results: Path, runs: Path) -> Baseline | None:
     if not there:
         raise ResultsError(f"the accepted run {others[-1].parent} is gone; accept another one")
     same = [path for path in there if _asks_the_same(path, run)]
-    return Baseline((same or there)[-1], there)
+    return LastAccepted((same or there)[-1], there)
 
 
 def accepted_for(results: Path, runs: Path) -> list[Path]:

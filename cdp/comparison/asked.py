@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cdp.comparison.accepted import accepted_for, baseline_for
+from cdp.comparison.accepted import accepted_for, last_accepted
 from cdp.comparison.model import Comparison, unknown
 from cdp.comparison.stored import compare_runs, kind_of, read_run, results_of
 from cdp.gate.record import find_gate, read_gate, runs_of
 from cdp.records import ResultsError
 
-BASELINE = "baseline"
+ACCEPTED = ("accepted", "baseline")  # both words mean the last accepted run
 
 
 def compare_with(before: str, results: Path, runs: Path) -> Comparison:
-    """The run of a results file against the one that `before` names: a run, or `baseline` for the last accepted one of
+    """The run of a results file against the one that `before` names: a run, or `accepted` for the last accepted one of
     its target and kind; told is UNKNOWN where none was accepted. ResultsError when one cannot be read."""
-    if before != BASELINE:
+    if before not in ACCEPTED:
         return compare_runs(results_of(before, runs), results, accepted_for(results, runs))
-    baseline = baseline_for(results, runs)
-    if baseline is None:
+    last = last_accepted(results, runs)
+    if last is None:
         why = f"no run of this target and kind was accepted yet (cdp accept {results.parent})"
-        return unknown(kind_of(read_run(results)), BASELINE, results.parent.name, [why])
-    return compare_runs(baseline.results, results, baseline.accepted)
+        return unknown(kind_of(read_run(results)), before, results.parent.name, [why])
+    return compare_runs(last.results, results, last.accepted)
 
 
 def parts_of(run: str, runs: Path) -> list[Path]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cdp.baseline import accepted
 from cdp.comparison.comparable import contract_notes, contract_obstacles
 from cdp.comparison.model import Comparison, Row, Told, counted, unknown
+from cdp.known_failures import excused_of
 from cdp.results import Run
 from cdp.verdicts import Cell, Result, Verdict
 
@@ -16,8 +16,8 @@ _EXERCISED = (Verdict.PASS, Verdict.WARN, Verdict.FAIL)
 def compare_contract_runs(before: Run, after: Run, names: tuple[str, str] = ("the first", "the second")) -> Comparison:
     """What the second run shows that the first did not. `names` are the runs' own.
 
-    Worse when a cell is broken that was not: FAIL (WARN, too, where the runs were strict), not MAY, and not accepted by
-    the baseline of its run. Errors where the first run had a verdict leave it open; they never hide a broken cell.
+    Worse when a cell is broken that was not: FAIL (WARN, too, where the runs were strict), not MAY, and not known to
+    fail. Errors where the first run had a verdict leave it open; they never hide a broken cell.
     """
     kind = f"contract/{after.header.get('profile') or 'quick'}"
     if reasons := contract_obstacles(before, after):
@@ -65,7 +65,7 @@ def _broken(run: Run) -> set[Cell]:
     """Cells that decide a run's exit code."""
     verdicts = {Verdict.FAIL, Verdict.WARN} if run.header.get("strict") else {Verdict.FAIL}
     found = [result for result in run.results if result.level != "MAY" and result.verdict in verdicts]
-    excused = {result.cell for result in accepted(run, found)}
+    excused = {result.cell for result in excused_of(run, found)}
     return {result.cell for result in found} - excused
 
 

@@ -34,6 +34,8 @@ _GROUP = re.compile(r"^Group\s+(.+)$", re.IGNORECASE)
 _STRUCTURES = re.compile(r"^Data Structures$", re.IGNORECASE)
 _ACTION = re.compile(rf"^(?:(?P<name>.*?)\s*\[)?(?P<method>{_METHODS})(?:\s+(?P<uri>/[^\]\s]*))?\]?$")
 _RESOURCE = re.compile(r"^(?:(?P<name>.*?)\s*\[)?(?P<uri>/[^\]\s]*)\]?$")
+_OPEN_BRACKET = re.compile(rf"\[({_METHODS}|/)[^\]]*$")
+_OTHER_METHOD = re.compile(r"^.*\[([A-Z]{3,})(\s+/\S*)?\]$")
 _FEATURES = re.compile(r"required?\s+features?", re.IGNORECASE)
 _PAYLOAD = re.compile(r"^(Request|Response|Model)\b\s*(?P<rest>[^(]*?)\s*(?:\((?P<media>[^)]*)\))?\s*$", re.IGNORECASE)
 _REFERENCE = re.compile(r"^\[([^\]]+)\]\[\]$")
@@ -52,46 +54,51 @@ class _Reader:
         self.found = Description(path)
         self.mson = Mson(path)
         self.models: dict[str, Item] = {}
+        self._group, self._uri = "", ""
+        self._resource: Block | None = None
 
     def read(self, text: str) -> Description:
-        group, uri = "", ""
-        resource: Block | None = None
-        structures = 0
+        structures = 0  # level of the heading below which structures stand; 0: outside
         for block in read_blocks(self.path, text):
-            title = block.text
             if structures and block.level > structures:
                 name, schema = self.mson.structure(block)
                 self.found.structures[name] = schema
                 continue
-            structures = 0
-            if re.search(rf"\[({_METHODS}|/)[^\]]*$", title):
-                raise failure(self.path, block.line, f"the heading {title!r} opens a bracket and does not close it")
-            if _STRUCTURES.match(title):
-                structures = block.level
-            elif found := _GROUP.match(title):
-                group, resource = found.group(1).strip(), None
-            elif title.casefold() in self.groups:
-                group, resource = title, None
-            elif found := _ACTION.match(title):
-                own = found.group("uri")
-                if own is None and resource is None:
-                    raise failure(
-                        self.path, block.line, f"the action {title!r} stands below no resource and names no URI"
-                    )
-                self.action(block, resource, own or uri, group, found.group("method"), found.group("name") or "")
-            elif found := _RESOURCE.match(title):
-                resource, uri = block, found.group("uri")
-                if entitled := found.group("name"):
-                    for item in named(block.items, "Attributes?"):
-                        self.found.structures.setdefault(component_name(entitled), self.mson.attributes(item) or {})
-                for model in (i for i in block.items if i.text.lower().startswith("model")):
-                    self.models[(found.group("name") or uri).casefold()] = model
-            elif found := re.match(r"^.*\[([A-Z]{3,})(\s+/\S*)?\]$", title):
-                raise failure(self.path, block.line, f"{found.group(1)} is no method of HTTP")
+            structures = block.level if _STRUCTURES.match(block.text) else 0
+            if not structures:
+                self._heading(block)
         if not self.found.operations:
             raise ContractError(f"{self.path}: no action was found ([GET], [POST /path], ...)")
         self._known_structures()
         return self.found
+
+    def _heading(self, block: Block) -> None:
+        """A group, a resource or an action; any other heading is prose."""
+        title = block.text
+        if _OPEN_BRACKET.search(title):
+            raise failure(self.path, block.line, f"the heading {title!r} opens a bracket and does not close it")
+        if found := _GROUP.match(title):
+            self._group, self._resource = found.group(1).strip(), None
+        elif title.casefold() in self.groups:
+            self._group, self._resource = title, None
+        elif found := _ACTION.match(title):
+            uri = found.group("uri")
+            if uri is None and self._resource is None:
+                raise failure(self.path, block.line, f"the action {title!r} stands below no resource and names no URI")
+            name = found.group("name") or ""
+            self.action(block, self._resource, uri or self._uri, self._group, found.group("method"), name)
+        elif found := _RESOURCE.match(title):
+            self._begin_resource(block, found.group("name") or "", found.group("uri"))
+        elif found := _OTHER_METHOD.match(title):
+            raise failure(self.path, block.line, f"{found.group(1)} is no method of HTTP")
+
+    def _begin_resource(self, block: Block, name: str, uri: str) -> None:
+        """What follows is about a resource, whose attributes and model may be referred to by its name."""
+        self._resource, self._uri = block, uri
+        for item in named(block.items, "Attributes?") if name else ():
+            self.found.structures.setdefault(component_name(name), self.mson.attributes(item) or {})
+        for model in (i for i in block.items if i.text.lower().startswith("model")):
+            self.models[(name or uri).casefold()] = model
 
     def _known_structures(self) -> None:
         """A type that is nowhere described is whatever it may be; it must not point nowhere."""

@@ -142,33 +142,40 @@ class _OpenApi:
         operation.features = self.features(raw, text)
         security = raw.get("security", self.document.get("security"))
         operation.open = raw.get("x-auth") == "none" or (security == [] and "security" in raw)
-        for number, node in enumerate([*(item.get("parameters") or ()), *(raw.get("parameters") or ())]):
-            parameter = self.resolved(node, f"{place} parameter {number + 1}")
-            if not isinstance(parameter, Mapping) or "name" not in parameter or "in" not in parameter:
-                raise self.fail(f"{place} parameter {number + 1}", "needs a name and a place (in)")
-            if parameter["in"] in ("query", "path"):
-                operation.parameters.append(
-                    DescribedParameter(
-                        str(parameter["name"]),
-                        parameter["in"],
-                        bool(parameter.get("required")),
-                        self.schema(parameter.get("schema") or {"type": "string"}, place),
-                        str(parameter.get("description", "")),
-                    )
-                )
+        nodes = [*(item.get("parameters") or ()), *(raw.get("parameters") or ())]
+        parameters = (self._parameter(node, f"{place} parameter {number}") for number, node in enumerate(nodes, 1))
+        operation.parameters += [parameter for parameter in parameters if parameter is not None]
         body = self.resolved(raw.get("requestBody"), place)
         if isinstance(body, Mapping) and isinstance(body.get("content"), Mapping) and body["content"]:
             media = JSON if JSON in body["content"] else next(iter(body["content"]))
             operation.body_media_type = str(media)
-            schema = (body["content"][media] or {}).get("schema")
-            operation.body_schema = self.schema(schema, place) if isinstance(schema, Mapping) else None
+            operation.body_schema = self._schema_of(body["content"], media, place)
         for status, node in (raw.get("responses") or {}).items():
             if re.fullmatch(r"[1-5]\d\d", str(status)):
                 response = self.resolved(node, f"{place} response {status}")
                 content = response.get("content") if isinstance(response, Mapping) else None
-                schema = ((content or {}).get(JSON) or {}).get("schema")
-                operation.responses[int(status)] = self.schema(schema, place) if isinstance(schema, Mapping) else None
+                operation.responses[int(status)] = self._schema_of(content or {}, JSON, place)
         return operation
+
+    def _parameter(self, node: Any, place: str) -> DescribedParameter | None:
+        """A parameter of the query or the path; None for headers and cookies."""
+        parameter = self.resolved(node, place)
+        if not isinstance(parameter, Mapping) or "name" not in parameter or "in" not in parameter:
+            raise self.fail(place, "needs a name and a place (in)")
+        if parameter["in"] not in ("query", "path"):
+            return None
+        return DescribedParameter(
+            str(parameter["name"]),
+            parameter["in"],
+            bool(parameter.get("required")),
+            self.schema(parameter.get("schema") or {"type": "string"}, place),
+            str(parameter.get("description", "")),
+        )
+
+    def _schema_of(self, content: Mapping[str, Any], media: Any, place: str) -> Schema | None:
+        """The schema of a body of one media type; None where there is none."""
+        schema = (content.get(media) or {}).get("schema")
+        return self.schema(schema, place) if isinstance(schema, Mapping) else None
 
     @staticmethod
     def features(raw: Mapping[str, Any], text: str) -> Features | None:

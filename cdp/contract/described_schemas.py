@@ -42,25 +42,28 @@ class DescribedSchemas:
         if not isinstance(here, Mapping) or not isinstance(shown, dict):
             return []
         actions: list[Action] = []
-        required = list(known.get("required", ()))
         for name, schema in shown.items():
+            required = name in told.get("required", ()) and name not in known.get("required", ())
             if name not in here:
                 if renamed in here and self.told(schema).get("type") in ("array", "object"):
                     continue
-                actions.append({"target": f"{place}.properties", "update": {name: self.taken(schema)}})
-                if name in told.get("required", ()):
-                    actions.append({"target": place, "update": {"required": [name]}})
+                actions.append(self._field(place, name, schema))
             elif not told.get("x-shown") and self.differs(here[name], schema):
                 actions.append({"target": f"{place}.properties['{name}']", "remove": True})
-                actions.append({"target": f"{place}.properties", "update": {name: self.taken(schema)}})
+                actions.append(self._field(place, name, schema))
+                continue
             else:
                 actions += self.fields(what, f"{place}.properties['{name}']", here[name], schema, renamed, depth + 1)
-                if name in told.get("required", ()) and name not in required:
-                    actions.append({"target": place, "update": {"required": [name]}})
+            if required:
+                actions.append({"target": place, "update": {"required": [name]}})
         lacking = [name for name in here if name not in shown]
         if lacking and not told.get("x-shown") and shown:
             self.unshown.append(f"{what}: fields {', '.join(lacking)}")
         return actions
+
+    def _field(self, place: str, name: str, schema: Schema) -> Action:
+        """Puts a field of the file where the contract keeps the others."""
+        return {"target": f"{place}.properties", "update": {name: self.taken(schema)}}
 
     def parts(
         self, what: str, place: str, parts: list[Mapping[str, Any]], told: Schema, renamed: str, depth: int

@@ -154,7 +154,7 @@ class _Importer:
         if d.open and o.auth == "token":
             actions.append({"target": target, "update": {"x-auth": "none"}})
         actions += self.parameters(o, d, raw, target)
-        actions += self.body(o, d, raw, target)
+        actions += self.body(o, d, target)
         actions += self.responses(o, d, raw, target)
         return actions
 
@@ -200,7 +200,7 @@ class _Importer:
             self.found.unshown.append(f"{o.section}: {o.id}: parameters {', '.join(lacking)}")
         return actions
 
-    def body(self, o: Operation, d: DescribedOperation, raw: Mapping[str, Any], target: str) -> list[Action]:
+    def body(self, o: Operation, d: DescribedOperation, target: str) -> list[Action]:
         if d.body_schema is None and d.body_media_type is None:
             return []
         if o.body_media_type is None:

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
+
 from cdp.contract.document import CONTRACT_ROOT, METHODS, ContractError, bundle
 from cdp.contract.operation import (
     ASSUMED,
@@ -22,6 +24,7 @@ from cdp.contract.operation import (
     is_pattern,
 )
 from cdp.contract.overlay import Overlay, apply_overlay, read_overlay
+from cdp.contract.schemas import Schemas
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,14 @@ class Contract:
         """A section by its name or slug, upper and lower case alike."""
         wanted = name.casefold()
         return next((s for s in self.sections if wanted in (s.name.casefold(), s.slug.casefold())), None)
+
+    @cached_property
+    def _schemas(self) -> Schemas:
+        return Schemas(self.document)
+
+    def validator(self, schema: Mapping[str, Any]) -> jsonschema_rs.Draft202012Validator:
+        """The validator of a schema of the contract; formats are asserted."""
+        return self._schemas.validator(schema)
 
     def resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         """Follow `$ref` until there is none at the top."""

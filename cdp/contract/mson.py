@@ -68,34 +68,31 @@ class Mson:
     def typed(self, item: Item, words: list[str]) -> Schema:
         """The schema of a member with the type and the attributes that stand in its parentheses."""
         types = [w for w in words if w.lower() not in _WORDS and not w.lower().startswith(("default", "sample"))]
-        base = types[0].strip().strip("`") if types else ""
-        members = [c for c in item.children if not _TYPING.match(c.text)]
-        listed = [c for group in item.children if _LISTING.match(group.text) for c in group.children]
-        members = listed or [c for c in members if not _LISTING.match(c.text)]
-        inner = re.match(r"^(array|enum)\s*\[(.*)\]$", base, re.IGNORECASE)
-        kind = (inner.group(1) if inner else base).lower()
-        if not kind:
-            kind = "object" if members else "string"
-        schema: Schema
-        if kind == "enum":
-            schema = self._enum(item, inner.group(2) if inner else None, members)
-        elif kind == "array":
-            schema = self._array(item, inner.group(2) if inner else "", members)
-        elif kind in _PRIMITIVES and kind != "object":
-            schema = dict(_PRIMITIVES[kind])
-        else:
-            schema = self.object(item, members, base if kind != "object" else "")
+        schema = self._of_base(item, types[0].strip().strip("`") if types else "")
         for child in item.children:
-            if not re.match(r"Default\s*:", child.text):
-                continue
-            value = _cut(child.text, ":")[2].strip().strip("`")
-            schema["default"] = int(value) if re.fullmatch(r"-?\d+", value) and _numeric(schema) else value
+            if re.match(r"Default\s*:", child.text):
+                value = _cut(child.text, ":")[2].strip().strip("`")
+                schema["default"] = int(value) if re.fullmatch(r"-?\d+", value) and _numeric(schema) else value
         for word in words:
             if word.lower().startswith("default="):
                 schema["default"] = word.partition("=")[2]
         if "nullable" in [w.lower() for w in words] and isinstance(schema.get("type"), str):
             schema["type"] = [schema["type"], "null"]
         return schema
+
+    def _of_base(self, item: Item, base: str) -> Schema:
+        """The schema of a member by its base type: one that is named, or what its members make of it."""
+        listed = [c for group in item.children if _LISTING.match(group.text) for c in group.children]
+        members = listed or [c for c in item.children if not (_TYPING.match(c.text) or _LISTING.match(c.text))]
+        inner = re.match(r"^(array|enum)\s*\[(.*)\]$", base, re.IGNORECASE)
+        kind = (inner.group(1) if inner else base).lower() or ("object" if members else "string")
+        if kind == "enum":
+            return self._enum(item, inner.group(2) if inner else None, members)
+        if kind == "array":
+            return self._array(item, inner.group(2) if inner else "", members)
+        if kind in _PRIMITIVES and kind != "object":
+            return dict(_PRIMITIVES[kind])
+        return self.object(item, members, base if kind != "object" else "")
 
     def _enum(self, item: Item, base: str | None, members: list[Item]) -> Schema:
         schema = dict({"type": "string"} if base is None else self.named_type(base, item))

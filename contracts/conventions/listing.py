@@ -52,9 +52,8 @@ def as_page(s: Subject, exchange: Exchange, example: str) -> Page:
     assert collection is not None
     if exchange.refused_access:
         raise NotExercised(f"the caller is refused with {exchange.status}")
-    body = exchange.json
-    records = body if collection.key is None else body.get(collection.key) if isinstance(body, dict) else None
-    if not exchange.ok or not isinstance(records, list):
+    body, records = exchange.json, rows_of(s.operation, exchange)
+    if records is None:
         where = f"under {collection.key}" if collection.key else "as an array"
         sentence = f"a valid list request got {exchange.outcome()} without a list {where}"
         provenance = s.operation.provenance
@@ -128,6 +127,19 @@ def asked_about(contract: Contract, operation: Operation, name: Any) -> list[tup
     if by_name is not None and isinstance(name, str) and name:
         found.append((*paging, (by_name, name)))
     return found
+
+
+def first_difference(got: list[Any], expected: list[Any]) -> str:
+    """Where records are others than they should be, in words."""
+    for number, (one, other) in enumerate(zip(got, expected, strict=False)):
+        if one != other:
+            same = identity(one) == identity(other)
+            return (
+                f"record {number} has other content"
+                if same
+                else f"record {number} is {identity(one)!r:.60} instead of {identity(other)!r:.60}"
+            )
+    return f"{len(got)} records instead of {len(expected)}"
 
 
 def describe(*query: tuple[str, Any]) -> str:

@@ -120,14 +120,22 @@ def chosen(text: str, seed: int) -> Awkwardness:
     `UnknownKind`."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     named = [part for part in parts if "=" not in part]
-    values: dict[str, int] = {}
     together = not named or ALL in named
     for part in named:
         if part not in KINDS and part != ALL:
             close = _close_to(part, KINDS)
             raise UnknownKind(f"there is no kind of awkwardness {part!r}{close}; --awkward=list shows all")
+    values = _settings_of([part for part in parts if "=" in part])
+    settings = replace(Settings(), **{**(_TOGETHER if together else {}), **values})
+    kinds = tuple(name for name, kind in KINDS.items() if name in named or (together and not kind.alone))
+    return Awkwardness(kinds, settings, seed)
+
+
+def _settings_of(parts: list[str]) -> dict[str, int]:
+    """Settings of the form `latency_ms=50`. Raises `UnknownKind`."""
     known = {field.name for field in dataclasses.fields(Settings)}
-    for name, _, value in (part.partition("=") for part in parts if "=" in part):
+    values: dict[str, int] = {}
+    for name, _, value in (part.partition("=") for part in parts):
         if name not in known:
             every = ", ".join(sorted(known))
             raise UnknownKind(f"there is no setting {name!r}{_close_to(name, known)}; they are {every}")
@@ -135,10 +143,7 @@ def chosen(text: str, seed: int) -> Awkwardness:
         if not value.isascii() or not value.isdigit() or int(value) < least:
             raise UnknownKind(f"{name} takes a whole number from {least}, not {value!r}")
         values[name] = int(value)
-    settings = replace(Settings(), **{**(_TOGETHER if together else {}), **values})
-    return Awkwardness(
-        tuple(name for name, kind in KINDS.items() if name in named or (together and not kind.alone)), settings, seed
-    )
+    return values
 
 
 def _close_to(name: str, known: Any) -> str:

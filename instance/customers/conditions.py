@@ -111,20 +111,12 @@ class Compiler:
         dot += "condition"
         if not isinstance(condition, dict):
             raise refuse(dot, "is not an object")
-        operation = condition.get("operation")
         sub = condition.get("sub_attribute_id")
         if sub is not None and not isinstance(sub, str):
             raise refuse(f"{dot}.sub_attribute_id", "is not a text")
         known = self.definitions.attributes.get(attribute)
         kind = "string" if known is None else known.fields.get(sub, "string") if sub is not None else known.kind
-        positive = NEGATIVE.get(operation, operation) if isinstance(operation, str) else ""
-        reader = OPERATIONS.get(positive)
-        if reader is None:
-            raise refuse(f"{dot}.operation", "is no operation of a condition")
-        try:
-            predicate, values = reader(self, condition.get("value"), kind)
-        except ValueError as error:
-            raise refuse(f"{dot}.value", str(error)) from None
+        predicate, values = self._predicate(condition, dot, kind)
         table, named = ("customer_value", [attribute]) if sub is None else ("customer_field", [attribute, sub])
         where = "attribute=?" + ("" if sub is None else " AND field=?") + (f" AND {predicate}" if predicate else "")
         self.values += [*named, *values]
@@ -136,7 +128,18 @@ class Compiler:
             found = f"EXISTS (SELECT 1 FROM {table} INDEXED BY {table}_customer WHERE customer=c.pk AND {where})"
         else:
             found = f"c.pk IN (SELECT customer FROM {table} WHERE {where})"
-        return f"(NOT {found})" if operation in NEGATIVE else f"({found})"
+        return f"(NOT {found})" if condition["operation"] in NEGATIVE else f"({found})"
+
+    def _predicate(self, condition: dict[str, Any], dot: str, kind: str) -> Predicate:
+        """What a value of a kind has to be to meet a condition, or not to be where it is the negative of one."""
+        operation = condition.get("operation")
+        reader = OPERATIONS.get(NEGATIVE.get(operation, operation)) if isinstance(operation, str) else None
+        if reader is None:
+            raise refuse(f"{dot}.operation", "is no operation of a condition")
+        try:
+            return reader(self, condition.get("value"), kind)
+        except ValueError as error:
+            raise refuse(f"{dot}.value", str(error)) from None
 
     def span(self, value: Any, kind: str) -> Span:
         """The moment that a value names. Raises `ValueError`."""

@@ -61,17 +61,6 @@ def count_customers(store: Store, conditions: Any) -> int:
     return count
 
 
-def member_ids(store: Store, conditions: Any, limit: int | None = None) -> list[str]:
-    """Ids of the customers who meet the tree, newest first. Raises `Refusal` 422 for an invalid one."""
-    compiler = _compiler(store)
-    condition = compiler.compile(conditions)
-    rows = store.connection.execute(
-        f"SELECT c.id FROM customer c WHERE {condition} ORDER BY c.pk DESC LIMIT ?",
-        (*compiler.values, -1 if limit is None else limit),
-    )
-    return [row[0] for row in rows]
-
-
 def matches(store: Store, customer_id: str, conditions: Any) -> bool:
     """Whether the customer meets the tree; False for an unknown one. Raises `Refusal` 422 for an invalid tree."""
     compiler = _compiler(store, each=True)

@@ -233,8 +233,7 @@ class Readback:
 
     def _of_no_run(self, row: Row) -> bool:
         """Whether a record that bears no mark may be one of this run all the same: no older, and of no other run."""
-        created = row.get("created")
-        created_s = moment_s(created) if isinstance(created, str) else None
+        created_s = _created_s(row)
         marked = PREFIX.search(str(row.get(self.ways.ingestion.payload)))
         return (marked is None or marked[0] == self.sent.run) and (created_s is None or created_s >= self._oldest_s)
 
@@ -268,19 +267,17 @@ class Readback:
             own, last_s = False, None
             seen.update(keys)
             for row in page[again:]:
-                mine = self.sent.run in str(row.get(self.ways.ingestion.payload))
-                created = row.get("created")
-                last_s = moment_s(created) if isinstance(created, str) else None
+                mine, last_s = self.sent.run in str(row.get(self.ways.ingestion.payload)), _created_s(row)
+                own = own or mine
                 if last_s is not None:
                     ordered = ordered and last_s <= before_s
                     before_s = last_s
-                    if mine and (self._newest_s is None or last_s > self._newest_s):
-                        self._newest_s = last_s
-                own = own or mine
+                    if mine:
+                        self._newest_s = max(last_s, self._newest_s or last_s)
                 yield row
-            if (page and again == len(page)) or (
-                ordered and not own and last_s is not None and last_s < self._oldest_s
-            ):
+            nothing_new = bool(page) and again == len(page)
+            older = ordered and not own and last_s is not None and last_s < self._oldest_s
+            if nothing_new or older:
                 return
 
     @property
@@ -352,6 +349,12 @@ class Readback:
             noted = int((self.sent.states > 0).sum())
             found = f"{len(self.looked_up):,} of {self._wanted:,} identifiers found"
             self.say(f"audit: {found}, {self.tally.records:,} of {noted:,} events read back")
+
+
+def _created_s(row: Row) -> float | None:
+    """When a record says that it was made, in seconds; None where it does not."""
+    created = row.get("created")
+    return moment_s(created) if isinstance(created, str) else None
 
 
 def _key(row: Row) -> str:

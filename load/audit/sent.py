@@ -21,10 +21,11 @@ from load.marks import Mark
 from load.options import LoadOptions
 from load.scenario import ScenarioError
 from load.scenarios import make_scenario
+from load.scenarios.batches import BatchColumns, Batches
 from load.scenarios.data import CHUNK, Integers
 from load.scenarios.discovery import Known
 from load.scenarios.events import EventWriter
-from load.scenarios.ingest import BatchColumns, Batches, IngestScenario
+from load.scenarios.ingest import IngestScenario
 from load.scenarios.mixed import MixedScenario
 
 Booleans = npt.NDArray[np.bool_]

@@ -171,31 +171,36 @@ def _decision(
         reached = f"; it held {in_rate(capacity.held)} until then" if capacity.held else ""
         return Decision(INCONCLUSIVE, f"no answer: {obstacle}{reached}", INCONCLUSIVE_CODE, reasons)
     if capacity.held is None:
-        if capacity.failed is None:
-            return Decision(
-                INCONCLUSIVE, f"no answer: {unfinished or 'no step was judged'}", INCONCLUSIVE_CODE, reasons
-            )
-        lowest = (
-            f"{in_rate(capacity.failed)}, the lowest rate that was tried," if unfinished else in_rate(capacity.failed)
-        )
-        sentence = f"it does not even sustain {lowest} of {what}, because {capacity.because}"
-        return Decision(MISSED, sentence, MISSED_CODE, reasons)
+        return _nothing_held(capacity, what, unfinished, reasons)
     if capacity.failed is None:
         return _sustained(capacity, what, ceiling, why_ceiling, unfinished, reasons)
-    assert capacity.rate is not None and capacity.low is not None and capacity.high is not None
-    if capacity.method == BRACKET:  # a rate in the middle was never tried, and no line leads to it
-        sustains = f"sustains {in_rate(capacity.low)}, and less than {in_rate(capacity.high)} (between the steps)"
-    else:
-        sustains = f"sustains {in_rate(capacity.rate)} (95 % CI {capacity.low:,.4g}–{capacity.high:,.4g})"
-    sentence = (
-        f"{sustains} of {what}{_events(capacity)}; "
-        f"the first rate that fails is {in_rate(capacity.failed)}, because {capacity.because}"
-    )
     if capacity.confirmed:
         reasons.append(f"{in_rate(capacity.confirmed)} was confirmed for {capacity.confirmed_s:.0f} s")
     else:
         reasons.append(f"not confirmed: {unfinished or 'no rate held for so long'}")
-    return _held_to_peak(capacity, sentence, reasons, FOUND)
+    return _held_to_peak(capacity, _broke(capacity, what), reasons, FOUND)
+
+
+def _broke(capacity: Capacity, what: str) -> str:
+    """Where the target breaks, as a sentence."""
+    assert capacity.low is not None and capacity.high is not None
+    if capacity.method == BRACKET:  # a rate in the middle was never tried, and no line leads to it
+        sustains = f"sustains {in_rate(capacity.low)}, and less than {in_rate(capacity.high)} (between the steps)"
+    else:
+        sustains = f"sustains {in_rate(capacity.rate)} (95 % CI {capacity.low:,.4g}–{capacity.high:,.4g})"
+    return (
+        f"{sustains} of {what}{_events(capacity)}; "
+        f"the first rate that fails is {in_rate(capacity.failed)}, because {capacity.because}"
+    )
+
+
+def _nothing_held(capacity: Capacity, what: str, unfinished: str, reasons: list[str]) -> Decision:
+    """No rate held, be it that none was judged."""
+    if capacity.failed is None:
+        return Decision(INCONCLUSIVE, f"no answer: {unfinished or 'no step was judged'}", INCONCLUSIVE_CODE, reasons)
+    lowest = in_rate(capacity.failed) + (", the lowest rate that was tried," if unfinished else "")
+    sentence = f"it does not even sustain {lowest} of {what}, because {capacity.because}"
+    return Decision(MISSED, sentence, MISSED_CODE, reasons)
 
 
 def _sustained(

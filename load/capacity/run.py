@@ -32,6 +32,7 @@ _BEGIN_IN_S = 0.3
 _REPEATS = 5  # of a step that is void, at most
 _CLIMB_REPEATS = 1  # of one on the way up, before a lower rate is tried
 _LEAST_RATE = 0.5
+_BURST = "a burst of errors"
 
 
 class CapacityRun(Coordinator):
@@ -83,7 +84,7 @@ class CapacityRun(Coordinator):
 
     def tick(self) -> None:
         super().tick()
-        if self._start_s is None or self.stopping or self.over:
+        if self._start_s is None or self.stopping or self.crew.over:
             return
         now_s = time.monotonic() - self._start_s
         if self._watch is None:
@@ -118,7 +119,7 @@ class CapacityRun(Coordinator):
         self._first += int(command.schedule.count(0, 1, 1 << 62)) + 1
         self._order, self._begin_s, self._halted_s, self._why_over = order, now_s + _BEGIN_IN_S, None, ""
         self._watch = StepWatch(self.objectives, order.rate, self._settle_s(order))
-        self._renewals = self.renewals
+        self._renewals = self.crew.renewals
         self._orders.append(command)
 
     def _settle_s(self, order: Order) -> float:
@@ -151,8 +152,8 @@ class CapacityRun(Coordinator):
         watch = self._watch
         assert watch is not None
         lasted_s = now_s - self._begin_s
-        if any(worker.burst and worker.step == self.step for worker in self.workers.values()):
-            self._why_over = "a burst of errors"
+        if any(worker.burst and worker.step == self.step for worker in self.crew):
+            self._why_over = _BURST
         elif self._order.kind is Kind.BASELINE:
             if lasted_s >= BASE_S and watch.figures.good >= 10:
                 self._why_over = "enough is known"
@@ -181,7 +182,7 @@ class CapacityRun(Coordinator):
     @property
     def _idle(self) -> bool:
         """Whether everybody alive has halted the step and has nothing under way."""
-        return all(w.over or (w.step == self.step and w.phase == IDLE) for w in self.workers.values())
+        return all(w.over or (w.step == self.step and w.phase == IDLE) for w in self.crew)
 
     def _close(self, now_s: float) -> None:
         """The step is over and all that it sent is accounted for."""
@@ -244,7 +245,7 @@ class CapacityRun(Coordinator):
     def _judge(self, watch: StepWatch, now_s: float) -> None:
         """A step of the search."""
         assert self.course is not None and self._halted_s is not None
-        burst = self._why_over == "a burst of errors"
+        burst = self._why_over == _BURST
         books = self.books()
         balance = "" if books.balanced else books.detail
         settled_s = self._begin_s + watch.settle_s
@@ -268,7 +269,7 @@ class CapacityRun(Coordinator):
             burst=burst,
             balance=balance,
             delay_ns=delay_ns(samples),
-            renewed=self.renewals > self._renewals,
+            renewed=self.crew.renewals > self._renewals,
         )
         self._store_step(step)
         if step.verdict != PASSED:
@@ -317,8 +318,8 @@ class CapacityRun(Coordinator):
 
     def _decide(self) -> Decision:
         obstacle = self.obstacle
-        if self._dead and not obstacle:
-            obstacle = f"a process that sends died ({', '.join(self._dead)})"
+        if self.crew.dead and not obstacle:
+            obstacle = f"a process that sends died ({', '.join(self.crew.dead)})"
         books = self.books()
         if not books.balanced and not obstacle:
             obstacle = f"the books do not balance: {books.detail}"

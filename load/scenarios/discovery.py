@@ -109,25 +109,14 @@ def read_values(reader: Reader, found: Searching) -> None:
     """Customers, and values that the search finds them by. Raises ScenarioError when it finds nobody."""
     known, field = reader.known, found.owner.field
     rows = _searched(reader, found)
-    owners = dict.fromkeys(str(r[field]) for r in rows if r.get(field) not in (None, ""))
-    if not owners:
+    known.customers = list(dict.fromkeys(str(r[field]) for r in rows if r.get(field) not in (None, "")))
+    if not known.customers:
         tried = ", ".join(found.text.samples) or "nothing, because x-samples of the contract is empty"
         raise ScenarioError(
             f"{found.operation.id} finds no customer (tried: {tried}); name texts that find some under x-samples of "
             f"{found.text.name}, in an overlay of the target"
         )
-    known.customers = list(owners)
-    shared = sorted(
-        {sub.field for sub in found.operation.sub_entities} & {sub.field for sub in found.values.sub_entities}
-    )
-    looked_at = {tuple(str(r.get(name)) for name in shared) for r in rows}
-    values: dict[str, str] = {}
-    query = [("attribute_values_max_count", 100)] if found.values.query("attribute_values_max_count") else []
-    for owner in known.customers[:_OPENED]:
-        for row in reader.records(found.values, {found.owner.name: owner}, query):
-            value: Any = row.get(found.searches.field)
-            if _searchable(value) and tuple(str(row.get(name)) for name in shared) in looked_at:
-                values.setdefault(value, owner)
+    values = _values_of(reader, found, rows)
     told = {r[found.searches.field]: str(r[field]) for r in rows if _searchable(r.get(found.searches.field))}
     expected = _hold(reader, found, told)
     for value, owner in told.items():
@@ -136,6 +125,21 @@ def read_values(reader: Reader, found: Searching) -> None:
         raise ScenarioError(f"no customer that {found.operation.id} finds has a text of {SHORTEST} characters or more")
     known.values = sorted(values.items())[:_MOST_VALUES]
     random.Random(reader.context.seed).shuffle(known.values)
+
+
+def _values_of(reader: Reader, found: Searching, rows: list[dict[str, Any]]) -> dict[str, str]:
+    """Values of some customers who were found, and whose they are: of the attributes by which any was found."""
+    listed, opened = ({sub.field for sub in each.sub_entities} for each in (found.operation, found.values))
+    telling = sorted(listed & opened)  # fields that tell of which attribute a row is
+    looked_at = {tuple(str(r.get(name)) for name in telling) for r in rows}
+    query = [("attribute_values_max_count", 100)] if found.values.query("attribute_values_max_count") else []
+    values: dict[str, str] = {}
+    for owner in reader.known.customers[:_OPENED]:
+        for row in reader.records(found.values, {found.owner.name: owner}, query):
+            value: Any = row.get(found.searches.field)
+            if _searchable(value) and tuple(str(row.get(name)) for name in telling) in looked_at:
+                values.setdefault(value, owner)
+    return values
 
 
 def _searchable(value: Any) -> TypeGuard[str]:

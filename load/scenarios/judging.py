@@ -33,7 +33,7 @@ class Judge:
         self.operation = operation
         self.default_limit = page_size(context.contract, operation)
         self._decoders = decoders(context.contract, operation)
-        self._conventions = Conventions(context.contract, operation, ordered=ordered)
+        self._conventions = Conventions(operation, ordered=ordered)
         self._writes = operation.safety != "read"
         self._gone = gone
         collection = operation.collection

@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import socket
 import ssl
-import struct
-import time
 from collections.abc import Callable
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
-
-from gevent import monkey
 
 from load.answer import Answer, Done, Failure
 from load.wire.coding import AnswerError
 from load.wire.origin import Address
 from load.wire.parser import AnswerParser
 from load.wire.received import Received
+from load.wire.sockets import dial, failure_of, recv_stamped, refusal, silent
 from load.wire.tls import TlsLayer, tls_detail
 
 if TYPE_CHECKING:
@@ -31,24 +27,7 @@ if TYPE_CHECKING:
 NEVER = 1 << 63  # later than any time of the clock
 READ_SIZE = 65536
 _READ, _WRITE = 1, 2  # events of libev
-_SO_TIMESTAMPNS = 35  # Linux; the socket module has no name for it
-_TIMESPEC = struct.Struct("@qq")
-_FAILURES = {
-    errno.ECONNREFUSED: Failure.REFUSED,
-    errno.ECONNRESET: Failure.RESET,
-    errno.EPIPE: Failure.RESET,
-    errno.ECONNABORTED: Failure.RESET,
-    errno.EMFILE: Failure.NO_DESCRIPTOR,
-    errno.ENFILE: Failure.NO_DESCRIPTOR,
-    errno.ENOBUFS: Failure.NO_DESCRIPTOR,
-    errno.ENOMEM: Failure.NO_DESCRIPTOR,
-    errno.EADDRNOTAVAIL: Failure.NO_PORT,
-    errno.EADDRINUSE: Failure.NO_PORT,
-}
 _ELSEWHERE = (Failure.REFUSED, Failure.UNREACHABLE)  # worth a try at the next address
-
-# Under Locust the module's own class is gevent's, whose methods would switch.
-_Socket: type[socket.socket] = monkey.get_original("socket", "socket")
 
 
 class Connection:
@@ -105,35 +84,23 @@ class Connection:
         """Begin to connect to the next address that does not refuse at once; None, or why there is none."""
         problem = (Failure.UNREACHABLE, "no address left")
         while self._addresses:
-            family, address = self._addresses.pop(0)
             try:
-                self._socket = raw = _Socket(family, socket.SOCK_STREAM)
-                raw.setblocking(False)
-                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self._pool.sample_every:
-                    raw.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-                code = raw.connect_ex(address)
+                self._socket = dialled = dial(self._addresses.pop(0), stamped=self._pool.sample_every > 0)
             except OSError as error:
-                code = error.errno or errno.EIO
-            if code in (0, errno.EINPROGRESS):
-                self._recv: Callable[[int], bytes] = raw.recv
-                self._writing = self._pool.loop.io(raw.fileno(), _WRITE)
-                self._writing.start(self._on_connected)
-                return None
-            problem = failure_of(code)
-            self._drop_socket()
-            if problem[0] not in _ELSEWHERE:
-                break
+                problem = failure_of(error.errno or errno.EIO)
+                if problem[0] not in _ELSEWHERE:
+                    break
+                continue
+            self._recv: Callable[[int], bytes] = dialled.recv
+            self._writing = self._pool.loop.io(dialled.fileno(), _WRITE)
+            self._writing.start(self._on_connected)
+            return None
         return problem
 
     def _on_connected(self) -> None:
         """The connection is up, or refused."""
-        raw = self._socket
-        assert raw is not None
-        code = raw.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if not code and _connected_to_itself(raw):
-            code = errno.ECONNREFUSED
-        if code:
+        assert self._socket is not None
+        if code := refusal(self._socket):
             problem: tuple[Failure, str] | None = failure_of(code)
             self._drop_socket()
             if problem and problem[0] in _ELSEWHERE and self._addresses:
@@ -143,7 +110,7 @@ class Connection:
             return
         self._writing.stop()
         self._pool.opened += 1
-        self._reading = self._pool.loop.io(raw.fileno(), _READ)
+        self._reading = self._pool.loop.io(self._socket.fileno(), _READ)
         self._reading.start(self._on_readable)
         if self._pool.tls is None:
             self._begin(monotonic_ns())
@@ -256,7 +223,7 @@ class Connection:
 
     def _arrived(self, data: bytes, now_ns: int) -> None:
         """Bytes from the socket; none: the server has closed its side."""
-        self._spent = len(data) == READ_SIZE and not self._silent()
+        self._spent = len(data) == READ_SIZE and self._socket is not None and not silent(self._socket)
         if self._tls is not None:
             self._arrived_tls(self._tls, data, now_ns)
         elif data:
@@ -326,30 +293,17 @@ class Connection:
 
     def look(self) -> bool:
         """Whether this idle connection is still good, when the hub may not have told yet that the server closed it."""
-        if not self._silent():
+        assert self._socket is not None
+        if not silent(self._socket):
             self._on_readable()
         return self._socket is not None
 
-    def _silent(self) -> bool:
-        """Whether nothing waits to be read, not even an end."""
-        try:
-            self._socket.recv(1, socket.MSG_PEEK)  # type: ignore[union-attr]
-        except BlockingIOError:
-            return True
-        except OSError:
-            pass
-        return False
-
     def _recv_stamped(self, size: int) -> bytes:
-        """Like `recv`, and notes when the kernel had the bytes. Linux stamps by the wall clock."""
-        data, notes, _, _ = self._socket.recvmsg(size, 256)  # type: ignore[union-attr]
-        for level, kind, value in notes:
-            if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(value) >= _TIMESPEC.size:
-                seconds, rest = _TIMESPEC.unpack_from(value)
-                behind = time.time_ns() - (seconds * 1_000_000_000 + rest)
-                received_ns = monotonic_ns() - max(behind, 0)
-                if received_ns >= self.sent_ns:  # else the wall clock was set meanwhile
-                    self._received_ns = received_ns
+        """Like `recv`, and notes when the kernel had the bytes."""
+        assert self._socket is not None
+        data, received_ns = recv_stamped(self._socket, size)
+        if received_ns and received_ns >= self.sent_ns:  # else the wall clock was set meanwhile
+            self._received_ns = received_ns
         return data
 
     # Ending
@@ -407,16 +361,3 @@ class Connection:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-
-
-def failure_of(code: int) -> tuple[Failure, str]:
-    """What an error number of the system means."""
-    return _FAILURES.get(code, Failure.UNREACHABLE), os.strerror(code)
-
-
-def _connected_to_itself(raw: socket.socket) -> bool:
-    """On one machine, a port that nobody listens on may be drawn as one's own (TCP's simultaneous open)."""
-    try:
-        return bool(raw.getsockname() == raw.getpeername())
-    except OSError:
-        return False  # it ended already; reading will say so

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from cdp.http import Exchange
 from cdp.secrets import new_password
@@ -75,9 +76,7 @@ def wrong_credentials(s: Subject) -> None:
     call = s.call()
     fields = credential_fields(s.session.contract, s.operation)
     right = dict(call.sent or {})
-    passwords = _spoilt(str(right[fields["password"]]))
-    forms = [(what, {fields["password"]: s.session.secrets.add(wrong)}) for what, wrong in passwords]
-    forms.insert(1, (NOBODY, {fields["email"]: f"{s.session.prefix}-nobody@example.com"}))
+    forms = _wrong_forms(s, right, fields)
     ended = [
         (f"a {what} user who logs in", {fields["email"]: email, fields["password"]: known})
         for what, (email, known) in _ended_accounts(s)
@@ -97,12 +96,7 @@ def wrong_credentials(s: Subject) -> None:
             _enabled_again(s, door, fields)
     if not s.evidence:
         raise NotExercised("this target has had enough of logins; a pause would make it checkable")
-    nobody, somebody = told.get(NOBODY), told.get("another password")
-    if nobody is not None and somebody is not None and nobody.status != somebody.status:
-        sentence = (
-            f"an unknown e-mail got {nobody.outcome()}, a wrong password {somebody.outcome()}: this tells who exists"
-        )
-        raise Broken(sentence, nobody, softly=True)
+    _tells_not_who_exists(told)
     bodies = {what: call.sending({**right, **wrong}) for what, wrong in forms}
     same_words(
         lambda what: s.session.send(bodies[what], ANONYMOUS),
@@ -111,6 +105,24 @@ def wrong_credentials(s: Subject) -> None:
         told,
         (str(body.sent[fields[kind]]) for body in bodies.values() for kind in ("email", "password")),
     )
+
+
+def _wrong_forms(s: Subject, right: dict[str, Any], fields: dict[str, str]) -> list[tuple[str, dict[str, str]]]:
+    """What is wrong with a login, in words, and the fields that make it so."""
+    passwords = _spoilt(str(right[fields["password"]]))
+    forms = [(what, {fields["password"]: s.session.secrets.add(wrong)}) for what, wrong in passwords]
+    forms.insert(1, (NOBODY, {fields["email"]: f"{s.session.prefix}-nobody@example.com"}))
+    return forms
+
+
+def _tells_not_who_exists(told: dict[str, Exchange]) -> None:
+    """An unknown e-mail is refused as a wrong password is."""
+    nobody, somebody = told.get(NOBODY), told.get("another password")
+    if nobody is not None and somebody is not None and nobody.status != somebody.status:
+        sentence = (
+            f"an unknown e-mail got {nobody.outcome()}, a wrong password {somebody.outcome()}: this tells who exists"
+        )
+        raise Broken(sentence, nobody, softly=True)
 
 
 def _changeable(s: Subject, door: _Door, fields: dict[str, str], purpose: str) -> tuple[Call, _Door] | None:

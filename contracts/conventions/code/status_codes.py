@@ -167,9 +167,9 @@ def _open_what_it_is(s: Subject, call: Call, exchange: Exchange, wanted: list[in
     assumed = [operation.responses[status].get("x-provenance", operation.provenance) for status in wanted]
     if exchange.ok and set(assumed) == {"assumed"}:
         raise Unconfirmed(f"that it answers {statuses} is assumed; the target answers {exchange.status}")
-    if exchange.status in (400, 422) and operation.provenance == "assumed" and _shadowing(s):
+    if exchange.refused_as_invalid and operation.provenance == "assumed" and _shadowing(s):
         raise Unconfirmed(f"assumed operation; {_shadowing(s)} seems to take its path, and answers {exchange.status}")
-    if exchange.status in (400, 422) and _body_is_assumed(s):
+    if exchange.refused_as_invalid and _body_is_assumed(s):
         raise NotExercised(
             f"the call answers {exchange.outcome()}: what its body has to hold is assumed; an overlay that describes "
             "it would make it checkable"
@@ -181,7 +181,7 @@ def _open_what_it_is(s: Subject, call: Call, exchange: Exchange, wanted: list[in
             f"the call answers {exchange.outcome()}: its values are another operation's, and whether this one takes "
             "them is set for each instance"
         )
-    if exchange.status in (400, 422) and operation.ingestion is not None and _taken_as_text(s, call):
+    if exchange.refused_as_invalid and operation.ingestion is not None and _taken_as_text(s, call):
         raise NotExercised(
             f"the call answers {exchange.outcome()}, and is taken with the {operation.ingestion.payload} as a text of "
             "JSON: which of the two is right no page says, and an overlay that says so would make it checkable"
@@ -259,22 +259,12 @@ def unknown_ids(s: Subject) -> None:
         _below_another(s, call)
     if not s.quick:
         below_the_deleted(s, call)
-    parameter = s.operation.path_parameters[-1]
     short_list = s.operation.collection is not None and s.session.profile.list_forms == 1
-    numbered = s.session.contract.resolved(parameter.schema).get("type") == "integer"
+    numbered = s.session.contract.resolved(s.operation.path_parameters[-1].schema).get("type") == "integer"
     if not s.quick:
         _long_id(s, call, "9" * 70 if numbered else "x" * 300)
     if numbered and not short_list:
-        for form in (*s.forms(MALFORMED_IDS), *(NEARLY_IDS if not s.quick else ())):
-            value = form.format(id=call.path[parameter.name])
-            exchange = s.session.send(call.at(**{parameter.name: value}), s.session.admin)
-            require(
-                exchange.status in (400, 404),
-                f"an id of the wrong form got {exchange.outcome()} instead of 404 or 400",
-                exchange,
-                value,
-            )
-            s.exercised()
+        _malformed_ids(s, call)
     if not s.quick:
         beyond_columns(s, call)
         id_in_other_case(s, call)
@@ -311,6 +301,17 @@ def _below_another(s: Subject, call: Call) -> None:
     s.exercised()
 
 
+def _malformed_ids(s: Subject, call: Call) -> None:
+    """What is no number leads to no record where ids are numbers."""
+    name = s.operation.path_parameters[-1].name
+    for form in (*s.forms(MALFORMED_IDS), *(NEARLY_IDS if not s.quick else ())):
+        value = form.format(id=call.path[name])
+        exchange = s.session.send(call.at(**{name: value}), s.session.admin)
+        sentence = f"an id of the wrong form got {exchange.outcome()} instead of 404 or 400"
+        require(exchange.status in (400, 404), sentence, exchange, value)
+        s.exercised()
+
+
 def _long_id(s: Subject, call: Call, value: str) -> None:
     """An id that is longer than any, beyond every integer and every column, is refused like any other."""
     exchange = s.session.send(call.at(**{s.operation.path_parameters[-1].name: value}), s.session.admin)
@@ -332,8 +333,12 @@ def unknown_routes(s: Subject) -> None:
     if not s.quick:
         _one_step_further(s, call)
         path_in_other_case(s, call)
-    if s.operation.safety == "read" and not s.session.target.allows("write"):
-        return
+    if s.operation.safety != "read" or s.session.target.allows("write"):
+        _unknown_methods(s, call)
+
+
+def _unknown_methods(s: Subject, call: Call) -> None:
+    """Methods that the contract does not know at the path are refused with 405."""
     supported = {o.method for o in s.session.contract.operations.values() if same_route(o.path, s.operation.path)}
     method = next(m for m in (*_METHODS, "OPTIONS") if m not in supported)
     exchange = _by_method(s, call, method)

@@ -25,7 +25,6 @@ from contracts.conventions.life.granted import features_are_kept
 from contracts.conventions.life.marking import marked_is_kept
 from contracts.conventions.life.model import (
     ACTIONS,
-    ALONE,
     CREATE,
     DELETE,
     LIST,
@@ -37,12 +36,12 @@ from contracts.conventions.life.model import (
     UPDATE,
     Entity,
     Finding,
+    Kept,
     Key,
     Outcome,
     Step,
     usable,
 )
-from contracts.conventions.life.model import Kept as ModelOf
 from contracts.conventions.life.namesakes import namesakes
 from contracts.conventions.life.parents import deleted_with_what_is_below, restored_with_what_is_below
 from contracts.conventions.life.passwords import changed_password_counts
@@ -52,7 +51,7 @@ from contracts.conventions.life.steps import step_is_kept
 from contracts.conventions.life.ties import assigned_again, beside_each_other
 from contracts.conventions.life.values import Values
 from contracts.conventions.life.watched import Watched
-from contracts.examples import Kept
+from contracts.examples import KeptExamples
 from contracts.exploration import heed
 from contracts.finding import Unavailable
 from contracts.subject import Subject, require
@@ -89,8 +88,8 @@ def whole_life(rng: random.Random) -> list[Step]:
 def each_alone(count: int) -> list[Step]:
     """A record with all that it may have, of which so many fields are changed and emptied, one at a time: a change of
     one may empty another, and what is empty may be taken for nothing that was sent."""
-    picks = [ALONE + 2 * n + odd for odd in (0, 1) for n in range(count)]
-    changes = [step for pick in picks for step in (Step(UPDATE, 0, pick), Step(READ, 0))]
+    picks = [2 * n + odd for odd in (0, 1) for n in range(count)]
+    changes = [step for pick in picks for step in (Step(UPDATE, 0, pick, alone=True), Step(READ, 0))]
     return [Step(CREATE, pick=1), Step(READ, 0), *changes]
 
 
@@ -152,11 +151,12 @@ def _run(s: Subject, outcome: Outcome) -> None:
         s.for_all(st.lists(step, min_size=3, max_size=profile.steps), try_out, profile.lives)
 
 
-def _kept_lives(kept: Kept) -> Iterator[tuple[bytes, list[Step]]]:
+def _kept_lives(kept: KeptExamples) -> Iterator[tuple[bytes, list[Step]]]:
     """The sequences of steps that broke something in an earlier run, the shortest first; what is none is dropped."""
     for stored in sorted(kept.fetch(b""), key=lambda text: (len(text), text)):
         try:
-            steps = [Step(str(action), int(record), int(pick)) for action, record, pick in orjson.loads(stored)]
+            parts = orjson.loads(stored)
+            steps = [Step(str(action), int(record), int(pick), bool(alone)) for action, record, pick, alone in parts]
         except (ValueError, TypeError):
             kept.delete(b"", stored)
         else:
@@ -220,7 +220,7 @@ def _stay_away(s: Subject) -> None:
         s.exercised()
 
 
-def _deleted(s: Subject, outcome: Outcome, entity: Entity) -> list[tuple[ModelOf, float]]:
+def _deleted(s: Subject, outcome: Outcome, entity: Entity) -> list[tuple[Kept, float]]:
     """Records that were deleted, and when. What is seen only in a list below another record, which may be gone by now,
     is made and deleted anew."""
     if READ in entity or LIST not in entity or not entity[LIST].path_parameters:
@@ -230,7 +230,7 @@ def _deleted(s: Subject, outcome: Outcome, entity: Entity) -> list[tuple[ModelOf
     except Unavailable:
         return []
     gone = s.bench.execute(own.call(s.operation)).ok
-    return [(ModelOf(own, dict(own.sent), alive=False), monotonic())] if gone else []
+    return [(Kept(own, dict(own.sent), alive=False), monotonic())] if gone else []
 
 
 # What is looked at beside the machine: always, and where there is time, before it goes and once it has found nothing.

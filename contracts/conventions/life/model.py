@@ -26,8 +26,6 @@ CREATED = "created"  # the time that no later write may change
 RECORDS = 3  # at once
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 MOST_REPLAYS = 40
-# Picks from here on change one field alone: an even one gives it another value, an odd one empties it.
-ALONE = 100
 MOST_PAGES = 10
 MOST_DELETED = 3  # that are looked at again later
 # The requirement that a write is held to by what is seen after it, and the action on whose operation it stands.
@@ -37,11 +35,13 @@ HELD_BY = {CREATE: "LIFE-01", UPDATE: "LIFE-03", DELETE: "LIFE-04", RESTORE: "LI
 
 @dataclass(frozen=True)
 class Step:
-    """One step: what is done to which record. `pick` chooses the fields of a change."""
+    """One step: what is done to which record. `pick` chooses what a change sends: an even one another value for one
+    field, an odd one values for many, and nothing for those that may be empty; `alone`: for one field in any case."""
 
     action: str
     record: int = 0
     pick: int = 0
+    alone: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from cdp.contract import Operation
+from cdp.contract import Operation, Parameter
 from cdp.http import Exchange
 from contracts.answers import fields as fields_of
 from contracts.answers import marked
@@ -19,6 +19,7 @@ from contracts.observing import record_of, rows_of
 from contracts.subject import Subject, require
 
 _OTHERS, _PAGE = 5, 100  # other records above that are looked at, and of what lies below one
+_BY_ITS_ID = ("read", "update", "delete")  # actions on a record that is named itself
 
 
 def _makers(s: Subject, entity: str) -> list[Operation]:
@@ -128,23 +129,14 @@ def below_another_that_is_there(s: Subject, call: Call) -> Call | None:
 def below_the_deleted(s: Subject, call: Call) -> None:
     """CODE-03: what lies below a record that was deleted is not there any more, where that record is not there."""
     operation = s.operation
-    by_its_id = operation.action in ("read", "update", "delete")
-    place = -2 if by_its_id else -1
-    asks = operation.collection is not None or by_its_id or operation.action == "create"
-    if not asks or operation.safety == "sends" or len(operation.path_parameters) < -place:
+    parameter = _parent_of(operation)
+    if parameter is None or operation.safety == "sends":
         return
-    parameter = operation.path_parameters[place]
     read, delete = (s.session.contract.by_action(parameter.entity, action) for action in ("read", "delete"))
     if not parameter.entity or delete is None:
         return
     try:
-        if by_its_id:
-            above, below = _family(s, parameter.entity, operation.entity)
-            asked = below[operation.entity].call(operation)
-            asked = asked.sending(call.sent) if call.sent is not None else asked
-        else:
-            above = s.bench.arrangement.own(parameter.entity)
-            asked = call.at(**{parameter.name: above.path[parameter.name]})
+        above, asked = _asked_below(s, call, parameter)
     except Unavailable:
         return
     admin = s.session.admin
@@ -162,6 +154,23 @@ def below_the_deleted(s: Subject, call: Call) -> None:
     refused = exchange.client_error if operation.action == "create" else exchange.gone
     require(refused, f"{what} got {exchange.outcome()} instead of 404", exchange, what)
     s.exercised()
+
+
+def _parent_of(operation: Operation) -> Parameter | None:
+    """The path parameter that takes the record above those that an operation is about; None where it has none."""
+    place = -2 if operation.action in _BY_ITS_ID else -1
+    asks = operation.collection is not None or operation.action in (*_BY_ITS_ID, "create")
+    return operation.path_parameters[place] if asks and len(operation.path_parameters) >= -place else None
+
+
+def _asked_below(s: Subject, call: Call, parameter: Parameter) -> tuple[OwnRecord, Call]:
+    """A record of the run's own, and the call about what lies below it. Raises Unavailable."""
+    if s.operation.action in _BY_ITS_ID:
+        above, below = _family(s, parameter.entity, s.operation.entity)
+        asked = below[s.operation.entity].call(s.operation)
+        return above, asked.sending(call.sent) if call.sent is not None else asked
+    above = s.bench.arrangement.own(parameter.entity)
+    return above, call.at(**{parameter.name: above.path[parameter.name]})
 
 
 def refused_in_whole(s: Subject, attempt: Callable[[Call], Exchange]) -> None:

@@ -18,7 +18,6 @@ from contracts.conventions.harmless import unknown_id
 from contracts.conventions.life.bystanders import Bystanders
 from contracts.conventions.life.inner_values import inner_values
 from contracts.conventions.life.model import (
-    ALONE,
     CREATE,
     CREATED,
     DELETE,
@@ -65,7 +64,7 @@ class Life(Bystanders):
         takers: dict[str, Callable[[], None]] = {
             READ: lambda: self.look(kept),
             LIST: lambda: self.look_at_list(kept),
-            UPDATE: lambda: self._update(kept, step.pick),
+            UPDATE: lambda: self._update(kept, step.pick, alone=step.alone),
             DELETE: lambda: self._delete(kept),
             TRASH: lambda: self.look_at_trash(kept),
             RESTORE: lambda: self._restore(kept),
@@ -129,13 +128,13 @@ class Life(Bystanders):
         """The fields of a record as they are known."""
         return {**kept.shown.get(READ, {}), **kept.values}
 
-    def _update(self, kept: Kept, pick: int) -> None:
+    def _update(self, kept: Kept, pick: int, *, alone: bool = False) -> None:
         operation = self.entity[UPDATE]
         if not kept.alive:
             self._change_what_is_gone(kept)
             return
-        most = MANY if pick % 2 and pick < ALONE else 1
-        body = self.values.of_a_change(operation, self._now(kept), pick, most)
+        many = pick % 2 == 1 and not alone
+        body = self.values.of_a_change(operation, self._now(kept), pick, MANY if many else 1)
         if not body:
             self.outcome.refused.setdefault(UPDATE, f"{operation.id} takes no field that can be changed without harm")
             return
@@ -147,20 +146,28 @@ class Life(Bystanders):
         if not exchange.ok:
             self.outcome.refused[UPDATE] = f"{operation.id} {exchange.answered()} to {', '.join(body)}"
             return
+        self._changed(kept, body)
+        kept.switched = kept.switched or any(isinstance(value, int) for value in body.values())
+        self._answer_shows(kept, body, exchange)
+        if many:
+            self._update_inside(kept)
+
+    def _changed(self, kept: Kept, body: Mapping[str, Any]) -> None:
+        """Note a change that was taken, and the values that it replaced."""
         before = {name: kept.values[name] for name in body if name in kept.values}
         kept.sends(body)
-        kept.switched = kept.switched or any(isinstance(value, int) for value in body.values())
         self.event(kept, UPDATE, dict.fromkeys(body) | before)
-        answered = self.record(operation, exchange) or {}
-        for name, value in body.items():
-            if name in answered:
-                self.seen("LIFE-03", UPDATE)
-                if not same(value, answered[name]) or kept.left_of_before(name, answered[name]):
-                    sentence = f"{name} was changed to {value!r:.60}, and the answer shows {answered[name]!r:.60}"
-                    self.broken(("LIFE-03", UPDATE), sentence, exchange)
 
-        if pick % 2 and pick < ALONE:
-            self._update_inside(kept)
+    def _answer_shows(self, kept: Kept, body: Mapping[str, Any], exchange: Exchange) -> None:
+        """What the answer to a change shows of it is what was sent."""
+        answered = self.record(self.entity[UPDATE], exchange) or {}
+        for name, value in body.items():
+            if name not in answered:
+                continue
+            self.seen("LIFE-03", UPDATE)
+            if not same(value, answered[name]) or kept.left_of_before(name, answered[name]):
+                sentence = f"{name} was changed to {value!r:.60}, and the answer shows {answered[name]!r:.60}"
+                self.broken(("LIFE-03", UPDATE), sentence, exchange)
 
     def _update_inside(self, kept: Kept) -> None:
         """Change what stands inside the record, to what stands in others; where all of it is refused, a part of it.
@@ -175,10 +182,8 @@ class Life(Bystanders):
                 return
             exchange = self.send(operation, kept, part)
             if exchange.ok:
-                before = {name: kept.values[name] for name in part if name in kept.values}
-                kept.sends(part)
+                self._changed(kept, part)
                 kept.inside = True
-                self.event(kept, UPDATE, dict.fromkeys(part) | before)
                 self.told[-1] += f" ({', '.join(part)})"
                 # What is worked out from the inside may be another now.
                 stays = {*self.values.fields(operation), CREATED, self.identity()}

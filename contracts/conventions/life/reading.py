@@ -32,11 +32,9 @@ def _witness(s: Subject) -> Call | None:
     if other.action == LIST:
         found = Call(other, {p.name: call.path[p.name] for p in other.path_parameters if p.name in call.path})
         return found.asking(("limit", REFERENCE_PAGE)) if other.collection and other.collection.paging else found
-    collection = s.operation.collection
-    body = s.session.read(call, s.session.admin).json
-    rows = body.get(collection.key) if collection and collection.key and isinstance(body, dict) else body
+    rows = rows_of(s.operation, s.session.read(call, s.session.admin), bare=True)
     parameter = other.path_parameters[-1]
-    if not isinstance(rows, list) or not rows:
+    if not rows:
         return None
     row = rows[len(rows) // 2 if s.bench.others_known else 0]  # theirs are the newest, and may go at any time
     if not isinstance(row, dict) or parameter.field not in row:

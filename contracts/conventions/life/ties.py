@@ -8,6 +8,7 @@ from typing import Any
 
 from cdp.contract import Operation
 from cdp.http import Exchange
+from contracts.arrangement import OwnRecord
 from contracts.conventions.breakdown import broken_down
 from contracts.conventions.life.model import same
 from contracts.conventions.life.references import as_told
@@ -50,25 +51,20 @@ def assigned_again(s: Subject) -> None:
 def beside_each_other(s: Subject) -> None:
     """LIFE-03, LIFE-04: of two ties of one record to others a change or a deletion is about one; the other one stays as
     it is. The machine makes each below a record of its own, because what is tied twice is one tie."""
-    contract, arrangement = s.session.contract, s.bench.arrangement
+    contract = s.session.contract
     create, delete, listing = (
         contract.by_action(s.operation.entity, action) for action in ("create", "delete", "list")
     )
     if create is None or delete is None or listing is None or delete.path_parameters[-1].field == "id":
         return
     name = delete.path_parameters[-1].field
-    properties = contract.resolved(create.body_schema or {}).get("properties", {})
     try:
-        one, told = arrangement.own(str(s.operation.entity)), untied(s, create).get(name)
-        if told is None:
-            return
-        arrangement.create(str(create.entity), {name: told}, {p.name: one.path[p.name] for p in create.path_parameters})
+        one, told = _two_ties(s, create, name)
     except (Unavailable, KeyError):
         return
     call = one.call(s.operation)
     if s.operation.action == "update":
-        values = Values(s.bench)
-        call = call.sending(values.of_a_change(s.operation, one.record, 0, 1))
+        call = call.sending(Values(s.bench).of_a_change(s.operation, one.record, 0, 1))
         if not call.sent:
             return
 
@@ -84,10 +80,23 @@ def beside_each_other(s: Subject) -> None:
     action, words = s.operation.action, s.operation.entity.replace("_", " ") if s.operation.entity else "tie"
     example = f"create; create below the same record; {action} the first; list"
     require(after is not None, f"{s.operation.id} took another {words} of the same record, too", exchange, example)
+    properties = contract.resolved(create.body_schema or {}).get("properties", {})
     changed = [n for n in properties if after is not None and n in before and after.get(n) != before[n]]
     sentence = f"{s.operation.id} changed another {words} of the same record, too: {', '.join(changed)}"
     require(not changed, sentence, exchange, example)
     s.exercised()
+
+
+def _two_ties(s: Subject, create: Operation, name: str) -> tuple[OwnRecord, Any]:
+    """Two ties of one record: the first, and what the second ties, under the name that tells it. Raises Unavailable and
+    KeyError where they cannot be made."""
+    one = s.bench.arrangement.own(str(s.operation.entity))
+    told = untied(s, create).get(name)
+    if told is None:
+        raise Unavailable(f"nothing can be made that {create.id} ties")
+    path = {p.name: one.path[p.name] for p in create.path_parameters}
+    s.bench.arrangement.create(str(create.entity), {name: told}, path)
+    return one, told
 
 
 def untied(s: Subject, create: Operation) -> dict[str, Any]:

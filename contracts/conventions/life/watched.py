@@ -85,7 +85,6 @@ class Watched(Scene):
     def _compare(self, kept: Kept, record: Mapping[str, Any], way: str, exchange: Exchange) -> None:
         """Hold a record to the values sent and to how it looked before."""
         events = kept.since[way]
-        own = [e for e in events if e.own]
         seen = bool(kept.shown.get(way))
         for action in {e.action for e in events if e.own or (e.action == UPDATE and seen)}:
             self.seen(*self.entity.held(action))
@@ -94,23 +93,33 @@ class Watched(Scene):
             sentence = f"{key} is {record[key]!r:.60} instead of {kept.own.record[key]!r:.60}"
             self.broken(self.blamed(kept, way), sentence, exchange)
             return
-        for name in kept.values.keys() & record.keys():
-            if not same(kept.values[name], record[name]) or kept.left_of_before(name, record[name]):
-                changed = any(e.action == UPDATE and name in e.before for e in own)
-                made = any(e.action == CREATE for e in own)
-                blamed = self.entity.held(UPDATE if changed else CREATE) if changed or made else self.blamed(kept, way)
-                sentence = f"{name} was sent as {kept.values[name]!r:.60} and is read as {record[name]!r:.60}"
-                self.broken(blamed, sentence, exchange)
-        before = kept.shown.get(way, {})
-        for name in (before.keys() & record.keys()) - kept.values.keys():
-            if before[name] != record[name] and self._has_to_stay(name, before[name], record[name], own):
-                writes = own or [e for e in events if e.action != CREATE]
-                if writes:
-                    what = ("" if own else "another record's ") + writes[-1].action
-                    sentence = f"{name} was {before[name]!r:.60} before {what}, it is {record[name]!r:.60} now"
-                    self.broken(self.entity.held(writes[-1].action), sentence, exchange)
+        self._compare_with_sent(kept, record, way, exchange)
+        self._compare_with_shown(kept, record, way, exchange)
         kept.shown[way] = record
         events.clear()
+
+    def _compare_with_sent(self, kept: Kept, record: Mapping[str, Any], way: str, exchange: Exchange) -> None:
+        """What was sent is what is read, and nothing of an earlier value is left in it."""
+        own = [e for e in kept.since[way] if e.own]
+        made = any(e.action == CREATE for e in own)
+        for name in kept.values.keys() & record.keys():
+            if same(kept.values[name], record[name]) and not kept.left_of_before(name, record[name]):
+                continue
+            changed = any(e.action == UPDATE and name in e.before for e in own)
+            blamed = self.entity.held(UPDATE if changed else CREATE) if changed or made else self.blamed(kept, way)
+            sentence = f"{name} was sent as {kept.values[name]!r:.60} and is read as {record[name]!r:.60}"
+            self.broken(blamed, sentence, exchange)
+
+    def _compare_with_shown(self, kept: Kept, record: Mapping[str, Any], way: str, exchange: Exchange) -> None:
+        """What was not sent is as it was when it was looked at last, as far as it has to stay."""
+        events, before = kept.since[way], kept.shown.get(way, {})
+        own = [e for e in events if e.own]
+        writes = own or [e for e in events if e.action != CREATE]
+        for name in (before.keys() & record.keys()) - kept.values.keys() if writes else ():
+            if before[name] != record[name] and self._has_to_stay(name, before[name], record[name], own):
+                what = ("" if own else "another record's ") + writes[-1].action
+                sentence = f"{name} was {before[name]!r:.60} before {what}, it is {record[name]!r:.60} now"
+                self.broken(self.entity.held(writes[-1].action), sentence, exchange)
 
     def _has_to_stay(self, name: str, before: Any, now: Any, own: list[Event]) -> bool:
         """Whether a field that nobody sent may not change: what changes can set, and to whose the record is and when it
@@ -134,9 +143,8 @@ class Watched(Scene):
             if collection.paging:
                 paging = (("limit", REFERENCE_PAGE), ("offset", sum(map(len, pages))))[: 2 if pages else 1]
             exchange = self.send(operation, kept, query=paging)
-            body = exchange.json
-            rows = body.get(collection.key) if collection.key and isinstance(body, dict) else body
-            if not exchange.ok or not isinstance(rows, list):
+            rows = rows_of(operation, exchange, bare=True)
+            if rows is None:
                 return pages, False, exchange
             found = [r for r in rows if isinstance(r, dict)]
             fresh = {self.name(r) for r in found} - seen
@@ -162,18 +170,14 @@ class Watched(Scene):
             return
         for peer in peers:
             name = self.name(peer.own.record)
-            rows = [r for page in pages for r in page if self.name(r) == name]
-            if peer.alive:
-                self._listed(peer, rows, whole, exchange)
-                self._alone(peer, pages, exchange)
-                twice = max(sum(self.name(r) == name for r in page) for page in pages) > 1
-                if twice:
-                    self.broken(("LIFE-02", LIST), f"a {self.entity.words} stands in the list twice", exchange)
-            elif rows and not (self.entity.soft and marked(rows[0])):
-                self.seen("LIFE-04", DELETE)
-                self.broken(("LIFE-04", DELETE), f"a deleted {self.entity.words} is still in the list", exchange)
-            elif whole or peer.listed:
-                self.seen("LIFE-04", DELETE)
+            rows = [r for r in self.rows if self.name(r) == name]
+            if not peer.alive:
+                self._not_listed(peer, rows, whole, exchange)
+                continue
+            self._listed(peer, rows, whole, exchange)
+            self._alone(peer, pages, exchange)
+            if any(sum(self.name(r) == name for r in page) > 1 for page in pages):
+                self.broken(("LIFE-02", LIST), f"a {self.entity.words} stands in the list twice", exchange)
         gone = [k for k in peers if not k.alive]
         if self.session.profile.lives:
             self._without_gaps(operation, kept, len(pages[0]), bool(gone))
@@ -232,6 +236,14 @@ class Watched(Scene):
                 )
                 self.broken(("LIFE-02", LIST), sentence, exchange)
 
+    def _not_listed(self, peer: Kept, rows: list[Mapping[str, Any]], whole: bool, exchange: Exchange) -> None:
+        """A record that was deleted may be in the list as a deleted one alone, where there are such."""
+        if rows and not (self.entity.soft and marked(rows[0])):
+            self.seen("LIFE-04", DELETE)
+            self.broken(("LIFE-04", DELETE), f"a deleted {self.entity.words} is still in the list", exchange)
+        elif whole or peer.listed:
+            self.seen("LIFE-04", DELETE)
+
     def _listed(self, peer: Kept, rows: list[Mapping[str, Any]], whole: bool, exchange: Exchange) -> None:
         """A record that is there has to be in the list, as it was changed last."""
         if not rows:
@@ -246,17 +258,21 @@ class Watched(Scene):
         if READ not in self.entity:
             self._compare(peer, rows[0], LIST, exchange)
             return
-        earlier = peer.shown.get(LIST, {})
-        for event in peer.since[LIST]:
-            for name, value in event.before.items() if event.own and event.action == UPDATE else ():
-                told = name in earlier and name in rows[0] and value is not None and same(value, earlier[name])
-                if told and not same(peer.values[name], rows[0][name]):
-                    sentence = f"{name} was changed to {peer.values[name]!r:.60}, the list shows {rows[0][name]!r:.60}"
-                    self.broken(("LIFE-03", UPDATE), sentence, exchange)
+        self._listed_as_changed(peer, rows[0], exchange)
         if any(e.own and e.action == RESTORE for e in peer.since[LIST]):
             self.seen(*self.entity.held(RESTORE))
         peer.shown[LIST] = rows[0]
         peer.since[LIST].clear()
+
+    def _listed_as_changed(self, peer: Kept, row: Mapping[str, Any], exchange: Exchange) -> None:
+        """What a change replaced, and the list has shown before, is in the list as it was changed to."""
+        earlier = peer.shown.get(LIST, {})
+        for event in peer.since[LIST]:
+            for name, value in event.before.items() if event.own and event.action == UPDATE else ():
+                told = name in earlier and name in row and value is not None and same(value, earlier[name])
+                if told and not same(peer.values[name], row[name]):
+                    sentence = f"{name} was changed to {peer.values[name]!r:.60}, the list shows {row[name]!r:.60}"
+                    self.broken(("LIFE-03", UPDATE), sentence, exchange)
 
     def _there_again(self, kept: Kept) -> bool:
         """Whether a second look at the list shows the record: a list that differs from call to call is the matter of

@@ -139,22 +139,26 @@ class _Texts:
     def others(self) -> None:
         """The other texts of the record, all at once, and where they are refused each for itself: one of them may have
         a form that its schema does not tell. Words stand alone in its only text, too, which gets a name again then."""
-        texts = (TRICKY[0],) if self.s.quick else (TRICKY[0], TRICKY[1].strip(), TRICKY[2], "")
-        sent = [(self.more, text) for text in texts]
         only = not self.s.quick and not self.more and self.s.operation.action == "update"
         alone = [self.field] if only else []
+        texts = (TRICKY[0],) if self.s.quick else (TRICKY[0], TRICKY[1].strip(), TRICKY[2], "")
+        sent = [(self.more, text) for text in texts]
         if not self.s.quick:  # the address of a host alone, of which parsers of addresses make another text
             addresses = [name for name in (self.field, *self.more) if "url" in name]
             sent += [(self.more or alone, word) for word in WORDS]
             sent.append((addresses, f"https://{self.s.session.prefix}.example.invalid"))
         try:
             for names, text in sent:
-                if names and self._all(names, text).client_error and len(names) > 1:
-                    for name in names:
-                        self._all([name], text)
+                self._together_or_each(names, text)
         finally:
             if alone:
                 self.written({self.field: self._named("again")})
+
+    def _together_or_each(self, names: list[str], text: str) -> None:
+        """A text in several fields at once; where that is refused, in one after the other."""
+        if names and self._all(names, text).client_error and len(names) > 1:
+            for name in names:
+                self._all([name], text)
 
     def _all(self, names: list[str], text: str) -> Exchange:
         """A text in several fields at once."""

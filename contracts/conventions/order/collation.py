@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
+
+from cdp.texts import timestamp
 
 _REACH = 10  # how many texts behind it each is compared with: neighbours alone may tell nothing
 _FEW = 2  # records per value from which on it may be a choice between names
@@ -65,3 +67,16 @@ def _number(text: str, at: int) -> int:
 def _digraph(text: str, at: int) -> bool:
     """Whether a letter is part of ch, which is a letter of its own in Czech and Slovak."""
     return "ch" in (text[at : at + 2].casefold(), text[max(0, at - 1) : at + 1].casefold())
+
+
+def in_order(values: list[Any], descending: bool) -> bool:
+    """Whether values are sorted. Nulls may stand at either end; texts may follow any usual collation."""
+    present = [v for v in values if v is not None]
+    if descending:
+        present.reverse()
+    if all(isinstance(v, bool | int | float) for v in present):
+        return all(a <= b for a, b in pairwise(present))
+    if all(timestamp(v) for v in present):
+        times = [timestamp(v) for v in present]
+        return all(a <= b for a, b in pairwise(times) if a and b)
+    return texts_in_order([str(v) for v in present])

@@ -172,14 +172,14 @@ def created(s: Subject) -> OwnRecord:
 
 
 @dataclass(frozen=True)
-class _Older:
+class Older:
     """A record of our own by the change of it, and when it was created, as the server tells it."""
 
     change: Call
     made: datetime | None
 
 
-def of_other_seconds(s: Subject, older: _Older, own: OwnRecord) -> OwnRecord:
+def of_other_seconds(s: Subject, older: Older, own: OwnRecord) -> OwnRecord:
     """A record of a later second than the older one, a second ago: timestamps tell no more than that, and ties come in
     any order."""
     assert s.operation.collection is not None and s.operation.collection.timestamp is not None
@@ -197,7 +197,7 @@ def _next_second() -> None:
     sleep(1 - time() % 1 + TICK_S)
 
 
-def older_of(s: Subject) -> _Older | None:
+def older_of(s: Subject) -> Older | None:
     """A record of our own, which is created here if it is not there yet; None where no change of it is known."""
     update, collection = s.session.contract.by_action(s.operation.entity, "update"), s.operation.collection
     if update is None or collection is None or collection.timestamp != "created":
@@ -211,7 +211,7 @@ def older_of(s: Subject) -> _Older | None:
     if not answer.ok:
         return None
     record = record_of(update, answer)
-    return _Older(change, timestamp(record.get(collection.timestamp)) if isinstance(record, dict) else None)
+    return Older(change, timestamp(record.get(collection.timestamp)) if isinstance(record, dict) else None)
 
 
 def _stays_behind(s: Subject, got: Page, change: Call) -> None:
@@ -242,7 +242,7 @@ def _moves_up(s: Subject, call: Call, own: OwnRecord) -> bool:
     record = record_of(update, answer)
     if not answer.ok or not isinstance(record, dict):
         return False
-    of_other_seconds(s, _Older(change, timestamp(record.get(field.timestamp))), own)
+    of_other_seconds(s, Older(change, timestamp(record.get(field.timestamp))), own)
     if not s.bench.execute(change, judged=False).ok:
         return False
     got = page(s, base=call)

@@ -6,11 +6,9 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 from cdp.http import Exchange
-from cdp.texts import timestamp
 from contracts.cells import ADMIN
 from contracts.checks import Broken, Moved, NotExercised, check
 from contracts.conventions.listing import (
@@ -25,30 +23,17 @@ from contracts.conventions.listing import (
     still,
     walk,
 )
-from contracts.conventions.order.collation import fold, may_be_choices, texts_in_order
+from contracts.conventions.order.collation import fold, in_order
 from contracts.conventions.order.own_records import columns_of, with_own_records
+from contracts.conventions.order.sortable import fields_to_sort_by
 from contracts.exploration import heed
 from contracts.observing import canonical, identity
 from contracts.subject import Subject, require
 
 _ORDER = re.compile(r"order_by=(\w+)")  # as the contract notes what a page shows
-_REFUSALS = (400, 422)
 UNKNOWN = ((("order_by", "cdp_no_such_field"),), (("order_dir", "sideways"),))
 # What is in no form of a name may be left out where a name is refused; a number may be taken for a column's place.
 ODD = ((("order_by", "No Such Field"),), (("order_by", "9"),), (("order_by", "?*"),), (("order_dir", "-1"),))
-
-
-def in_order(values: list[Any], descending: bool) -> bool:
-    """Whether values are sorted. Nulls may stand at either end; texts may follow any usual collation."""
-    present = [v for v in values if v is not None]
-    if descending:
-        present.reverse()
-    if all(isinstance(v, bool | int | float) for v in present):
-        return all(a <= b for a, b in pairwise(present))
-    if all(timestamp(v) for v in present):
-        times = [timestamp(v) for v in present]
-        return all(a <= b for a, b in pairwise(times) if a and b)
-    return texts_in_order([str(v) for v in present])
 
 
 class _Refused(Exception):
@@ -69,11 +54,12 @@ def _promised(s: Subject) -> list[str]:
     return [*shown, *_ORDER.findall(str(raw.get("x-collection", {}).get("documented-order", "")))]
 
 
-def _by_each(s: Subject, look: Callable[[str], None], most: int = 99) -> None:
-    """Hold an order by each of some columns to a rule; one that is refused gives place to another."""
-    chosen, spare = _fields(s)
+def _by_each(s: Subject, look: Callable[[str], None], most: int | None = None) -> None:
+    """Hold an order by each of some columns to a rule, `most` of them where it is given; one that is refused gives
+    place to another."""
+    chosen, others = fields_to_sort_by(s)
     waiting, taken, promised = chosen[:most], 0, _promised(s)
-    spare = sorted([*chosen[most:], *spare], key=lambda name: name not in promised)
+    spare = sorted([*chosen[len(waiting) :], *others], key=lambda name: name not in promised)
     refused: list[_Refused] = []
     while waiting:
         field = waiting.pop(0)
@@ -95,50 +81,6 @@ def _by_each(s: Subject, look: Callable[[str], None], most: int = 99) -> None:
     raise Broken(sentence, refused[0].exchange, f"order_by={refused[0].field}")
 
 
-def _fields(s: Subject) -> tuple[list[str], list[str]]:
-    """Fields to sort by: those that the contract lists and that hold different values of one kind; few in a short
-    profile. And those that could take their place.
-
-    Those that the default order does not sort anyway come first: on the others an order that is ignored would not
-    show. Choices between names come last, because a database may sort them as they were defined.
-    """
-    parameter = s.operation.query("order_by")
-    assert parameter is not None
-    schema = s.session.contract.resolved(parameter.schema)
-    records = walk(s).records
-    names = schema.get("enum") or [
-        n
-        for n, v in (records[0] if records and isinstance(records[0], dict) else {}).items()
-        if not isinstance(v, dict | list)
-    ]
-    telling: list[str] = []
-    others: list[str] = []
-    choices: list[str] = []
-    numbers: list[str] = []
-    for name in names:
-        values = [r.get(name) for r in records if isinstance(r, dict)]
-        kinds = {type(v) for v in values if v is not None}
-        if len(set(map(str, values))) > 1 and len(kinds) == 1 and not kinds & {dict, list}:
-            sorted_anyway = in_order(values, True) or in_order(values, False)
-            chosen = may_be_choices([v for v in values if v is not None])
-            (choices if chosen else others if sorted_anyway else telling).append(name)
-            if kinds == {int} and len({len(str(v)) for v in values if v is not None}) > 1:
-                numbers.append(name)
-    others = others if telling or others else choices
-    if not telling and not others:
-        raise NotExercised(f"{s.operation.id} holds no field with different values to sort by")
-    everything = [*telling, *others, *(() if others is choices else choices)]
-    if s.session.profile.list_forms == 1:
-        fields = s.forms(telling or others)
-        return fields, [name for name in everything if name not in fields]
-    fields = [*(s.forms(telling) if telling else ()), *(s.forms(others) if others else ())][:6]
-    # What clients sort by most is never left out.
-    fields += [name for name in ("created", "id") if name in (*telling, *others) and name not in fields][:1]
-    # Sorting numbers as texts shows on numbers of different lengths alone.
-    fields += [] if not numbers or set(numbers) & set(fields) else numbers[:1]
-    return fields, [name for name in everything if name not in fields]
-
-
 def _directions(s: Subject) -> tuple[str, str]:
     parameter = s.operation.query("order_dir")
     values = (
@@ -151,7 +93,7 @@ def _sorted_page(s: Subject, field: str, direction: str, limit: int = REFERENCE_
     limited = (("limit", limit),) if s.operation.query("limit") else ()
     query = (("order_by", field), ("order_dir", direction), *limited)
     exchange = s.session.read(list_call(s).asking(*query), s.caller())
-    if exchange.status in _REFUSALS:
+    if exchange.refused_as_invalid:
         raise _Refused(field, exchange)
     return as_page(s, exchange, describe(*query))
 
@@ -314,7 +256,7 @@ def _in_small_letters(s: Subject) -> None:
     """A direction in small letters may be refused like any other word, or taken for what it says; not for another."""
     ascending = _directions(s)[0]
     try:
-        field = _fields(s)[0][0]
+        field = fields_to_sort_by(s)[0][0]
         up = _sorted_page(s, field, ascending)
         if ascending.islower() or not in_order([r.get(field) for r in up.records], descending=False):
             return

@@ -11,7 +11,7 @@ from contracts.applicability import settings_keys
 from contracts.calls import Call
 from contracts.checks import NotExercised, check
 from contracts.conventions.listing import list_call
-from contracts.conventions.page.filtering import is_switch
+from contracts.conventions.page.switches import is_switch
 from contracts.observing import rows_of
 from contracts.subject import Subject, require
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
-from cdp.texts import timestamp
-from contracts.applicability import FILTERS, HIDDEN, HIDING
+from contracts.applicability import FILTERS
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.listing import (
@@ -25,6 +23,7 @@ from contracts.conventions.listing import (
     times_of,
     walk,
 )
+from contracts.conventions.page.filter_forms import BY_NAME, FIELDS, Form, filter_value, form_of, holders
 from contracts.conventions.page.found_by import (
     finds_changed,
     finds_everything,
@@ -35,13 +34,9 @@ from contracts.conventions.page.found_by import (
 )
 from contracts.conventions.page.hidden import own_hidden_comes
 from contracts.conventions.page.parts_shown import shows_parts
+from contracts.conventions.page.switches import hides_without_switch, slices_under_switches
 from contracts.observing import identity, rows_of
 from contracts.subject import Subject
-
-BY_NAME = ("name_filter", "name_search", "searched_text")
-FIELDS = {"event_ids": "event_id", "source_ids": "source_id", "tag_ids": "tags", "search_text": "value"}
-_PART = 300
-_TEXTS_OF, _TEXTS = 2, 6  # records whose other texts are searched for where their names find nothing, and texts
 
 
 @check("PAGE-10")
@@ -50,14 +45,14 @@ def paging_under_filters(s: Subject) -> None:
     reference = walk(s)
     needing(s, reference, 3, "a filter with something to leave out")
     unknown: list[str] = []
-    _hides(s, reference)
+    hides_without_switch(s, reference)
     hidden = s.evidence
     for name in [n for n in FILTERS if s.operation.query(n)]:
         unknown += [] if _filtered(s, name, reference) else [name]
         if s.quick and s.evidence > hidden:
             return
     if not s.quick:
-        _under_switches(s, reference)
+        slices_under_switches(s, reference)
         shows_parts(s, reference)
         for name in [n for n in ("name_filter", "name_search") if s.operation.query(n)]:
             finds_changed(s, name)  # it writes: what was read before is not the same any more
@@ -76,7 +71,7 @@ def _filtered(s: Subject, name: str, reference: Walk) -> bool:
     if value is None:
         return True
     most = min(matches - 1, REFERENCE_PAGE) if s.quick and matches > 1 else REFERENCE_PAGE
-    form = _form_of(s, name, value, reference, most)
+    form = form_of(s, name, value, reference, most)
     if form is None:
         return False
     matches = matches if form == Form(name, value) else 1
@@ -91,8 +86,13 @@ def _filtered(s: Subject, name: str, reference: Walk) -> bool:
         finds_holders(s, field, value, page_of_it, reference, whole=found.complete and not s.quick)
     _no_strangers(s, form, found, reference)
     s.exercised()
-    if s.quick:
-        return True
+    if not s.quick:
+        _looked_at_closely(s, form, field, base, found, reference)
+    return True
+
+
+def _looked_at_closely(s: Subject, form: Form, field: str | None, base: Call, found: Walk, reference: Walk) -> None:
+    """What else is true of a filter, which takes more requests. `field`: where records hold what it takes."""
     _nobody(s, form, base)
     _gone_again(s, form, base, reference)
     if field is not None and form.name != "search_text":
@@ -105,7 +105,6 @@ def _filtered(s: Subject, name: str, reference: Walk) -> bool:
         finds_everything(s, form.name, reference)
     if found.records:
         _pages_of_it(s, form, base, found, reference)
-    return True
 
 
 def _found(s: Subject, form: Form, base: Call, reference: Walk, most: int | None) -> Walk:
@@ -152,61 +151,6 @@ def _a_part_of_another(s: Subject, field: str, form: Form, reference: Walk) -> N
         finds_holders(s, field, part, got, reference, whole=False)
 
 
-def _under_switches(s: Subject, reference: Walk) -> None:
-    """Pages are slices of the walk under a switch, too, such as show_hidden=1."""
-    for parameter in s.operation.query_parameters:
-        if not is_switch(s, parameter.schema) or parameter.required or parameter.name == "load_full_structure":
-            continue
-        base = list_call(s).asking((parameter.name, 1))
-        found = walk(s, base=base).records
-        if parameter.name == HIDING:
-            _shows_hidden(s, found, reference)
-        if len(found) < 3:
-            continue
-        start = max(1, len(found) // 2 - 1)
-        # No more than servers that cap the limit still give; and of a longer list a part will do.
-        wanted = min(len(found) - start, _PART)
-        got = page(s, ("limit", wanted), ("offset", start), base=base)
-        if len(found) <= s.session.profile.window and got.records != found[start : start + wanted]:
-            example = f"{parameter.name}=1&limit={wanted}&offset={start}"
-            sentence = f"paging under {parameter.name} is not a slice of the walk under it"
-            differs(s, reference, sentence, got.exchange, example)
-        s.exercised()
-
-
-def _shows_hidden(s: Subject, found: list[Any], reference: Walk) -> None:
-    """Under the switch comes what comes without it, and beside it nothing but what is hidden."""
-    known = {str(identity(r)) for r in reference.records}
-    lost = known - {str(identity(r)) for r in found}
-    if reference.complete and len(found) < s.session.profile.window and lost:
-        sentence = f"{HIDING}=1 does not bring {min(lost)!r:.60}, which comes without it"
-        differs(s, reference, sentence, reference.exchange, f"{HIDING}=1")
-    if s.operation.query("cascade_is_hidden"):
-        return  # what is hidden with its source may come, too
-    for record in found if reference.complete else ():
-        if isinstance(record, dict) and str(identity(record)) not in known and record.get(HIDDEN) in (0, False):
-            sentence = f"{HIDING}=1 brings {identity(record)!r:.60}, which is not hidden and does not come without it"
-            differs(s, reference, sentence, reference.exchange, f"{HIDING}=1")
-
-
-def _hides(s: Subject, reference: Walk) -> None:
-    """Without the switch nothing comes that is hidden."""
-    rows = [r for r in reference.records if isinstance(r, dict) and HIDDEN in r]
-    if s.operation.query(HIDING) is None or not rows:
-        return
-    shown = next((r for r in rows if r[HIDDEN] in (1, True)), None)
-    if shown is not None:
-        sentence = f"without {HIDING} {identity(shown)!r:.60} comes, which is hidden"
-        differs(s, reference, sentence, reference.exchange, "without parameters")
-    s.exercised()
-
-
-def is_switch(s: Subject, schema: Any) -> bool:
-    """Whether a parameter takes 0 and 1 alone."""
-    found = s.session.contract.resolved(schema)
-    return found.get("enum") == [0, 1] or any(is_switch(s, part) for part in found.get("allOf", ()))
-
-
 def _beside_it(s: Subject, name: str, base: Call, found: list[Any], reference: Walk) -> None:
     """What a filter finds comes newest first, where the list does, and without a limit twenty come of it."""
     field = s.operation.collection.timestamp if s.operation.collection else None
@@ -245,7 +189,7 @@ def _common_part(name: str, records: list[Any], more_than: int) -> str:
     """Three letters that stand in most of the values that a filter could take; empty where no more than so many have
     any."""
     counts: Counter[str] = Counter()
-    for text, holding in _holders(name, records).items():
+    for text, holding in holders(name, records).items():
         parts = {text[i : i + 3].casefold() for i in range(len(text) - 2)}
         counts.update({part: holding for part in parts if part.isascii() and part.isalpha()})
     part, most = max(counts.items(), key=lambda each: (each[1], each[0]), default=("", 0))
@@ -278,101 +222,3 @@ def _gone_again(s: Subject, form: Form, base: Call, reference: Walk) -> None:
         sentence = f"a call without {form.name} is not answered as before, once another one had it"
         differs(s, reference, sentence, after, "without parameters")
     s.exercised()
-
-
-@dataclass(frozen=True)
-class Form:
-    """A way to write a filter: the parameter's name and its value."""
-
-    name: str
-    value: str
-    around: str = "{}"
-
-    def unknown(self, s: Subject) -> str:
-        """A value that no record has, written the same way."""
-        bare = self.value[1:-1].strip('"') if self.around != "{}" else self.value
-        unknown = f"cdp{s.number}nobody" if not bare.isdigit() else "987654321"
-        return self.around.format(unknown)
-
-
-def _form_of(s: Subject, name: str, value: str, reference: Walk, most: int) -> Form | None:
-    """The way to write a filter that the target takes. Only where the usual one shows nothing others are tried: how
-    texts are matched is said nowhere, so a whole name may be needed, and neither is how a list stands in a query.
-
-    None where it is not known: a list that is refused, or has no effect, in every form. A text that finds nothing even
-    as a whole name, and an empty answer, are findings: the usual form is answered then.
-    """
-    usual = Form(name, value)
-    exchange = s.session.read(list_call(s).asking((name, value), ("limit", most)), s.caller())
-    rows = rows_of(s.operation, exchange)
-    if name in BY_NAME:
-        if rows != []:
-            return usual
-        names = (text for text in _holders(name, reference.records) if value.casefold() in text.casefold())
-        whole = Form(name, next(names, value))
-        texts = _other_texts(reference.records) if name == "searched_text" else []
-        forms = [whole, *(Form(name, text) for text in texts)]
-        return next((form for form in forms if texts and _finds(s, form)), whole)
-    if not name.endswith("_ids") or exchange.refused_access or not (exchange.ok or exchange.client_error):
-        return usual
-    if exchange.ok and ((s.quick and rows) or _tells(s, usual)):
-        return usual
-    text = "{}" if value.isdigit() else '"{}"'
-    others = (Form(f"{name}[]", value), Form(name, f"[{text.format(value)}]", f"[{text}]"))
-    return next((form for form in others if _tells(s, form)), usual if exchange.ok and not rows else None)
-
-
-def _other_texts(records: list[Any]) -> list[str]:
-    """Texts of some records beside their names: which fields a searched text is sought in is said nowhere."""
-    texts = [
-        text
-        for record in records[:_TEXTS_OF]
-        if isinstance(record, dict)
-        for field, text in record.items()
-        if field not in ("id", "name") and isinstance(text, str) and 3 <= len(text) <= 100 and timestamp(text) is None
-    ]
-    return list(dict.fromkeys(texts))[:_TEXTS]
-
-
-def _finds(s: Subject, form: Form) -> bool:
-    exchange = s.session.read(list_call(s).asking((form.name, form.value), ("limit", REFERENCE_PAGE)), s.caller())
-    return bool(rows_of(s.operation, exchange))
-
-
-def _tells(s: Subject, form: Form) -> bool:
-    """Whether a filter that takes ids has an effect: it finds records, and with an id that no record has none."""
-    base = list_call(s)
-    found, none = (
-        s.session.read(base.asking((form.name, value), ("limit", limit)), s.caller())
-        for value, limit in ((form.value, REFERENCE_PAGE), (form.unknown(s), 5))
-    )
-    return bool(rows_of(s.operation, found)) and not rows_of(s.operation, none)
-
-
-def _holders(name: str, records: list[Any]) -> dict[str, int]:
-    """The values that a filter could take, as texts, and how many records hold each."""
-    holders: dict[str, int] = {}
-    for record in records:
-        value = record.get(FIELDS.get(name, "name")) if isinstance(record, dict) else None
-        for text in {
-            str(v)
-            for v in (value if isinstance(value, list) else [value])
-            if v not in (None, "") and not isinstance(v, dict)
-        }:
-            holders[text] = holders.get(text, 0) + 1
-    return holders
-
-
-def filter_value(name: str, records: list[Any]) -> tuple[str | None, int]:
-    """A value for a filter that some records meet, not all of them if possible, and how many meet it for sure."""
-    holders = _holders(name, records)
-    if name == "search_text":
-        return next(((text, 1) for text in holders if len(text) >= 3), (None, 0))
-    if name in BY_NAME:
-        words = {w for text in holders for w in text.split() if w.isascii() and w.isalnum() and len(w) >= 3}
-        counts = {w: sum(n for text, n in holders.items() if w.casefold() in text.casefold()) for w in sorted(words)}
-    else:
-        counts = holders
-    some = {value: n for value, n in counts.items() if n < len(records)} or counts
-    best = max(some, key=lambda value: some[value], default=None)
-    return best, some[best] if best is not None else 0

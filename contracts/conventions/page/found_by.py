@@ -11,14 +11,14 @@ from cdp.http import Exchange
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed
 from contracts.conventions.listing import REFERENCE_PAGE, Page, Walk, as_page, describe, differs, list_call
-from contracts.conventions.order.ordering import in_order
+from contracts.conventions.order.collation import in_order
+from contracts.conventions.traits import one_for_each
 from contracts.observing import canonical, identity, record_of, rows_of
 from contracts.patience import look_until
 from contracts.subject import Subject
 
 SENT_EMPTY = "sent empty"  # as the contract notes of a filter that clients send so, to ask for everything
 PATIENCE_S, LOOK_S = 5.0, 0.5  # until a change has come to an index
-_REFUSED = (400, 422)
 _LONGEST = 100  # of names that are looked for
 _WORD = re.compile(r"\b[A-Za-z]{3,}\b")
 _TRAITS = tuple(map(re.compile, (r"\w \w", r"[&+#%;]", r"[^\x00-\x7f]", r"[A-Z]")))
@@ -64,7 +64,7 @@ def sorted_beside(s: Subject, base: Call, filtered: Walk, reference: Walk) -> No
     for name in sorted(names, key=lambda n: in_order([r.get(n) for r in rows], False)):
         asked = (("order_by", name), ("order_dir", "ASC"), ("limit", REFERENCE_PAGE))
         answers = [s.session.read(call.asking(*asked), s.caller()) for call in (list_call(s), base)]
-        if any(exchange.status in _REFUSED for exchange in answers):
+        if any(exchange.refused_as_invalid for exchange in answers):
             continue
         whole, part = (as_page(s, exchange, describe(*asked)) for exchange in answers)
         _finds_the_same(s, base, filtered, part, reference)
@@ -138,8 +138,7 @@ def _telling_names(records: list[Any]) -> list[str]:
     plain = [
         n for n in names if n == " ".join(n.split()) and len(n) <= _LONGEST and n.isprintable() and _WORD.search(n)
     ]
-    found = [next((n for n in plain if trait.search(n)), None) for trait in _TRAITS]
-    return list(dict.fromkeys(n for n in found if n is not None))
+    return one_for_each(_TRAITS, plain, str)
 
 
 def finds_everything(s: Subject, name: str, reference: Walk) -> None:

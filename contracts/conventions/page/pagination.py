@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from hypothesis import strategies as st
-
 from cdp.http import Exchange
-from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, check
 from contracts.conventions.at_once import pages_of_their_own
 from contracts.conventions.listing import (
     DEFAULT_LIMIT,
     REFERENCE_PAGE,
+    Page,
     Walk,
     as_page,
     describe,
     differs,
+    first_difference,
     held_still,
     list_call,
     needing,
@@ -25,14 +26,13 @@ from contracts.conventions.listing import (
     walk,
 )
 from contracts.conventions.page.far_pages import by_cursor, far_behind, more_than_walked
+from contracts.conventions.page.windows import Window, can_offset, draw_windows, tail
 from contracts.exploration import heed
-from contracts.observing import identity, rows_of
+from contracts.observing import identity
 from contracts.subject import Subject, require
 
 PAST_THE_END = 1_000_000_000
 SHORT = 2**16  # what an integer of 16 bits takes for 0
-LONGEST_PAGE = 60  # of those that are drawn
-BEYOND = 9  # records that a drawn page may ask for behind the end
 INVALID = (
     (("limit", "-1"),),
     (("offset", "-1"),),
@@ -51,102 +51,46 @@ LARGE_LIMIT = 500  # what clients ask for who want everything
 MOST_AT_ONCE = 300
 
 
-@check("PAGE-01")
-def default_limit(s: Subject) -> None:
-    s.control()
-    reference = walk(s)
-    needing(s, reference, DEFAULT_LIMIT + 1, "a default page that is full")
-    first = page(s)
-    if len(first.records) != DEFAULT_LIMIT:
-        sentence = (
-            f"without limit {len(first.records)} records came instead of {DEFAULT_LIMIT} (there are at "
-            f"least {len(reference)})"
-        )
-        differs(s, reference, sentence, first.exchange, "without parameters")
-    s.exercised()
-    if not s.quick:
-        _default_beside(s, reference)
-        if not s.operation.features.needed:
-            _default_for_others(s)
-
-
-def _default_for_others(s: Subject) -> None:
-    """The default is the same whoever asks, where a token is enough."""
-    try:
-        caller = s.bench.identities.holding(frozenset(), NO_FEATURES)
-    except NotExercised:
-        return
-    more = s.session.read(list_call(s).asking(("limit", DEFAULT_LIMIT + 1)), caller)
-    first = s.session.read(list_call(s), caller)
-    rows, most = rows_of(s.operation, first), rows_of(s.operation, more)
-    if rows is None or most is None or len(most) <= DEFAULT_LIMIT:
-        return  # he may see fewer, or none
-    sentence = f"without limit {len(rows)} records came to a role without features instead of {DEFAULT_LIMIT}"
-    require(len(rows) == DEFAULT_LIMIT, sentence, first, "without parameters")
-    s.exercised()
-
-
-def _default_beside(s: Subject, reference: Walk) -> None:
-    """The default holds whatever else is asked for."""
-    order = s.operation.query("order_by")
-    schema = s.session.contract.resolved(order.schema) if order else {}
-    beside = [("order_by", name) for name in (*schema.get("examples", ()), *schema.get("enum", ()))[:1]]
-    if s.operation.query("load_full_structure"):
-        beside.append(("load_full_structure", "1"))
-    for asked in beside:
-        exchange = s.session.read(list_call(s).asking(asked), s.caller())
-        if asked[0] == "order_by" and exchange.client_error and not schema.get("examples"):
-            continue  # which columns can be sorted by is not documented
-        got = as_page(s, exchange, describe(asked))
-        if len(got.records) != DEFAULT_LIMIT:
-            sentence = f"without limit {len(got.records)} records came beside {asked[0]} instead of {DEFAULT_LIMIT}"
-            differs(s, reference, sentence, got.exchange, describe(asked))
-        s.exercised()
-
-
 @check("PAGE-02")
 def limit_is_kept(s: Subject) -> None:
     s.control()
     reference = walk(s)
     needing(s, reference, 2, "a page shorter than the collection")
-    count = len(reference)
     if reference.short is not None:
         sentence = f"limit={REFERENCE_PAGE} brought {len(reference.short.records)} records although more are left"
         differs(s, reference, sentence, reference.short.exchange, f"limit={REFERENCE_PAGE}")
-    if reference.complete and _can_offset(s):
+    if reference.complete and can_offset(s):
         s.exercised()  # the walk has asked for what comes behind its end
-
-    def rule(asked: tuple[int, int]) -> None:
-        limit, offset = asked
-        query = (("limit", limit),) if not _can_offset(s) else (("limit", limit), ("offset", offset))
-        left = count - (offset if _can_offset(s) else 0)
-        got = page(s, *query)
-        expected = min(limit, left)
-        if len(got.records) != expected:
-            differs(
-                s,
-                reference,
-                f"limit={limit} brought {len(got.records)} records instead of {expected}",
-                got.exchange,
-                describe(*query),
-            )
-        s.exercised()
-
-    rule(_tail(count))
-    if count > DEFAULT_LIMIT and not s.quick:
+    rule = partial(_brings_as_many, s, reference)
+    rule(tail(len(reference)))
+    if len(reference) > DEFAULT_LIMIT and not s.quick:
         rule((DEFAULT_LIMIT, 0))  # said, it means what it means unsaid
-    if count > REFERENCE_PAGE:
-        _more_than_a_hundred(s, reference)
-        if not s.quick and _can_offset(s):
-            more_than_walked(s, reference, LARGE_LIMIT)
-    elif count > DEFAULT_LIMIT and reference.complete and not s.quick:
-        _more_than_there_are(s, reference)
+    _large_limits(s, reference)
+    draw_windows(s, reference, rule)
     if s.session.profile.examples > 1:
-        beyond = BEYOND if reference.complete else 0
-        if beyond and _can_offset(s):
-            rule(_over_the_end(count))
-        s.for_all(_windows(count, beyond), rule, of=_pages_in(count, beyond))
         _no_records(s)
+
+
+def _brings_as_many(s: Subject, reference: Walk, asked: Window) -> None:
+    """A page holds as many records as are asked for, or as are left."""
+    limit, offset = asked if can_offset(s) else (asked[0], 0)
+    query = (("limit", limit), ("offset", offset)) if can_offset(s) else (("limit", limit),)
+    got = page(s, *query)
+    expected = min(limit, len(reference) - offset)
+    if len(got.records) != expected:
+        sentence = f"limit={limit} brought {len(got.records)} records instead of {expected}"
+        differs(s, reference, sentence, got.exchange, describe(*query))
+    s.exercised()
+
+
+def _large_limits(s: Subject, reference: Walk) -> None:
+    """Limits beyond those of a usual page, as far as the list has records for them."""
+    if len(reference) > REFERENCE_PAGE:
+        _more_than_a_hundred(s, reference)
+        if not s.quick and can_offset(s):
+            more_than_walked(s, reference, LARGE_LIMIT)
+    elif len(reference) > DEFAULT_LIMIT and reference.complete and not s.quick:
+        _more_than_there_are(s, reference)
 
 
 def _no_records(s: Subject) -> None:
@@ -184,81 +128,39 @@ def _more_than_there_are(s: Subject, reference: Walk) -> None:
     s.exercised()
 
 
-def _tail(count: int) -> tuple[int, int]:
-    """A page in the second half: most ways to get paging wrong show where a page comes near the end."""
-    return max(1, count // 3), count // 2
-
-
-def _can_offset(s: Subject) -> bool:
-    return s.operation.query("offset") is not None
-
-
-def _over_the_end(count: int) -> tuple[int, int]:
-    """A page of the last records that asks for more than there are."""
-    start = count - max(1, count // 3)
-    return count - start + 3, start
-
-
-def _pages_in(count: int, beyond: int = 0) -> int:
-    """How many different pages `_windows` can draw."""
-    return sum(min(left + beyond, LONGEST_PAGE) for left in range(1, count + 1))
-
-
-def _windows(count: int, beyond: int = 0) -> st.SearchStrategy[tuple[int, int]]:
-    """Pages that begin in the walk: (limit, offset), asking for up to so many records more than the walk holds."""
-    return st.integers(min_value=0, max_value=max(0, count - 1)).flatmap(
-        lambda offset: st.tuples(
-            st.integers(min_value=1, max_value=max(1, min(count - offset + beyond, LONGEST_PAGE))), st.just(offset)
-        )
-    )
-
-
 @check("PAGE-03")
 def page_is_a_slice(s: Subject) -> None:
     s.control()
     reference = walk(s)
     needing(s, reference, 3, "a page inside the collection")
-
-    def rule(asked: tuple[int, int]) -> None:
-        limit, offset = asked
-        query = (("limit", limit), ("offset", offset))
-        got = page(s, *query)
-        expected = reference.records[offset : offset + limit]
-        if got.records != expected:
-            sentence = (
-                f"limit={limit}&offset={offset} is not the slice [{offset}:{offset + limit}] of the "
-                f"walk: {_first_difference(got.records, expected)}"
-            )
-            differs(s, reference, sentence, got.exchange, describe(*query))
-        s.exercised()
-
-    rule(_tail(len(reference)))
+    rule = partial(_is_a_slice, s, reference)
+    rule(tail(len(reference)))
+    draw_windows(s, reference, rule)
     if s.session.profile.examples > 1:
-        count, beyond = len(reference), BEYOND if reference.complete else 0
-        if beyond:
-            rule(_over_the_end(count))
-        s.for_all(_windows(count, beyond), rule, of=_pages_in(count, beyond))
         far_behind(s, reference)
         if not s.quick:
             pages_of_their_own(s, len(reference))
 
 
-def _first_difference(got: list[Any], expected: list[Any]) -> str:
-    for number, (one, other) in enumerate(zip(got, expected, strict=False)):
-        if one != other:
-            same = identity(one) == identity(other)
-            return (
-                f"record {number} has other content"
-                if same
-                else f"record {number} is {identity(one)!r:.60} instead of {identity(other)!r:.60}"
-            )
-    return f"{len(got)} records instead of {len(expected)}"
+def _is_a_slice(s: Subject, reference: Walk, asked: Window) -> None:
+    """A page holds what stands there in the walk."""
+    limit, offset = asked
+    query = (("limit", limit), ("offset", offset))
+    got = page(s, *query)
+    expected = reference.records[offset : offset + limit]
+    if got.records != expected:
+        sentence = (
+            f"limit={limit}&offset={offset} is not the slice [{offset}:{offset + limit}] of the "
+            f"walk: {first_difference(got.records, expected)}"
+        )
+        differs(s, reference, sentence, got.exchange, describe(*query))
+    s.exercised()
 
 
 @check("PAGE-04")
 def walks_agree(s: Subject) -> None:
     s.control()
-    if not _can_offset(s):
+    if not can_offset(s):
         return by_cursor(s)
     reference = walk(s)
     row = repeated(reference.records)
@@ -266,28 +168,31 @@ def walks_agree(s: Subject) -> None:
         sentence = f"walking by 100 brings {identity(row)!r:.60} twice"
         differs(s, reference, sentence, reference.exchange, f"limit={REFERENCE_PAGE}")
     needing(s, reference, DEFAULT_LIMIT + 2, "a second page")
-    whole = len(reference) // DEFAULT_LIMIT + (1 if reference.complete else 0)
-    pages = 2 if s.quick else whole
-    records: list[Any] = []
-    walked: list[Exchange] = []
-    for number in range(pages):
-        query = (("offset", number * DEFAULT_LIMIT),) if number else ()
-        got = page(s, *query)
-        records += got.records
-        walked.append(got.exchange)
-    expected = reference.records[: len(records)]
-    ids = [identity(r) for r in records]
-    twice = next((i for n, i in enumerate(ids) if i in ids[:n] and [identity(r) for r in expected].count(i) < 2), None)
-    if twice is not None:
-        sentence = f"walking by {DEFAULT_LIMIT} brings {twice!r:.60} twice"
-        differs(s, reference, sentence, got.exchange, describe(*query), *walked[:-1])
-    missing = [i for i in (identity(r) for r in expected) if i not in ids]
-    if missing or len(records) != min(pages * DEFAULT_LIMIT, len(reference)):
-        what = f"misses {missing[0]!r:.60}" if missing else f"brings {len(records)} records"
-        sentence = f"walking by {DEFAULT_LIMIT} {what}, walking by 100 does not"
-        differs(s, reference, sentence, got.exchange, describe(*query), *walked[:-1])
+    count = 2 if s.quick else len(reference) // DEFAULT_LIMIT + (1 if reference.complete else 0)
+    offsets = [number * DEFAULT_LIMIT for number in range(count)]
+    pages = [page(s, *((("offset", offset),) if offset else ())) for offset in offsets]
+    what = _told_otherwise(pages, reference)
+    if what:
+        *before, last = (found.exchange for found in pages)
+        example = describe(("offset", offsets[-1]))
+        differs(s, reference, f"walking by {DEFAULT_LIMIT} {what}", last, example, *before)
     held_still(s, reference)
-    s.exercised(pages)
+    s.exercised(count)
+
+
+def _told_otherwise(pages: list[Page], reference: Walk) -> str:
+    """In what default pages, one behind the other, differ from the start of the walk; empty where they do not."""
+    records = [record for found in pages for record in found.records]
+    got, wanted = ([identity(r) for r in rows] for rows in (records, reference.records[: len(records)]))
+    twice = next((i for n, i in enumerate(got) if i in got[:n] and wanted.count(i) < 2), None)
+    if twice is not None:
+        return f"brings {twice!r:.60} twice"
+    missing = [i for i in wanted if i not in got]
+    if missing:
+        return f"misses {missing[0]!r:.60}, walking by {REFERENCE_PAGE} does not"
+    if len(records) != min(len(pages) * DEFAULT_LIMIT, len(reference)):
+        return f"brings {len(records)} records, walking by {REFERENCE_PAGE} does not"
+    return ""
 
 
 @check("PAGE-05")
@@ -324,43 +229,6 @@ def _refused_as_too_large(exchange: Exchange) -> bool:
     return exchange.status in (400, 413, 416, 422) and isinstance(exchange.json, dict)
 
 
-@check("PAGE-06")
-def parameters_alone(s: Subject) -> None:
-    s.control()
-    reference = walk(s)
-    needing(s, reference, 2, "telling one page from another")
-    default = page(s)
-    # load_full_structure=0 rides along to save a request; if it matters, it is left out before anything is said.
-    query: tuple[tuple[str, Any], ...] = (("limit", DEFAULT_LIMIT), ("offset", 0))
-    plain = (("load_full_structure", 0),) if s.operation.query("load_full_structure") else ()
-    explicit = page(s, *query, *plain)
-    if explicit.records != default.records and plain:
-        explicit = page(s, *query)
-    if explicit.records != default.records:
-        sentence = (
-            f"the default call does not equal limit=20&offset=0: {_first_difference(default.records, explicit.records)}"
-        )
-        differs(s, reference, sentence, explicit.exchange, describe(*query), default.exchange)
-    s.exercised()
-    if len(reference) > 2:
-        start = DEFAULT_LIMIT if len(reference) > DEFAULT_LIMIT else len(reference) // 2
-        offset_alone = page(s, ("offset", start))
-        expected = reference.records[start : start + DEFAULT_LIMIT]
-        if offset_alone.records != expected:
-            sentence = (
-                f"offset={start} alone is not the slice [{start}:{start + DEFAULT_LIMIT}] of the walk: "
-                f"{_first_difference(offset_alone.records, expected)}"
-            )
-            differs(s, reference, sentence, offset_alone.exchange, f"offset={start}")
-        held_still(s, reference)
-        s.exercised()
-    if not s.quick:
-        limit_alone = page(s, ("limit", 1))
-        if limit_alone.records != reference.records[:1]:
-            differs(s, reference, "limit=1 alone is not the first record", limit_alone.exchange, "limit=1")
-        s.exercised()
-
-
 @check("PAGE-07")
 def invalid_values(s: Subject) -> None:
     s.control()
@@ -371,7 +239,7 @@ def invalid_values(s: Subject) -> None:
         forms.append((("limit", "5"), ("limit", "7")))
     for form in s.forms(forms):
         base = list_call(s)
-        call = base.asking(*form) if len(form) == 1 else base.__class__(**{**base.__dict__, "query": base.query + form})
+        call = base.asking(*form) if len(form) == 1 else replace(base, query=base.query + form)
         exchange = s.session.read(call, s.caller())
         require(
             exchange.client_error and isinstance(exchange.json, dict),

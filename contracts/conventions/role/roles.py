@@ -13,19 +13,21 @@ from contracts.calls import Call
 from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.at_once import forbidden_beside_others
-from contracts.conventions.auth.authentication import refused_in_vain, tells_nothing
+from contracts.conventions.auth.refusals import tells_nothing
+from contracts.conventions.auth.refused_writes import refused_in_vain
 from contracts.conventions.harmless import NO_SUCH, NO_SUCH_NUMBER, about_nobody, harmless, invalid_body, unknown_id
 from contracts.conventions.life.parents import refused_in_whole
 from contracts.conventions.listing import asked_otherwise, describe
 from contracts.conventions.other_ways import refused_by_every_way
+from contracts.conventions.role.drawn_sets import explore
 from contracts.conventions.role.empty_changes import refused_without_changing
 from contracts.conventions.role.entitled import beside_another, kept_out, reads_what_there_is, really_writes
-from contracts.conventions.role.feature_sets import explore
+from contracts.conventions.role.moves import moved_to_another_role
 from contracts.conventions.role.one_record_only import opens_for_it_alone
 from contracts.conventions.role.own_identity import tells_of_the_caller
 from contracts.conventions.role.owners import owner_needs_them
 from contracts.conventions.role.shares import opens_its_own_alone, shares_count
-from contracts.identities import gives_access
+from contracts.feature_sets import gives_access
 from contracts.observing import record_of, rows_of
 from contracts.session import Identity
 from contracts.subject import Subject, require
@@ -113,10 +115,10 @@ def one_feature_is_enough(s: Subject) -> None:
 
 def _feature_sets(s: Subject) -> list[tuple[str, frozenset[str]]]:
     """Sets of features to try: near misses first, then random ones."""
-    operation, identities = s.operation, s.bench.identities
-    sets = identities.near_misses(operation) if operation.features.needed else [("no feature at all", frozenset[str]())]
-    sets.append(("all features but one", identities.all_but_one(operation)))
-    sets += [(f"{len(f)} features, whatever they are", f) for f in identities.random_sets]
+    operation, known = s.operation, s.bench.identities.sets
+    sets = known.near_misses(operation) if operation.features.needed else [("no feature at all", frozenset[str]())]
+    sets.append(("all features but one", known.all_but_one(operation)))
+    sets += [(f"{len(f)} features, whatever they are", f) for f in known.drawn]
     return [(what, f) for what, f in sets if _telling_set(s, f)]
 
 
@@ -291,7 +293,7 @@ def _others(s: Subject) -> Identity | None:
     """Who holds every feature but those that the operation needs; None where that does not tell, or nobody does."""
     if not s.operation.features.needed:
         return None
-    _, features = s.bench.identities.near_misses(s.operation)[0]
+    _, features = s.bench.identities.sets.near_misses(s.operation)[0]
     if not _telling_set(s, features):
         return None
     try:
@@ -343,7 +345,7 @@ def change_counts_at_once(s: Subject) -> None:
     if not s.quick:
         beside_another(s, call, caller, list(sets[0]))
     if not s.quick and identities.grant(caller, []):
-        _moved_to_another_role(s, call, caller, list(sets[0]))
+        moved_to_another_role(s, call, caller, list(sets[0]), _no_features(s))
         owner_needs_them(s, caller, list(sets[0]))
         shares_count(s, caller)
         opens_its_own_alone(s, caller)
@@ -355,51 +357,6 @@ def _as_many_others(s: Subject, count: int) -> list[str]:
     found = [f for f in names if not is_pattern(f) and not s.operation.features.allows(frozenset({f}))]
     chosen = frozenset(found[-count:])
     return sorted(chosen) if len(chosen) == count and _telling_set(s, chosen) else []
-
-
-def _moved_to_another_role(s: Subject, call: Call, caller: Identity, features: list[str]) -> None:
-    """A user who gets another role may do what that one allows, and no more once he has his own again."""
-    identities = s.bench.identities
-    other = identities.holding(frozenset(features), features[0])
-    if not other.role_id or not identities.move(caller, other.role_id):
-        return  # a ready-made role, or users cannot be changed on this target
-    try:
-        exchange = s.session.send(call, Identity(s.cell.role, caller.token))
-    finally:
-        back = identities.move(caller, caller.role_id)
-    if exchange.status == 403:
-        sentence = f"a user who was given a role with {features[0]} got {exchange.outcome()}"
-        raise Broken(sentence, exchange, features[0], softly=_assumed(s))
-    s.exercised()
-    if not back:
-        raise NotExercised("a user could not be given his role again")
-    _moved_to_a_lesser_role(s, call, caller, features)
-    exchange = s.session.send(call, Identity(s.cell.role, caller.token))
-    require(
-        exchange.status == 403,
-        f"a user who was given a role without {features[0]} got {exchange.outcome()}",
-        exchange,
-        features[0],
-    )
-    s.exercised()
-
-
-def _moved_to_a_lesser_role(s: Subject, call: Call, caller: Identity, features: list[str]) -> None:
-    """Who gets a role without any feature is refused, though the role that he had holds what is needed still."""
-    identities, lesser = s.bench.identities, _no_features(s)
-    mine = Identity(s.cell.role, caller.token)
-    if not lesser.role_id or not identities.grant(caller, features) or s.session.send(call, mine).status == 403:
-        return
-    moved = identities.move(caller, lesser.role_id)
-    exchange = s.session.send(call, mine)
-    back = identities.move(caller, caller.role_id) if moved else True
-    identities.grant(caller, [])
-    if moved:
-        sentence = f"a user who was moved from a role with {features[0]} to one without got {exchange.outcome()}"
-        require(exchange.status == 403, sentence, exchange, features[0])
-        s.exercised()
-    if not back:
-        raise NotExercised("a user could not be given his role again")
 
 
 @check("ROLE-07")

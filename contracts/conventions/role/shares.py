@@ -23,32 +23,41 @@ def shares_count(s: Subject, caller: Identity) -> None:
     if not s.session.target.allows(share.safety):
         return
     try:
-        call = s.bench.valid_call(share, "a share")
+        call = _shared_with(s, s.bench.valid_call(share, "a share"), caller)
     except (NotExercised, Unconfirmed):
         return
-    named = {n: caller.user_id for n, f in body_fields(contract, share).items() if f.get("x-entity") == "user"}
-    most = {n: f["enum"][-1] for n, f in body_fields(contract, share).items() if f.get("enum")}
-    if len(named) != 1 or not caller.user_id.isdigit():
+    if call is None:
         return
     look = Call(listing, {p.name: call.path[p.name] for p in listing.path_parameters})
     caller = Identity(s.cell.role, caller.token, caller.user_id)
-    if s.session.send(look, caller).status != 403:
-        return
-    call = call.sending({**(call.sent or {}), **{n: int(v) for n, v in named.items()}, **most})
-    if not s.bench.execute(call).ok:
+    if s.session.send(look, caller).status != 403 or not s.bench.execute(call).ok:
         return
     opened = s.session.send(look, caller)
     if opened.status == 403:
         raise Broken("a user whom a record was shared with got 403 for it", opened, softly=True)
     s.exercised()
-    if end is None or not s.session.target.allows(end.safety):
+    if end is not None and s.session.target.allows(end.safety):
+        _no_longer(s, Call(end, {**call.path, end.path_parameters[-1].name: caller.user_id}), look, caller)
+
+
+def _shared_with(s: Subject, share: Call, caller: Identity) -> Call | None:
+    """The call that shares its record with a caller, to the widest extent; None where it is not known how."""
+    fields = body_fields(s.session.contract, share.operation)
+    users = [name for name, field in fields.items() if field.get("x-entity") == "user"]
+    if len(users) != 1 or not caller.user_id.isdigit():
+        return None
+    most = {name: field["enum"][-1] for name, field in fields.items() if field.get("enum")}
+    return share.sending({**(share.sent or {}), users[0]: int(caller.user_id), **most})
+
+
+def _no_longer(s: Subject, end: Call, look: Call, caller: Identity) -> None:
+    """Once a share has ended, it opens nothing any more."""
+    if not s.bench.execute(end, judged=False).ok:
         return
-    path = {**call.path, end.path_parameters[-1].name: caller.user_id}
-    if s.bench.execute(Call(end, path), judged=False).ok:
-        after = s.session.send(look, caller)
-        if after.ok:
-            raise Broken("a user from whom a record was taken again still sees it", after, softly=True)
-        s.exercised()
+    after = s.session.send(look, caller)
+    if after.ok:
+        raise Broken("a user from whom a record was taken again still sees it", after, softly=True)
+    s.exercised()
 
 
 def opens_its_own_alone(s: Subject, caller: Identity) -> None:

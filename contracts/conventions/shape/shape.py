@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from cdp.contract import Operation
+from cdp.contract import Operation, Parameter
 from cdp.http import Exchange
 from contracts.answers import fields, in_plain_form, marked
 from contracts.applicability import text_fields
@@ -103,7 +103,15 @@ class _Pair:
     s: Subject
     reading: Call
     listing: Call
-    field: str
+
+    @property
+    def parameter(self) -> Parameter:
+        """The parameter that takes the record's id."""
+        return self.s.operation.path_parameters[-1]
+
+    def of(self, row: dict[str, Any]) -> _Pair:
+        """The two sides of another record, which the list shows so."""
+        return replace(self, reading=self.reading.at(**{self.parameter.name: str(row[self.parameter.field])}))
 
     def read(self) -> tuple[Exchange, dict[str, Any] | None]:
         exchange = self.s.session.read_again(self.reading, self.s.session.admin)
@@ -112,8 +120,8 @@ class _Pair:
 
     def listed(self) -> dict[str, Any] | None:
         rows = rows_of(self.listing.operation, self.s.session.read_again(self.listing, self.s.session.admin)) or []
-        wanted = self.reading.path[self.s.operation.path_parameters[-1].name]
-        return next((r for r in rows if isinstance(r, dict) and str(r.get(self.field)) == wanted), None)
+        wanted = self.reading.path[self.parameter.name]
+        return next((r for r in rows if isinstance(r, dict) and str(r.get(self.parameter.field)) == wanted), None)
 
 
 @check("SHAPE-03")
@@ -122,66 +130,85 @@ def listed_and_read_agree(s: Subject) -> None:
     exchange = s.session.read(s.call(), s.session.admin)
     record = record_of(s.operation, exchange)
     require(isinstance(record, dict), "the answer holds no record", exchange)
+    pair, listed = _in_its_list(s)
+    wanted, field = s.call().path[pair.parameter.name], pair.parameter.field
+    twin = next((r for r in listed if str(r[field]) == wanted), None)
+    if twin is None:  # the list has grown since; any record of it will do
+        twin = listed[0]
+        pair = pair.of(twin)
+        record = _read_by_its_id(pair)
+    _alike(pair, record, twin)
+    kept: Call | None = s.bench.memory.get("listed but not read", {}).get(s.operation.id)
+    if kept is not None and kept.path != pair.reading.path:
+        _can_be_read(replace(pair, reading=kept))
+    if not s.quick:
+        others = _telling([r for r in listed if r is not twin])
+        _others_agree(pair, others)
+        calls = [pair.reading, *(pair.of(other).reading for other in others)]
+        records_of_their_own(s, calls, pair.parameter.name, field)
+        _with_long_texts(s, pair.listing.operation)
+
+
+def _in_its_list(s: Subject) -> tuple[_Pair, list[dict[str, Any]]]:
+    """The record of the operation's call on both sides, and the records of its list that can be read by their ids."""
     listing = s.session.contract.by_action(s.operation.entity, "list")
     assert listing is not None
-    call: Call = s.call()
-    parameter = s.operation.path_parameters[-1]
+    path = {p.name: s.call().path[p.name] for p in listing.path_parameters}
     finder = s.bench.arrangement.finder
-    path = {p.name: call.path[p.name] for p in listing.path_parameters}
     try:
-        listed = finder.records(listing, path)
-        look = finder.listing(listing, path)
+        records, look = finder.records(listing, path), finder.listing(listing, path)
     except Unavailable as error:
         raise NotExercised(str(error)) from None
-    wanted = call.path[parameter.name]
-    twin = next((r for r in listed if isinstance(r, dict) and str(r.get(parameter.field)) == wanted), None)
-    if twin is None:  # the list has grown since; any record of it will do
-        twin = next((r for r in listed if isinstance(r, dict) and r.get(parameter.field) is not None), None)
-        if twin is None:
-            raise NotExercised(f"{listing.id} holds no record to compare with")
-        call = call.at(**{parameter.name: str(twin[parameter.field])})
-        exchange = s.session.read(call, s.session.admin)
-        record = (exchange.json or {}).get(s.operation.item_key) if s.operation.item_key else exchange.json
-        if not isinstance(record, dict):
-            vanished = Broken(f"a record of {listing.id} read by its id got {exchange.outcome()}", exchange)
-            vanished.doubtful = exchange.status == 404 and s.bench.others_at_work(look)  # they may have deleted it
-            raise vanished
-    assert isinstance(record, dict)
-    _alike(_Pair(s, call, look, parameter.field), record, twin)
-    kept: Call | None = s.bench.memory.get("listed but not read", {}).get(s.operation.id)
-    if kept is not None and kept.path != call.path:
-        _can_be_read(_Pair(s, kept, look, parameter.field))
-    if s.quick:
-        return
-    more = [r for r in listed if isinstance(r, dict) and r is not twin and r.get(parameter.field) is not None]
-    looked_at = sorted(more, key=_longest_text, reverse=True)[:_LONGEST]
-    # What has been there longest, and what has the fewest values, were written by other programs than the rest.
-    looked_at += [r for r in (more[-1:] + sorted(more, key=_without_value)[-1:]) if all(r is not x for x in looked_at)]
+    pair = _Pair(s, s.call(), look)
+    listed = [r for r in records if isinstance(r, dict) and r.get(pair.parameter.field) is not None]
+    if not listed:
+        raise NotExercised(f"{listing.id} holds no record to compare with")
+    return pair, listed
+
+
+def _read_by_its_id(pair: _Pair) -> dict[str, Any]:
+    """A record that the list holds, as it is read."""
+    exchange = pair.s.session.read(pair.reading, pair.s.session.admin)
+    record = record_of(pair.s.operation, exchange)
+    if isinstance(record, dict):
+        return record
+    listing = pair.listing.operation
+    vanished = Broken(f"a record of {listing.id} read by its id got {exchange.outcome()}", exchange)
+    # They may have deleted it.
+    vanished.doubtful = exchange.status == 404 and pair.s.bench.others_at_work(pair.listing)
+    raise vanished
+
+
+def _telling(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Some records of a list that tell more than others: those with long texts, what has been there longest, and what
+    has the fewest values. The last two were written by other programs than the rest."""
+    found = sorted(records, key=_longest_text, reverse=True)[:_LONGEST]
+    rest = [*records[-1:], *sorted(records, key=_without_value)[-1:]]
+    return found + [r for r in rest if all(r is not x for x in found)]
+
+
+def _others_agree(pair: _Pair, others: list[dict[str, Any]]) -> None:
+    """Other records, too, are read as their list shows them."""
     flickers = 0
-    for other in looked_at:
-        beside = call.at(**{parameter.name: str(other[parameter.field])})
-        exchange = s.session.read(beside, s.session.admin)
-        record = record_of(s.operation, exchange)
-        pair = _Pair(s, beside, look, parameter.field)
+    for listed in others:
+        beside = pair.of(listed)
+        exchange = pair.s.session.read(beside.reading, pair.s.session.admin)
+        record = record_of(pair.s.operation, exchange)
         if exchange.ok and isinstance(record, dict):
-            name = _alike(pair, record, other)
+            name = _alike(beside, record, listed)
             flickers += bool(name)
             sentence = (
-                f"{name} is {record.get(name)!r:.60} when first read, {other.get(name)!r:.60} in the list and later"
+                f"{name} is {record.get(name)!r:.60} when first read, {listed.get(name)!r:.60} in the list and later"
             )
             require(flickers < _FLICKERS, f"{sentence}; so with {flickers} records", exchange)
         elif exchange.gone or broken_down(exchange):
-            _can_be_read(pair)
-    calls = [call, *(call.at(**{parameter.name: str(other[parameter.field])}) for other in looked_at)]
-    records_of_their_own(s, calls, parameter.name, parameter.field)
-    _with_long_texts(s, listing)
+            _can_be_read(beside)
 
 
 def _with_long_texts(s: Subject, listing: Operation) -> None:
     """A record of the run's own, with texts as long as the list's own records may not have: lists cut them."""
     create = s.session.contract.by_action(s.operation.entity, "create")
     texts = text_fields(s.session.contract, create) if create is not None else []
-    parameter = s.operation.path_parameters[-1]
     if not texts or s.session.contract.by_action(s.operation.entity, "delete") is None:
         return
     sampler = s.bench.arrangement.sampler
@@ -191,7 +218,7 @@ def _with_long_texts(s: Subject, listing: Operation) -> None:
         look = s.bench.arrangement.finder.listing(listing, {p.name: own.path[p.name] for p in listing.path_parameters})
     except (Unavailable, KeyError):
         return
-    pair = _Pair(s, own.call(s.operation), look, parameter.field)
+    pair = _Pair(s, own.call(s.operation), look)
     (_, record), twin = pair.read(), pair.listed()
     if record is not None and twin is not None:
         _alike(pair, record, twin)
@@ -205,7 +232,7 @@ def _can_be_read(pair: _Pair) -> None:
         unreadable = exchange.gone or broken_down(exchange)
         if not unreadable or listed is None or marked(listed):
             return
-    wanted = pair.reading.path[pair.s.operation.path_parameters[-1].name]
+    wanted = pair.reading.path[pair.parameter.name]
     sentence = f"{pair.listing.operation.id} holds {wanted}, and reading it by its id gets {exchange.status}"
     raise Broken(sentence, exchange)
 

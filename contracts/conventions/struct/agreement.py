@@ -12,7 +12,7 @@ from contracts.calls import Call
 from contracts.cells import ADMIN
 from contracts.checks import Broken, check
 from contracts.conventions.listing import REFERENCE_PAGE, describe, list_call, page, settled, walk
-from contracts.conventions.page.filtering import filter_value
+from contracts.conventions.page.filter_forms import filter_value
 from contracts.conventions.struct.full_records import (
     READ_BACK,
     READ_BACK_MORE,
@@ -30,8 +30,10 @@ from contracts.conventions.struct.full_records import (
     with_their_ids,
 )
 from contracts.conventions.struct.renewed_parts import parts_are_as_they_are
-from contracts.observing import identity, rows_of
+from contracts.observing import identity, record_of, rows_of
 from contracts.subject import Subject, require
+
+_FULL = "load_full_structure=1"
 
 
 @check("STRUCT-04")
@@ -68,7 +70,7 @@ def _spelled_alike(plain: dict[str, Any], full: dict[str, Any], exchange: Exchan
     spelled = {name.replace("_", "").casefold(): name for name in fresh}
     for name in plain.keys() - full.keys():
         other = spelled.get(name.replace("_", "").casefold())
-        require(other is None, f"{name} is called {other} with full data", exchange, "load_full_structure=1")
+        require(other is None, f"{name} is called {other} with full data", exchange, _FULL)
 
 
 def _agree_one_by_one(
@@ -136,20 +138,16 @@ def agree_on_ids(s: Subject, plain: dict[str, Any], full: dict[str, Any], sub: S
     wanted = [str(i) for i in ids_of(plain.get(sub.field))]
     strangers = [e for e in embedded if str(e.get("id")) not in wanted]
     if strangers:
-        raise Broken(
-            f"{sub.key} holds {strangers[0].get('id')!r}, {sub.field} does not", exchange, "load_full_structure=1"
-        )
+        raise Broken(f"{sub.key} holds {strangers[0].get('id')!r}, {sub.field} does not", exchange, _FULL)
     kept = [str(i) for i in ids_of(full.get(sub.field)) if not isinstance(i, dict)]
     if kept and kept != wanted:
-        raise Broken(
-            f"{sub.field} is {kept[0]!r} with full data and {wanted[:1]} without", exchange, "load_full_structure=1"
-        )
+        raise Broken(f"{sub.field} is {kept[0]!r} with full data and {wanted[:1]} without", exchange, _FULL)
     missing = [i for i in wanted if i not in {str(e.get("id")) for e in embedded}]
     unlike = isinstance(plain.get(sub.field), list) and embedded and (missing or len(embedded) != len(wanted))
     if unlike and not (len(embedded) + len(missing) == len(wanted) and all_gone(s, sub, missing)):
         number = len({str(e.get("id")) for e in embedded})
         sentence = f"{sub.key} holds {number} different records, {sub.field} {len(wanted)} ids"
-        raise Broken(sentence, exchange, "load_full_structure=1")
+        raise Broken(sentence, exchange, _FULL)
 
 
 def _alike(one: Any, other: Any) -> bool:
@@ -171,45 +169,42 @@ def _not_served(s: Subject, read: Operation) -> bool:
 
 def _agree_with_entity(s: Subject, records: list[dict[str, Any]], sub: SubEntity) -> None:
     """The embedded data is the same wherever the entity is embedded, and what reading it gives, for some of them."""
+    embedded = _embedded_alike(s, records, sub)
+    read = reader_of(s, sub)
+    if read is None or s.cell.role not in ("", ADMIN):  # the administrator may see more of it than another role
+        return
+    for wanted, data in list(embedded.items())[: READ_BACK if s.quick else READ_BACK_MORE]:
+        exchange = read_alone(s, read, wanted)
+        if exchange.status == 404:
+            if _not_served(s, read):
+                return
+            sentence = f"the data of {sub.key} {wanted} are embedded, which {read.id} does not know"
+            raise Broken(sentence, exchange, _FULL, softly=True)
+        alone = record_of(read, exchange) if exchange.ok else None
+        if isinstance(alone, dict):
+            _embedded_as_read(data, alone, f"the embedded {sub.key} {wanted}", read, exchange)
+            s.exercised()
+
+
+def _embedded_alike(s: Subject, records: list[dict[str, Any]], sub: SubEntity) -> dict[str, dict[str, Any]]:
+    """The data that records embed, by their ids, each of which is embedded alike by all of them."""
     embedded: dict[str, dict[str, Any]] = {}
     for data in (e for r in records for e in data_of(r, sub) if "id" in e):
         other = embedded.setdefault(str(data["id"]), data)
         name = next((n for n in data.keys() & other.keys() if data[n] != other[n]), None)
         if name is not None:
-            raise Broken(
-                f"{name} of the embedded {sub.key} {data['id']} differs from one record to the next",
-                shown_with(s, ("load_full_structure", 1)).exchange,
-                "load_full_structure=1",
-            )
-    read = reader_of(s, sub)
-    if read is None or s.cell.role not in ("", ADMIN):  # the administrator may see more of it than another role
-        return
+            sentence = f"{name} of the embedded {sub.key} {data['id']} differs from one record to the next"
+            raise Broken(sentence, shown_with(s, ("load_full_structure", 1)).exchange, _FULL)
+    return embedded
+
+
+def _embedded_as_read(
+    data: dict[str, Any], alone: dict[str, Any], what: str, read: Operation, exchange: Exchange
+) -> None:
+    """What is embedded is what is read, as far as both tell it."""
     deeper = {name for inner in read.sub_entities for name in (inner.field, inner.key)}
-    most = READ_BACK if s.quick else READ_BACK_MORE
-    for number, (wanted, data) in enumerate(embedded.items()):
-        if number == most:
-            return
-        exchange = read_alone(s, read, wanted)
-        if exchange.status == 404 and _not_served(s, read):
-            return
-        if exchange.status == 404:
-            raise Broken(
-                f"the data of {sub.key} {wanted} are embedded, which {read.id} does not know",
-                exchange,
-                "load_full_structure=1",
-                softly=True,
-            )
-        if not exchange.ok or not isinstance(exchange.json, dict):
-            continue
-        alone = exchange.json.get(read.item_key) if read.item_key else exchange.json
-        if isinstance(alone, dict):
-            for name in data.keys() & alone.keys():
-                if name in deeper and objects(data[name]):
-                    continue  # full data, as deep as it goes
-                if not _alike(data[name], alone[name]):
-                    raise Broken(
-                        f"{name} of the embedded {sub.key} {wanted} is not what {read.id} answers",
-                        exchange,
-                        "load_full_structure=1",
-                    )
-            s.exercised()
+    for name in data.keys() & alone.keys():
+        if name in deeper and objects(data[name]):
+            continue  # full data, as deep as it goes
+        if not _alike(data[name], alone[name]):
+            raise Broken(f"{name} of {what} is not what {read.id} answers", exchange, _FULL)

@@ -71,27 +71,30 @@ def full_on_demand(s: Subject) -> None:
     full = shown_with(s, ("load_full_structure", 1))
     records = [r for r in full.records if isinstance(r, dict)]
     for sub in subs:
-        ids = with_their_ids(s, sub, plain, records)
-        referring = [r for r, known in ids if known or data_of(r, sub)]
-        if s.operation.safety != "read" and not referring and all(tells_of(r, sub) for r in records):
-            continue  # it is about another record than the plain answer, and says that it refers to nothing
-        wanted = dict.fromkeys(str(id) for r in plain for id in ids_of(r.get(sub.field)) if not isinstance(id, dict))
-        if not any(data_of(r, sub) for r in referring) and all_gone(s, sub, list(wanted)):
-            continue
-        require(
-            any(data_of(r, sub) for r in referring),
-            f"load_full_structure=1 brings no data of {sub.key}",
-            full.exchange,
-            "load_full_structure=1",
-        )
-        _more_than_ids(s, referring, sub, full.exchange)
-        none_left_out(s, ids, sub, full.exchange)
-        if s.operation.safety != "read" and not sub.in_place:  # what reads is held to its plain answer by STRUCT-04
-            for record in (r for r in referring if ids_of(r.get(sub.field)) and not objects(r.get(sub.field))):
-                agree_on_ids(s, record, record, sub, full.exchange)
-        s.exercised()
+        _brings_data_of(s, sub, plain, records, full.exchange)
     if not s.evidence:
         raise NotExercised("every entity that the records refer to is gone")
+
+
+def _brings_data_of(
+    s: Subject, sub: SubEntity, plain: list[dict[str, Any]], full: list[dict[str, Any]], exchange: Exchange
+) -> None:
+    """Full records bring the data of an entity that they refer to, unless all that plain ones refer to is gone."""
+    ids = with_their_ids(s, sub, plain, full)
+    referring = [r for r, known in ids if known or data_of(r, sub)]
+    if s.operation.safety != "read" and not referring and all(tells_of(r, sub) for r in full):
+        return  # it is about another record than the plain answer, and says that it refers to nothing
+    brought = any(data_of(r, sub) for r in referring)
+    wanted = dict.fromkeys(str(id) for r in plain for id in ids_of(r.get(sub.field)) if not isinstance(id, dict))
+    if not brought and all_gone(s, sub, list(wanted)):
+        return
+    require(brought, f"load_full_structure=1 brings no data of {sub.key}", exchange, "load_full_structure=1")
+    _more_than_ids(s, referring, sub, exchange)
+    none_left_out(s, ids, sub, exchange)
+    if s.operation.safety != "read" and not sub.in_place:  # what reads is held to its plain answer by STRUCT-04
+        for record in (r for r in referring if ids_of(r.get(sub.field)) and not objects(r.get(sub.field))):
+            agree_on_ids(s, record, record, sub, exchange)
+    s.exercised()
 
 
 def _more_than_ids(s: Subject, referring: list[dict[str, Any]], sub: SubEntity, exchange: Exchange) -> None:

@@ -1,7 +1,7 @@
-"""Accepted failures: a file that names cells, why they may fail for now, and until when.
+"""Known failures: a file that names cells, why they may fail for now, and until when.
 
-An accepted failure stays a failure in every report; it only does not decide the exit code. An entry that no longer
-fails, or whose time has run out, is reported, so that the file can only shrink.
+A known failure stays a failure in every report; it only does not decide the exit code. An entry that no longer fails,
+or whose time has run out, is reported, so that the file can only shrink.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from cdp.verdicts import Result
 
 FIELDS = {"cell", "reason", "until"}
+STORED_AS = "baseline"  # in the header of results
 
 
-class BaselineError(Exception):
+class KnownFailuresError(Exception):
     """The file cannot be used; the message is one line that names the file and the entry."""
 
 
 @dataclass(frozen=True)
-class Accepted:
+class KnownFailure:
     """One entry. `cell` is an address in which * stands for anything; `until` is the last day on which it counts."""
 
     cell: str
@@ -42,51 +43,51 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Reckoning:
-    """What a baseline did for a run: entries that saved a failure, that were not needed, and whose time has run out."""
+    """What the file did for a run: entries that excused a failure, that were not needed, and whose time has run out."""
 
-    used: list[Accepted]
-    unneeded: list[Accepted]
-    run_out: list[Accepted]
+    used: list[KnownFailure]
+    unneeded: list[KnownFailure]
+    run_out: list[KnownFailure]
 
 
-def load_baseline(path: Path) -> list[Accepted]:
+def read_known_failures(path: Path) -> list[KnownFailure]:
     """Read a TOML file with `[[accepted]]` entries of cell, reason and until (a date).
 
-    Raises BaselineError in one line when it cannot be read or an entry is incomplete.
+    Raises KnownFailuresError in one line when it cannot be read or an entry is incomplete.
     """
+    where = f"the file of known failures {path}"
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BaselineError(f"the baseline {path} cannot be read: {error.strerror}") from None
+        raise KnownFailuresError(f"{where} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BaselineError(f"the baseline {path} is no TOML: {' '.join(str(error).split())}") from None
+        raise KnownFailuresError(f"{where} is no TOML: {' '.join(str(error).split())}") from None
     entries = raw.get("accepted", [])
     if set(raw) - {"accepted"} or not isinstance(entries, list):
-        raise BaselineError(f"the baseline {path} holds [[accepted]] entries and nothing else")
-    return [_entry(path, number, entry) for number, entry in enumerate(entries, 1)]
+        raise KnownFailuresError(f"{where} holds [[accepted]] entries and nothing else")
+    return [_entry(f"{where}, entry {number}", entry) for number, entry in enumerate(entries, 1)]
 
 
-def _entry(path: Path, number: int, raw: Any) -> Accepted:
-    where = f"the baseline {path}, entry {number}"
+def _entry(where: str, raw: Any) -> KnownFailure:
     if not isinstance(raw, dict) or set(raw) != FIELDS:
-        raise BaselineError(f"{where}: needs exactly cell, reason and until")
+        raise KnownFailuresError(f"{where}: needs exactly cell, reason and until")
     if not isinstance(raw["until"], datetime.date) or isinstance(raw["until"], datetime.datetime):
-        raise BaselineError(f"{where}: until must be a date, for example 2027-01-31 without quotes")
+        raise KnownFailuresError(f"{where}: until must be a date, for example 2027-01-31 without quotes")
     for name in ("cell", "reason"):
         if not isinstance(raw[name], str) or not raw[name].strip():
-            raise BaselineError(f"{where}: {name} must be a text")
+            raise KnownFailuresError(f"{where}: {name} must be a text")
     if raw["cell"].count("/") < 1:
-        raise BaselineError(f"{where}: {raw['cell']!r} is no cell address (REQUIREMENT/operation[/role])")
-    return Accepted(raw["cell"], raw["reason"].strip(), raw["until"])
+        raise KnownFailuresError(f"{where}: {raw['cell']!r} is no cell address (REQUIREMENT/operation[/role])")
+    return KnownFailure(raw["cell"], raw["reason"].strip(), raw["until"])
 
 
-def baseline_of(run: Run) -> list[Accepted]:
-    """The baseline that a run was judged with, as its header tells."""
-    records = run.header.get("baseline") or []
-    return [Accepted(r["cell"], r["reason"], datetime.date.fromisoformat(r["until"])) for r in records]
+def known_failures_of(run: Run) -> list[KnownFailure]:
+    """The known failures that a run was judged with, as its header tells."""
+    records = run.header.get(STORED_AS) or []
+    return [KnownFailure(r["cell"], r["reason"], datetime.date.fromisoformat(r["until"])) for r in records]
 
 
-def in_force(entries: Iterable[Accepted], run: Run) -> list[Accepted]:
+def in_force(entries: Iterable[KnownFailure], run: Run) -> list[KnownFailure]:
     """Entries whose time had not run out on the day the run started."""
     try:
         day = datetime.date.fromisoformat(str(run.header.get("started"))[:10])
@@ -95,9 +96,9 @@ def in_force(entries: Iterable[Accepted], run: Run) -> list[Accepted]:
     return [entry for entry in entries if entry.until >= day]
 
 
-def accepted(run: Run, results: Iterable[Result]) -> list[Result]:
-    """Those of the results that an entry in force accepts."""
-    entries = in_force(baseline_of(run), run)
+def excused_of(run: Run, results: Iterable[Result]) -> list[Result]:
+    """Those of the results that an entry in force excuses."""
+    entries = in_force(known_failures_of(run), run)
     return [r for r in results if any(entry.covers(r.cell.address) for entry in entries)] if entries else []
 
 
@@ -105,7 +106,7 @@ def reckon(run: Run, broken: Iterable[Result]) -> Reckoning:
     """Sort a run's entries by what they did. One is unneeded when its cells were judged and none of them is broken."""
     addresses = [r.cell.address for r in broken]
     judged = [r.cell.address for r in run.results if r.verdict.name in ("PASS", "WARN", "FAIL")]
-    entries = baseline_of(run)
+    entries = known_failures_of(run)
     valid = in_force(entries, run)
     used = [e for e in valid if any(e.covers(a) for a in addresses)]
     unneeded = [e for e in valid if e not in used and any(e.covers(a) for a in judged)]

@@ -1,4 +1,4 @@
-"""Accepted failures: what the file may hold, what it does for the decision, and how it shrinks."""
+"""Known failures: what the file may hold, what it does for the decision, and how it shrinks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cdp.baseline import BaselineError, load_baseline, reckon
+from cdp.known_failures import KnownFailuresError, read_known_failures, reckon
 from cdp.results import Run
 from cdp.verdicts import Cell, Result, Verdict, decide
 
@@ -24,9 +24,9 @@ def run_with(*results: Result, started: str = "2026-11-23T10:00:00+00:00", **hea
 
 
 def test_file_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "baseline.toml"
+    path = tmp_path / "known.toml"
     path.write_text(ENTRY)
-    (entry,) = load_baseline(path)
+    (entry,) = read_known_failures(path)
     assert entry.covers("PAGE-01/list_tags/admin") and not entry.covers("PAGE-01/list_users/admin")
     assert entry.as_record() == {"cell": "PAGE-01/list_tags/*", "reason": "known, ticket 17", "until": "2027-01-31"}
 
@@ -44,34 +44,34 @@ def test_file_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, text: str, told: str) -> None:
-    path = tmp_path / "baseline.toml"
+    path = tmp_path / "known.toml"
     path.write_text(text)
-    with pytest.raises(BaselineError, match=told) as caught:
-        load_baseline(path)
+    with pytest.raises(KnownFailuresError, match=told) as caught:
+        read_known_failures(path)
     assert "\n" not in str(caught.value)
 
 
 def test_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(BaselineError, match="cannot be read"):
-        load_baseline(tmp_path / "none.toml")
+    with pytest.raises(KnownFailuresError, match="cannot be read"):
+        read_known_failures(tmp_path / "none.toml")
 
 
 def entries(until: str = "2027-01-31") -> list[dict[str, str]]:
     return [{"cell": "PAGE-01/list_tags/*", "reason": "known", "until": until}]
 
 
-def test_accepted_failure_does_not_decide_but_others_do() -> None:
+def test_a_known_failure_does_not_decide_but_others_do() -> None:
     known = result("PAGE-01/list_tags/admin", Verdict.FAIL)
     good = result("PAGE-02/list_tags/admin", Verdict.PASS)
     assert decide(run_with(known, good)).code == 1
     decision = decide(run_with(known, good, baseline=entries()))
     assert decision.code == 0
-    assert "1 accepted by the baseline" in decision.sentence
+    assert "1 known to fail" in decision.sentence
     other = result("PAGE-01/list_users/admin", Verdict.FAIL)
     assert decide(run_with(known, other, baseline=entries())).code == 1
 
 
-def test_strict_counts_warnings_beyond_the_baseline() -> None:
+def test_strict_counts_warnings_beyond_the_known_ones() -> None:
     soft = result("PAGE-01/list_tags/admin", Verdict.WARN, "SHOULD")
     good = result("PAGE-02/list_tags/admin", Verdict.PASS)
     assert decide(run_with(soft, good), strict=True).code == 1

@@ -73,57 +73,72 @@ def explore(
     `telling`: whether a set tells anything about the operation; `judge` raises Broken when the exchange is not as the
     set demands. With what opens the operation, more of anything has to open it as well; the last argument says so.
     """
-    contract, identities, features = s.session.contract, s.bench.identities, s.operation.features
-    known = frozenset(contract.feature_names)
-    elsewhere = sorted({f for o in contract.operations.values() for f in minimal_sets(o.features)}, key=sorted)
-    opened: list[Set] = []
-    before, confirmed = s.evidence, False
-
-    def rule(held: Set) -> None:
-        nonlocal confirmed
-        if not telling(held):
-            return
-        caller = identities.shifted(held)
-        refused = s.bench.memory[_REFUSED] = 0 if caller else s.bench.memory.get(_REFUSED, 0) + 1
-        if refused >= MOST_REFUSED:
-            if identities.shifted(frozenset()) is None:
-                raise NotExercised(_REFUSED)
-            s.bench.memory[_REFUSED] = 0  # a feature is refused that is in all of them, not every change
-        if caller is None:
-            return
-        held = identities.held.of(held)
-        exchange = s.session.send(call, Identity(s.cell.role, caller.token))
-        fewer = next((len(held - smaller) for smaller in opened if smaller < held), 0)
-        more = f"; without {fewer} of its features it opens" if fewer else ""
-        try:
-            judge(held, exchange, more)
-        except Broken:
-            confirmed = confirmed or _broken_for_another(s, call, held, judge)
-            if confirmed:
-                raise
-            s.bench.memory[_LATE] = True
-            raise NotExercised(_LATE) from None
-        if features.allows(held):
-            opened.append(held)
-        s.exercised()
-
     if _LATE in s.bench.memory or s.bench.memory.get(_REFUSED, 0) >= MOST_REFUSED:
         return
+    contract, features = s.session.contract, s.operation.features
+    known = frozenset(contract.feature_names)
+    elsewhere = sorted({f for o in contract.operations.values() for f in minimal_sets(o.features)}, key=sorted)
+    before, role = s.evidence, _ChangingRole(s, call, judge)
+
+    def rule(held: Set) -> None:
+        if telling(held):
+            role.holds(held)
+
     try:
         s.for_all(sets_around(features, known, elsewhere), rule, s.session.profile.lattice)
     except NotExercised:  # no role can be changed: sets that have callers of their own were tried before
         s.evidence = before if _LATE in s.bench.memory else s.evidence
 
 
-def _broken_for_another(s: Subject, call: Call, held: Set, judge: Callable[[Set, Exchange, str], None]) -> bool:
-    """Whether a caller made for this set gets the same. Where many did before, the changes can be trusted."""
-    asked: set[Set] = s.bench.memory.setdefault("asked by another", set())
-    if held not in asked and len(asked) >= MOST_CONFIRMED:
-        return True
-    asked.add(held)
-    caller = s.bench.identities.holding(held, s.cell.role)
-    try:
-        judge(held, s.session.send(call, caller), "")
-    except Broken:
-        return True
-    return False
+class _ChangingRole:
+    """A caller whose role is given one set of features after the other."""
+
+    def __init__(self, s: Subject, call: Call, judge: Callable[[Set, Exchange, str], None]) -> None:
+        self.s, self.call, self.judge = s, call, judge
+        self._opened: list[Set] = []  # sets that the operation is open to
+        self._confirmed = False  # whether a caller of its own showed what was broken, too
+
+    def holds(self, held: Set) -> None:
+        """Give the role a set, and judge what its caller gets."""
+        s = self.s
+        caller = s.bench.identities.shifted(held)
+        self._count_refusals(refused=caller is None)
+        if caller is None:
+            return
+        held = s.bench.identities.held.of(held)
+        exchange = s.session.send(self.call, Identity(s.cell.role, caller.token))
+        fewer = next((len(held - smaller) for smaller in self._opened if smaller < held), 0)
+        more = f"; without {fewer} of its features it opens" if fewer else ""
+        try:
+            self.judge(held, exchange, more)
+        except Broken:
+            self._confirmed = self._confirmed or self._broken_for_another(held)
+            if self._confirmed:
+                raise
+            s.bench.memory[_LATE] = True
+            raise NotExercised(_LATE) from None
+        if s.operation.features.allows(held):
+            self._opened.append(held)
+        s.exercised()
+
+    def _count_refusals(self, *, refused: bool) -> None:
+        """Raise NotExercised where so many sets on end were refused that no change of a role is taken."""
+        memory = self.s.bench.memory
+        memory[_REFUSED] = memory.get(_REFUSED, 0) + 1 if refused else 0
+        if memory[_REFUSED] >= MOST_REFUSED:
+            if self.s.bench.identities.shifted(frozenset()) is None:
+                raise NotExercised(_REFUSED)
+            memory[_REFUSED] = 0  # a feature is refused that is in all of them, not every change
+
+    def _broken_for_another(self, held: Set) -> bool:
+        """Whether a caller made for this set gets the same. Where many did before, the changes can be trusted."""
+        asked: set[Set] = self.s.bench.memory.setdefault("asked by another", set())
+        if held not in asked and len(asked) >= MOST_CONFIRMED:
+            return True
+        asked.add(held)
+        caller = self.s.bench.identities.holding(held, self.s.cell.role)
+        try:
+            self.judge(held, self.s.session.send(self.call, caller), "")
+        except Broken:
+            return True
+        return False
