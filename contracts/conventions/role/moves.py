@@ -24,7 +24,6 @@ def moved_to_another_role(s: Subject, call: Call, caller: Identity, features: li
     s.exercised()
     if not back:
         raise NotExercised("a user could not be given his role again")
-    _moved_to_a_lesser_role(s, call, caller, features, lesser)
     exchange = s.session.send(call, Identity(s.cell.role, caller.token))
     require(
         exchange.status == 403,
@@ -33,6 +32,7 @@ def moved_to_another_role(s: Subject, call: Call, caller: Identity, features: li
         features[0],
     )
     s.exercised()
+    _moved_to_a_lesser_role(s, call, caller, features, lesser)
 
 
 def _moved_to_a_lesser_role(s: Subject, call: Call, caller: Identity, features: list[str], lesser: Identity) -> None:
