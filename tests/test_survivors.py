@@ -106,13 +106,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokenServer]:
 
 
 def judged(server: BrokenServer, fault: Fault | None, directory: Path, *cells: str) -> dict[str, Result]:
-    """What a release run says of some cells, REQUIREMENT/operation, with the fault on their operations."""
+    """What a release run says of some cells, REQUIREMENT/operation, with the fault on their operations; of several
+    roles the worst counts."""
     operations = tuple(dict.fromkeys(cell.split("/")[1] for cell in cells))
     wanted = tuple(dict.fromkeys(cell.split("/")[0] for cell in cells))
     plan = make_plan(CONTRACT, CATALOGUE, Selection(requirements=wanted, operations=operations), RELEASE, seed=1)
     plan = replace(plan, cells=tuple(c for c in plan.cells if f"{c.requirement}/{c.operation}" in cells))
     with server.breaking(replace(fault, examples=operations) if fault else None) as target:
         results = results_of(plan, target, directory)
+    results = sorted(results, key=lambda r: r.verdict)
     return {f"{r.cell.requirement}/{r.cell.operation}": r for r in results}
 
 
