@@ -69,6 +69,8 @@ def test_the_kinds_are_what_they_say(servers: AwkwardServers) -> None:
         assert [sent(served, "GET", f"/segments?{query}") for query in ("limit=500", "limit=501")] == [200, 400]
         assert [sent(served, "GET", f"/segments?order_by={name}") for name in ("created", "description")] == [200, 400]
         assert sent(served, "GET", "/segments?cdp_unknown=1") == 400
+        nobody = "attribute=stitchingmeiroid&value=nobody"
+        assert [sent(served, "GET", f"/../wbs?{nobody}&{tags}=1") for tags in ("tags[]", "tag[]")] == [404, 400]
         assert sent(served, "GET", "/segments?offset=2000000000") == 400
         assert [sent(served, "POST", "/tags", {"name": n}) for n in ("one", "ONE ", "x" * 101)] == [201, 409, 422]
         assert sent(served, "POST", "/segments", {"name": "one", "settings": {}}) == 422

@@ -48,8 +48,7 @@ class Choosy(Kind):
         """What is wrong with the query."""
         text = request.scope["query_string"].decode("latin-1")
         for name, value in parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="replace"):
-            known = operation.query_parameters.get(name.removesuffix("[]"))
-            if known is None:
+            if not operation.query_parameters.keys() & {name, name.removesuffix("[]")}:
                 yield f"The parameter {name!r:.40} is not known here."
             elif name in ("limit", "offset") and value.isascii() and value.isdigit() and len(value) < 20:
                 if int(value) > (LARGEST_LIMIT if name == "limit" else LARGEST_OFFSET):
