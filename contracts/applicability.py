@@ -10,7 +10,7 @@ from cdp.contract import Contract, Operation
 Predicate = Callable[[Contract, Operation], bool]
 
 FILTERS = ("name_filter", "name_search", "searched_text", "search_text", "event_ids", "tag_ids", "source_ids")
-HIDING = "show_hidden"  # a switch: hidden records come, too
+HIDING, HIDDEN = "show_hidden", "is_hidden"  # a switch: hidden records come, too; the mark of one
 
 
 def settings_keys(contract: Contract, operation: Operation) -> frozenset[str]:
@@ -126,6 +126,15 @@ def _of_record(contract: Contract, o: Operation, *actions: str) -> bool:
     return o.action in actions and looked and contract.by_action(o.entity, "create") is not None
 
 
+def _stepped(contract: Contract, o: Operation) -> bool:
+    """Whether it takes a record on in its life, beside creating and changing it and the like, and answers it."""
+    known = ("", "create", "read", "list", "update", "delete", "trash", "restore")
+    about = o.path_parameters and o.path_parameters[-1].entity == o.entity
+    return bool(o.method == "POST" and o.action not in known and o.answers_item and about) and all(
+        contract.by_action(o.entity, action) is not None for action in ("create", "read")
+    )
+
+
 PREDICATES: dict[str, Predicate] = {
     "every": lambda c, o: True,
     "guarded": _guarded,
@@ -139,6 +148,7 @@ PREDICATES: dict[str, Predicate] = {
     "role_judged": lambda c, o: o.auth == "token" and not o.features.unknown,
     "collections": lambda c, o: o.collection is not None,
     "limited": _limited,
+    "bounded": lambda c, o: o.collection is not None and any(p.get("x-bounds") for p in c.raw(o).get("parameters", ())),
     "lists_below": lambda c, o: o.collection is not None and bool(o.path_parameters and o.path_parameters[-1].entity),
     "paged": _paged,
     "walked": lambda c, o: _paged(c, o) or bool(o.collection and o.collection.cursor),
@@ -164,11 +174,12 @@ PREDICATES: dict[str, Predicate] = {
     "readable": _readable,
     "created_records": lambda c, o: _of_record(c, o, "create"),
     "listed_records": lambda c, o: _of_record(c, o, "list"),
-    "changed_records": lambda c, o: _of_record(c, o, "update"),
+    "changed_records": lambda c, o: _of_record(c, o, "update") or _stepped(c, o),
     "deleted_records": lambda c, o: _of_record(c, o, "delete"),
     "ended_records": lambda c, o: _of_record(c, o, "delete", "restore"),
     "safe_reads": lambda c, o: o.method == "GET" and o.safety == "read",
     "search": lambda c, o: o.collection is not None and any(p.searches for p in o.query_parameters),
+    "conditions": lambda c, o: "x-conditions" in c.raw(o),
     "ingestion": lambda c, o: o.ingestion is not None,
     "batches": lambda c, o: bool(o.ingestion and o.ingestion.key),
     "uploads": lambda c, o: bool(o.ingestion and o.ingestion.state),

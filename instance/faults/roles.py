@@ -182,6 +182,7 @@ broken(
     FEATURED,
     "ROLE-03",
     role(lambda held, needed, right: bool(held)),
+    "ROLE-06",
 )
 broken(
     "other-feature-opens",

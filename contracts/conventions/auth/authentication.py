@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from cdp.http import TOKEN_HEADER, Exchange
+from contracts.calls import Call
 from contracts.checks import NotExercised, Unconfirmed, check
 from contracts.conventions.auth.attempts import UNKNOWN_TOKEN, require_refusal, require_refusal_first, try_call
 from contracts.conventions.auth.forged import RESPELLED, decoded_alike, is_web_token, respelled, unsigned
@@ -203,3 +204,17 @@ def open_operation(s: Subject) -> None:
     require(not exchange.refused_access, f"an open operation without a token got {exchange.status}", exchange)
     require(exchange.ok, f"an open operation without a token got {exchange.outcome()}", exchange)
     s.exercised()
+    if s.operation.safety == "read":
+        _open_whatever_is_asked(s, call)
+
+
+def _open_whatever_is_asked(s: Subject, call: Call) -> None:
+    """No parameter that may be left out closes it. What the value finds is no matter here."""
+    for parameter in s.operation.query_parameters:
+        if parameter.required or parameter.name in dict(call.query):
+            continue
+        asked = call.asking((parameter.name, s.bench.arrangement.sampler.value(parameter.schema, parameter.name)))
+        exchange = s.session.send(asked, ANONYMOUS)
+        sentence = f"an open operation with {parameter.name} and without a token got {exchange.status}"
+        require(not exchange.refused_access, sentence, exchange, parameter.name)
+        s.exercised()

@@ -8,6 +8,7 @@ from contracts.applicability import credential_fields
 from contracts.calls import Call
 from contracts.checks import NotExercised, TargetLost, check
 from contracts.logins import LoginRefused
+from contracts.observing import record_of
 from contracts.session import ANONYMOUS, Identity
 from contracts.subject import Subject, require
 
@@ -102,6 +103,30 @@ def renewed_by_right_alone(s: Subject) -> None:
         require(not body.get("token"), f"{what} was renewed", exchange, what, softly)
         require(exchange.client_error, f"{what} got {exchange.outcome()} instead of a refusal", exchange, what, softly)
         s.exercised()
+    if not s.quick:
+        _stays_its_owners(s, call, field)
+
+
+def _stays_its_owners(s: Subject, call: Call, field: str) -> None:
+    """A renewed token is that of the user whose token it was, though somebody else has logged in since (CWE-488)."""
+    identities, whoami = s.bench.identities, s.session.contract.operations.get("get_identity")
+    if whoami is None:
+        return
+    try:
+        first, _ = (identities.make(frozenset(), "renewed-token") for _ in range(2))
+    except (NotExercised, LoginRefused, TargetLost):
+        return
+    renewal = s.session.send(call.sending({**(call.sent or {}), field: first.token}), ANONYMOUS)
+    token = renewal.json.get("token") if renewal.ok and isinstance(renewal.json, dict) else None
+    if not isinstance(token, str) or not token:
+        return
+    renewed = Identity("renewed-token", s.session.secrets.add(token))
+    exchange = s.session.send(Call(whoami), renewed, judged=False)
+    record = record_of(whoami, exchange) if exchange.ok else None
+    told = record.get("id") if isinstance(record, dict) else None
+    sentence = f"the renewed token of the user {first.user_id} is that of {told}"
+    require(told is None or not first.user_id or str(told) == first.user_id, sentence, exchange, "log in twice; renew")
+    s.exercised(int(told is not None))
 
 
 def _ended(s: Subject) -> list[tuple[str, str]]:

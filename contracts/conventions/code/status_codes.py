@@ -26,7 +26,7 @@ from contracts.conventions.code.taken_ids import taken_twice
 from contracts.conventions.front_end import by_the_host, needing_the_api
 from contracts.conventions.harmless import NO_SUCH, touching_call, unknown_id
 from contracts.conventions.life.model import MARK
-from contracts.conventions.life.parents import below_the_deleted
+from contracts.conventions.life.parents import below_another_that_is_there, below_the_deleted
 from contracts.exploration import heed, judge_method
 from contracts.finding import Unavailable
 from contracts.subject import Subject, require
@@ -291,7 +291,10 @@ def _below_another(s: Subject, call: Call) -> None:
         beside = call.at(**{above[-1].name: s.bench.arrangement.own(above[-1].entity).path[above[-1].name]})
         other = f"another {kind} than its own"
     except Unavailable:
-        beside, other = unknown_id(s, call, -2), f"an unknown {kind}"
+        if (elsewhere := below_another_that_is_there(s, call)) is not None:
+            beside, other = elsewhere, f"another {kind} than its own"
+        else:
+            beside, other = unknown_id(s, call, -2), f"an unknown {kind}"
     exchange = s.session.send(beside, s.session.admin)
     what = f"a {own.entity.replace('_', ' ')} below {other}"
     require(exchange.status == 404, f"{what} got {exchange.outcome()} instead of 404", exchange, what)

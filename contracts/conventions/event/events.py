@@ -98,6 +98,8 @@ def answer_counts_and_lists(s: Subject) -> None:
             name = _matches(events, sent, got)
             sentence = f"event {number} of the answer is not the event {number} that was sent: {name} differs"
             require(not name, sentence, exchange, what)
+        ids = [str(got["id"]) for got in listed if isinstance(got, dict) and got.get("id") is not None]
+        require(len(set(ids)) == len(ids), f"two events in the answer to {what} have one id", exchange, what)
         s.exercised()
 
 

@@ -16,9 +16,11 @@ import orjson
 from hypothesis import strategies as st
 
 from cdp.verdicts import Cell
+from contracts.arrangement import is_step
 from contracts.cells import ADMIN
 from contracts.checks import Broken, Check, NotExercised, TargetLost, check
 from contracts.conventions.life.changed_at_once import changes_of_their_own
+from contracts.conventions.life.dates import created_stays
 from contracts.conventions.life.granted import features_are_kept
 from contracts.conventions.life.marking import marked_is_kept
 from contracts.conventions.life.model import (
@@ -42,8 +44,10 @@ from contracts.conventions.life.model import (
 )
 from contracts.conventions.life.namesakes import namesakes
 from contracts.conventions.life.parents import deleted_with_what_is_below, restored_with_what_is_below
+from contracts.conventions.life.passwords import changed_password_counts
 from contracts.conventions.life.playing import Life
 from contracts.conventions.life.references import changed_references, deleted_while_referred_to
+from contracts.conventions.life.steps import step_is_kept
 from contracts.conventions.life.ties import assigned_again, beside_each_other
 from contracts.conventions.life.values import Values
 from contracts.conventions.life.watched import Watched
@@ -87,6 +91,13 @@ def each_alone(count: int) -> list[Step]:
     picks = [2 * n + odd for odd in (0, 1) for n in range(count)]
     changes = [step for pick in picks for step in (Step(UPDATE, 0, pick, alone=True), Step(READ, 0))]
     return [Step(CREATE, pick=1), Step(READ, 0), *changes]
+
+
+def there_and_back() -> list[Step]:
+    """Records that nothing is done to but to delete and restore them: one with what must be sent, which nothing may
+    keep from the list, and one with all that it may have, which has to have it again."""
+    both = [Step(action, record) for action in (READ, DELETE, RESTORE, READ) for record in (0, 1)]
+    return [Step(CREATE), Step(CREATE, pick=1), Step(LIST), *both, Step(LIST), Step(TRASH)]
 
 
 def life_of(s: Subject) -> Outcome:
@@ -133,6 +144,8 @@ def _run(s: Subject, outcome: Outcome) -> None:
     actions = [action for action in ACTIONS if action in entity or (action == RESTORE and TRASH in entity)]
     if profile.lives and UPDATE in entity and READ in entity:
         look(each_alone(min(_MOST_ALONE, len(Values(s.bench).fields(entity[UPDATE])))))
+    if profile.lives and RESTORE in actions and LIST in entity:
+        look(there_and_back())
     if profile.lives and len(actions) > 1:
         step = st.builds(Step, st.sampled_from(actions), st.integers(0, RECORDS - 1), st.integers(0, 7))
         s.for_all(st.lists(step, min_size=3, max_size=profile.steps), try_out, profile.lives)
@@ -225,7 +238,14 @@ _ALWAYS: Mapping[str, tuple[Check, ...]] = {"LIFE-01": (features_are_kept,)}
 _BEFORE: Mapping[str, tuple[Check, ...]] = {
     "LIFE-01": (_made_again, namesakes),
     "LIFE-02": (assigned_again,),
-    "LIFE-03": (changed_references, beside_each_other, changes_of_their_own, marked_is_kept),
+    "LIFE-03": (
+        changed_references,
+        beside_each_other,
+        changes_of_their_own,
+        marked_is_kept,
+        changed_password_counts,
+        created_stays,
+    ),
     "LIFE-04": (namesakes, beside_each_other),
     "LIFE-06": (restored_with_what_is_below,),
 }
@@ -235,7 +255,9 @@ _AFTER: Mapping[str, tuple[Check, ...]] = {
 
 
 def _told(s: Subject) -> None:
-    """Say what the machine saw of the cell's rule."""
+    """Say what the machine saw of the cell's rule; a step beside the usual ones is looked at alone."""
+    if is_step(s.operation) and s.cell.requirement == "LIFE-03":
+        return step_is_kept(s)
     s.control()
     before = () if s.quick else _BEFORE.get(s.cell.requirement, ())
     for look in (*_ALWAYS.get(s.cell.requirement, ()), *before):

@@ -18,6 +18,7 @@ from contracts.finding import Unavailable
 from contracts.observing import record_of, rows_of
 from contracts.subject import Subject, require
 
+_OTHERS, _PAGE = 5, 100  # other records above that are looked at, and of what lies below one
 _BY_ITS_ID = ("read", "update", "delete")  # actions on a record that is named itself
 
 
@@ -100,6 +101,29 @@ def restored_with_what_is_below(s: Subject) -> None:
         lost = before[kind] > _shown(s, kind, own)
         require(not lost, f"a record was restored, and {words} is gone", exchange, "create; delete; restore; read")
     s.exercised()
+
+
+def below_another_that_is_there(s: Subject, call: Call) -> Call | None:
+    """The call below another record that the target has, whose own list does not hold what the call is about; None
+    where there is none that can be told so."""
+    contract, (*above, own) = s.session.contract, s.operation.path_parameters
+    over, below = (contract.by_action(kind, "list") for kind in (above[-1].entity, own.entity))
+    if over is None or below is None or over.path_parameters or own.name in {p.name for p in below.path_parameters}:
+        return None
+    try:
+        values = s.bench.arrangement.finder.known_values(over, above[-1], call.path)
+    except Unavailable:
+        return None
+    for value in [v for v in values if v != call.path[above[-1].name]][:_OTHERS]:
+        path = {**call.path, above[-1].name: value}
+        listing = Call(below, {p.name: path[p.name] for p in below.path_parameters})
+        paged = below.collection is not None and below.collection.paging
+        exchange = s.session.read(listing.asking(("limit", _PAGE)) if paged else listing, s.session.admin)
+        rows = rows_of(below, exchange)
+        ids = {str(r.get(own.field)) for r in rows or () if isinstance(r, dict)}
+        if rows and len(rows) < _PAGE and call.path[own.name] not in ids:
+            return call.at(**{above[-1].name: value})
+    return None
 
 
 def below_the_deleted(s: Subject, call: Call) -> None:

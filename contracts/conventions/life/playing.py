@@ -69,9 +69,15 @@ class Life(Bystanders):
             TRASH: lambda: self.look_at_trash(kept),
             RESTORE: lambda: self._restore(kept),
         }
-        if self._possible(step.action, kept):
-            self.tell(f"{step.action} {number + 1}")
-            takers[step.action]()
+        action = self._seen_by(step.action)
+        if self._possible(action, kept):
+            self.tell(f"{action} {number + 1}")
+            takers[action]()
+
+    def _seen_by(self, action: str) -> str:
+        """A step; where records are not read one by one, and there is time, the list is looked at in place of that."""
+        listed = action == READ and READ not in self.entity and self.session.profile.lives
+        return LIST if listed else action
 
     def _possible(self, action: str, kept: Kept) -> bool:
         if action == RESTORE:

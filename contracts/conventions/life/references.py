@@ -58,6 +58,10 @@ def _change(
     sentence = f"{name} was changed to {told!r:.60}, and the record is read with {got!r:.60}"
     require(kept, sentence, exchange, f"create; update ({name}); read")
     s.exercised()
+    if several and not field.get("minItems") and s.bench.execute(own.call(s.operation).sending({name: []})).ok:
+        record, exchange = s.bench.read_back(own, read)
+        sentence = f"{name} was emptied, and the record is read with {record.get(name)!r:.60}"
+        require(not record.get(name), sentence, exchange, f"create; update ({name}); empty it; read")
 
 
 def _referring(s: Subject, entity: str) -> list[tuple[Operation, str, Mapping[str, Any]]]:

@@ -141,7 +141,8 @@ class _Texts:
         a form that its schema does not tell. Words stand alone in its only text, too, which gets a name again then."""
         only = not self.s.quick and not self.more and self.s.operation.action == "update"
         alone = [self.field] if only else []
-        sent = [(self.more, text) for text in ((TRICKY[0],) if self.s.quick else (TRICKY[0], TRICKY[2], ""))]
+        texts = (TRICKY[0],) if self.s.quick else (TRICKY[0], TRICKY[1].strip(), TRICKY[2], "")
+        sent = [(self.more, text) for text in texts]
         if not self.s.quick:  # the address of a host alone, of which parsers of addresses make another text
             addresses = [name for name in (self.field, *self.more) if "url" in name]
             sent += [(self.more or alone, word) for word in WORDS]

@@ -1,5 +1,5 @@
-"""PAGE: limit and offset, walks, and pages under filters."""
+"""PAGE: limit and offset, walks, pages under filters, and bounds."""
 
-from contracts.conventions.page import default_page, equal_calls, filtering, pagination
+from contracts.conventions.page import bounds, default_page, equal_calls, filtering, pagination
 
-__all__ = ["default_page", "equal_calls", "filtering", "pagination"]
+__all__ = ["bounds", "default_page", "equal_calls", "filtering", "pagination"]

@@ -32,6 +32,7 @@ from contracts.conventions.page.found_by import (
     held,
     sorted_beside,
 )
+from contracts.conventions.page.hidden import own_hidden_comes
 from contracts.conventions.page.parts_shown import shows_parts
 from contracts.conventions.page.switches import hides_without_switch, slices_under_switches
 from contracts.observing import identity, rows_of
@@ -55,6 +56,7 @@ def paging_under_filters(s: Subject) -> None:
         shows_parts(s, reference)
         for name in [n for n in ("name_filter", "name_search") if s.operation.query(n)]:
             finds_changed(s, name)  # it writes: what was read before is not the same any more
+        own_hidden_comes(s)
     if not s.evidence and unknown:
         raise NotExercised(
             f"how a list stands in {' and '.join(unknown)} is not documented; no usual form has an effect"

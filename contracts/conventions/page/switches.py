@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from contracts.applicability import HIDING
+from contracts.applicability import HIDDEN, HIDING
 from contracts.conventions.listing import Walk, differs, list_call, page, walk
 from contracts.observing import identity
 from contracts.subject import Subject
 
 _PART = 300
-_HIDDEN = "is_hidden"
 
 
 def slices_under_switches(s: Subject, reference: Walk) -> None:
     """Pages are slices of the walk under a switch, too, such as show_hidden=1."""
     for parameter in s.operation.query_parameters:
-        if not _is_switch(s, parameter.schema) or parameter.required or parameter.name == "load_full_structure":
+        if not is_switch(s, parameter.schema) or parameter.required or parameter.name == "load_full_structure":
             continue
         base = list_call(s).asking((parameter.name, 1))
         found = walk(s, base=base).records
@@ -45,24 +44,24 @@ def _shows_hidden(s: Subject, found: list[Any], reference: Walk) -> None:
     if s.operation.query("cascade_is_hidden"):
         return  # what is hidden with its source may come, too
     for record in found if reference.complete else ():
-        if isinstance(record, dict) and str(identity(record)) not in known and record.get(_HIDDEN) in (0, False):
+        if isinstance(record, dict) and str(identity(record)) not in known and record.get(HIDDEN) in (0, False):
             sentence = f"{HIDING}=1 brings {identity(record)!r:.60}, which is not hidden and does not come without it"
             differs(s, reference, sentence, reference.exchange, f"{HIDING}=1")
 
 
 def hides_without_switch(s: Subject, reference: Walk) -> None:
     """Without the switch nothing comes that is hidden."""
-    rows = [r for r in reference.records if isinstance(r, dict) and _HIDDEN in r]
+    rows = [r for r in reference.records if isinstance(r, dict) and HIDDEN in r]
     if s.operation.query(HIDING) is None or not rows:
         return
-    shown = next((r for r in rows if r[_HIDDEN] in (1, True)), None)
+    shown = next((r for r in rows if r[HIDDEN] in (1, True)), None)
     if shown is not None:
         sentence = f"without {HIDING} {identity(shown)!r:.60} comes, which is hidden"
         differs(s, reference, sentence, reference.exchange, "without parameters")
     s.exercised()
 
 
-def _is_switch(s: Subject, schema: Any) -> bool:
+def is_switch(s: Subject, schema: Any) -> bool:
     """Whether a parameter takes 0 and 1 alone."""
     found = s.session.contract.resolved(schema)
-    return found.get("enum") == [0, 1] or any(_is_switch(s, part) for part in found.get("allOf", ()))
+    return found.get("enum") == [0, 1] or any(is_switch(s, part) for part in found.get("allOf", ()))

@@ -22,10 +22,11 @@ from contracts.conventions.other_ways import refused_by_every_way
 from contracts.conventions.role.drawn_sets import explore
 from contracts.conventions.role.empty_changes import refused_without_changing
 from contracts.conventions.role.entitled import beside_another, kept_out, reads_what_there_is, really_writes
+from contracts.conventions.role.moves import moved_to_another_role
 from contracts.conventions.role.one_record_only import opens_for_it_alone
 from contracts.conventions.role.own_identity import tells_of_the_caller
 from contracts.conventions.role.owners import owner_needs_them
-from contracts.conventions.role.shares import shares_count
+from contracts.conventions.role.shares import opens_its_own_alone, shares_count
 from contracts.feature_sets import gives_access
 from contracts.observing import record_of, rows_of
 from contracts.session import Identity
@@ -72,8 +73,23 @@ def without_features(s: Subject) -> None:
         s.exercised()
     refused_without_changing(s, _no_features(s))
     if not s.quick:
+        _not_even_himself(s, call)
         refused_by_every_way(s, call, _no_features(s), "a role without any feature")
         forbidden_beside_others(s, call, _no_features(s), "a role without any feature")
+
+
+def _not_even_himself(s: Subject, call: Call) -> None:
+    """Nor is a user let through to himself: who may change his own role may do anything (CWE-269)."""
+    caller, own = _no_features(s), s.operation.path_parameters[-1:]
+    if not own or own[0].entity != "user" or not caller.user_id or s.operation.safety not in ("read", "write"):
+        return
+    if s.operation.action not in ("read", "update"):
+        return
+    exchange = s.session.send(call.at(**{own[0].name: caller.user_id}), caller)
+    sentence = f"a role without any feature got {exchange.outcome()} instead of 403 for the caller himself"
+    if exchange.status != 403:
+        raise Broken(sentence, exchange, s.operation.features.text(), softly=_assumed(s))
+    s.exercised()
 
 
 @check("ROLE-02")
@@ -329,9 +345,10 @@ def change_counts_at_once(s: Subject) -> None:
     if not s.quick:
         beside_another(s, call, caller, list(sets[0]))
     if not s.quick and identities.grant(caller, []):
-        _moved_to_another_role(s, call, caller, list(sets[0]))
+        moved_to_another_role(s, call, caller, list(sets[0]), _no_features(s))
         owner_needs_them(s, caller, list(sets[0]))
         shares_count(s, caller)
+        opens_its_own_alone(s, caller)
 
 
 def _as_many_others(s: Subject, count: int) -> list[str]:
@@ -340,32 +357,6 @@ def _as_many_others(s: Subject, count: int) -> list[str]:
     found = [f for f in names if not is_pattern(f) and not s.operation.features.allows(frozenset({f}))]
     chosen = frozenset(found[-count:])
     return sorted(chosen) if len(chosen) == count and _telling_set(s, chosen) else []
-
-
-def _moved_to_another_role(s: Subject, call: Call, caller: Identity, features: list[str]) -> None:
-    """A user who gets another role may do what that one allows, and no more once he has his own again."""
-    identities = s.bench.identities
-    other = identities.holding(frozenset(features), features[0])
-    if not other.role_id or not identities.move(caller, other.role_id):
-        return  # a ready-made role, or users cannot be changed on this target
-    try:
-        exchange = s.session.send(call, Identity(s.cell.role, caller.token))
-    finally:
-        back = identities.move(caller, caller.role_id)
-    if exchange.status == 403:
-        sentence = f"a user who was given a role with {features[0]} got {exchange.outcome()}"
-        raise Broken(sentence, exchange, features[0], softly=_assumed(s))
-    s.exercised()
-    if not back:
-        raise NotExercised("a user could not be given his role again")
-    exchange = s.session.send(call, Identity(s.cell.role, caller.token))
-    require(
-        exchange.status == 403,
-        f"a user who was given a role without {features[0]} got {exchange.outcome()}",
-        exchange,
-        features[0],
-    )
-    s.exercised()
 
 
 @check("ROLE-07")

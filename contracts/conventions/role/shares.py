@@ -1,7 +1,8 @@
-"""What was shared with somebody is open to him, and no longer than it is (ROLE-06)."""
+"""What was shared with somebody is open to him, and nothing else, and no longer than it is (ROLE-06)."""
 
 from __future__ import annotations
 
+from cdp.contract import Operation
 from contracts.applicability import body_fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed
@@ -57,3 +58,44 @@ def _no_longer(s: Subject, end: Call, look: Call, caller: Identity) -> None:
     if after.ok:
         raise Broken("a user from whom a record was taken again still sees it", after, softly=True)
     s.exercised()
+
+
+def opens_its_own_alone(s: Subject, caller: Identity) -> None:
+    """What one record is shared with a user for does not open another one: "the record's own access list" is the other
+    way in that pages tell of."""
+    operation = s.operation
+    share = _share_of(s)
+    if share is None or operation.safety != "read" or not caller.user_id or not caller.user_id.isdigit():
+        return
+    try:
+        beside, call = s.bench.untouched_call(operation), s.bench.valid_call(share, "a share of another record")
+    except (NotExercised, Unconfirmed):
+        return
+    shared = share.path_parameters[-1].name
+    if beside.path.get(shared) in (None, call.path[shared]):
+        return
+    caller = Identity(s.cell.role, caller.token, caller.user_id)
+    named = next(n for n, f in body_fields(s.session.contract, share).items() if f.get("x-entity") == "user")
+    if s.session.send(beside, caller).status != 403:
+        return
+    if not s.bench.execute(call.sending({**(call.sent or {}), named: int(caller.user_id)})).ok:
+        return
+    opened = s.session.send(beside, caller)
+    if opened.status != 403:
+        sentence = f"a user whom another record was shared with got {opened.outcome()} instead of 403"
+        raise Broken(sentence, opened, softly=operation.features_provenance == "assumed")
+    s.exercised()
+
+
+def _share_of(s: Subject) -> Operation | None:
+    """What shares the records that an operation is about, or lies below, with a user; None where nothing may."""
+    operation, contract = s.operation, s.session.contract
+    if operation.extra_access not in _BY_SHARES or not operation.path_parameters:
+        return None
+    for share in contract.operations.values():
+        same = share.action == "create" and share.extra_access == operation.extra_access and share.path_parameters
+        if same and share.path_parameters[-1].name == operation.path_parameters[0].name:
+            users = [f for f in body_fields(contract, share).values() if f.get("x-entity") == "user"]
+            if len(users) == 1 and s.session.target.allows(share.safety):
+                return share
+    return None

@@ -1,5 +1,5 @@
-"""SEARCH: customers are found by texts."""
+"""SEARCH: customers found by a text, or held to conditions."""
 
-from contracts.conventions.search import literal, results, search
+from contracts.conventions.search import conditions, literal, results, search
 
-__all__ = ["literal", "results", "search"]
+__all__ = ["conditions", "literal", "results", "search"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cdp.contract import Parameter
+from cdp.contract import Operation, Parameter
 from cdp.http import Exchange
 from contracts.answers import fields, in_plain_form, marked
+from contracts.applicability import text_fields
 from contracts.calls import Call
 from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.at_once import records_of_their_own
@@ -22,6 +23,7 @@ from contracts.subject import Subject, require
 _NO_CONTENT = 204
 _DONE = (200, 201)
 _LONGEST = 3  # records with long texts that are compared, beside any one
+_WORDS = "and as many words as a list would rather not show " * 6
 _TIMES = 2  # so often a record has to be in the list and not to be read
 _FLICKERS = 2  # records that are read otherwise at first than in the list before and after, and than when read again
 
@@ -144,6 +146,7 @@ def listed_and_read_agree(s: Subject) -> None:
         _others_agree(pair, others)
         calls = [pair.reading, *(pair.of(other).reading for other in others)]
         records_of_their_own(s, calls, pair.parameter.name, field)
+        _with_long_texts(s, pair.listing.operation)
 
 
 def _in_its_list(s: Subject) -> tuple[_Pair, list[dict[str, Any]]]:
@@ -200,6 +203,25 @@ def _others_agree(pair: _Pair, others: list[dict[str, Any]]) -> None:
             require(flickers < _FLICKERS, f"{sentence}; so with {flickers} records", exchange)
         elif exchange.gone or broken_down(exchange):
             _can_be_read(beside)
+
+
+def _with_long_texts(s: Subject, listing: Operation) -> None:
+    """A record of the run's own, with texts as long as the list's own records may not have: lists cut them."""
+    create = s.session.contract.by_action(s.operation.entity, "create")
+    texts = text_fields(s.session.contract, create) if create is not None else []
+    if not texts or s.session.contract.by_action(s.operation.entity, "delete") is None:
+        return
+    sampler = s.bench.arrangement.sampler
+    try:
+        fields = {name: f"{sampler.text(name)} {_WORDS}" for name in texts if not name.endswith("url")}
+        own = s.bench.arrangement.create(str(s.operation.entity), fields)
+        look = s.bench.arrangement.finder.listing(listing, {p.name: own.path[p.name] for p in listing.path_parameters})
+    except (Unavailable, KeyError):
+        return
+    pair = _Pair(s, own.call(s.operation), look)
+    (_, record), twin = pair.read(), pair.listed()
+    if record is not None and twin is not None:
+        _alike(pair, record, twin)
 
 
 def _can_be_read(pair: _Pair) -> None:

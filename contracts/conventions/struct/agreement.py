@@ -29,6 +29,7 @@ from contracts.conventions.struct.full_records import (
     verdict_on,
     with_their_ids,
 )
+from contracts.conventions.struct.renewed_parts import parts_are_as_they_are
 from contracts.observing import identity, record_of, rows_of
 from contracts.subject import Subject, require
 
@@ -59,6 +60,8 @@ def plain_and_full_agree(s: Subject) -> None:
             raise settled(s, full, error, ("load_full_structure", 1))
         for query in _narrowed(s):
             _agree_beside(s, *query)
+    if not s.quick and s.operation.safety == "read" and s.cell.role in ("", ADMIN):
+        parts_are_as_they_are(s)
 
 
 def _spelled_alike(plain: dict[str, Any], full: dict[str, Any], exchange: Exchange) -> None:
