@@ -157,7 +157,7 @@ broken(
     "list_segment_notes",
     "CODE-03",
     instead(status(404), lambda a: json_answer(200, {"segment_notes": []})),
-    "SHAPE-01",
+    "SHAPE-01 SHAPE-02",
     fits=fitting.every(fitting.lists, fitting.stored),
 )
 broken(

@@ -213,7 +213,7 @@ broken(
     ON_END,
     "PAGE-05",
     past_the_end(lambda r, a: a.showing({n: None if isinstance(v, list) else v for n, v in a.json.items()})),
-    "SHAPE-01",
+    "SHAPE-01 SHAPE-02",
     fits=fitting.lists,
 )
 broken(
