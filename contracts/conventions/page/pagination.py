@@ -31,6 +31,7 @@ from contracts.exploration import heed
 from contracts.observing import identity
 from contracts.subject import Subject, require
 
+FAR_BEHIND = 1_000_000  # what few lists reach, and few servers refuse
 PAST_THE_END = 1_000_000_000
 SHORT = 2**16  # what an integer of 16 bits takes for 0
 INVALID = (
@@ -274,3 +275,17 @@ def settings_tell_paging(s: Subject) -> None:
             describe(*query),
         )
         s.exercised()
+    if not s.quick:
+        _told_far_behind(s)
+
+
+def _told_far_behind(s: Subject) -> None:
+    """The limit that is told is the one that was asked for, not the number of records that came."""
+    query = (("limit", REFERENCE_PAGE), ("offset", FAR_BEHIND))
+    exchange = s.session.read(list_call(s).asking(*query), s.caller())
+    if _refused_as_too_large(exchange):
+        return
+    got = as_page(s, exchange, describe(*query))
+    told = (got.settings or {}).get("limit")
+    sentence = f"far behind selection_settings tells limit {told!r:.60}; asked for was {REFERENCE_PAGE}"
+    require(told == REFERENCE_PAGE, sentence, exchange, describe(*query))
