@@ -177,6 +177,11 @@ class Operation:
         return self.auth != "token"
 
     @property
+    def features_assumed(self) -> bool:
+        """Whether no page says which features it needs."""
+        return self.features_provenance == ASSUMED
+
+    @property
     def template(self) -> str:
         """Path as it follows the origin, for instance `/api/segments/{segment_id}`."""
         return self.path if self.base == "origin" else "/api" + self.path

@@ -9,10 +9,8 @@ from cdp.texts import timestamp
 from contracts.calls import Call
 from contracts.checks import NotExercised
 from contracts.observing import record_of
-from contracts.patience import look_until
+from contracts.patience import last_look
 from contracts.subject import Subject, require
-
-_PATIENCE_S, _LOOK_S = 5.0, 0.5  # until a step shows: how soon is said nowhere
 
 
 def step_is_kept(s: Subject) -> None:
@@ -23,29 +21,28 @@ def step_is_kept(s: Subject) -> None:
     assert read is not None
     call = s.bench.valid_call(s.operation, "a step")
     look = Call(read, {p.name: call.path[p.name] for p in read.path_parameters})
-    before = _told(s, look, s.session.read_again(look, s.session.admin))
+
+    def read_now() -> tuple[dict[str, Any] | None, Exchange]:
+        exchange = s.session.read_again(look, s.session.admin)
+        return _told(look, exchange), exchange
+
+    before, _ = read_now()
     answer = s.bench.execute(call)
     if not answer.ok or before is None:
         raise NotExercised(f"{s.operation.id} {answer.answered()}, or the record cannot be read before it")
-    shown = _told(s, call, answer) or {}
+    shown = _told(call, answer) or {}
     changed = {n: v for n, v in shown.items() if n in before and v != before[n] and _is_plain(n, v)}
     if not changed:
         raise NotExercised(f"no field of the answer of {s.operation.id} shows what the step has changed")
-    looks: list[tuple[dict[str, Any] | None, Exchange]] = []
-
-    def shows() -> bool:
-        seen = s.session.read_again(look, s.session.admin)
-        looks.append((_told(s, look, seen), seen))
-        return not _as_before(looks[-1][0], before, changed)
-
-    if not look_until(shows, _PATIENCE_S, _LOOK_S):
-        name = _as_before(looks[-1][0], before, changed)
+    kept, (record, exchange) = last_look(read_now, lambda now: not _as_before(now[0], before, changed))
+    if not kept:
+        name = _as_before(record, before, changed)
         sentence = f"the answer shows {name} {changed[name]!r:.60}, and it is read as {before[name]!r:.60}, as before"
-        require(False, sentence, looks[-1][1], f"{s.operation.id}; {read.id}")
+        require(False, sentence, exchange, f"{s.operation.id}; {read.id}")
     s.exercised(len(changed))
 
 
-def _told(s: Subject, call: Call, exchange: Exchange) -> dict[str, Any] | None:
+def _told(call: Call, exchange: Exchange) -> dict[str, Any] | None:
     record = record_of(call.operation, exchange) if exchange.ok else None
     return record if isinstance(record, dict) else None
 

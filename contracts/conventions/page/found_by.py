@@ -14,11 +14,10 @@ from contracts.conventions.listing import REFERENCE_PAGE, Page, Walk, as_page, d
 from contracts.conventions.order.collation import in_order
 from contracts.conventions.traits import one_for_each
 from contracts.observing import canonical, identity, record_of, rows_of
-from contracts.patience import look_until
+from contracts.patience import PATIENCE_S, last_look
 from contracts.subject import Subject
 
 SENT_EMPTY = "sent empty"  # as the contract notes of a filter that clients send so, to ask for everything
-PATIENCE_S, LOOK_S = 5.0, 0.5  # until a change has come to an index
 _LONGEST = 100  # of names that are looked for
 _WORD = re.compile(r"\b[A-Za-z]{3,}\b")
 _TRAITS = tuple(map(re.compile, (r"\w \w", r"[&+#%;]", r"[^\x00-\x7f]", r"[A-Z]")))
@@ -116,9 +115,7 @@ def _finds_whole_name(s: Subject, name: str, text: str, reference: Walk) -> None
         rows = rows_of(s.operation, look) or []
         return len(rows) >= REFERENCE_PAGE or any(isinstance(r, dict) and r.get("name") == text for r in rows)
 
-    if not found(exchange) and not look_until(
-        lambda: found(s.session.read_again(call, s.caller())), PATIENCE_S, LOOK_S
-    ):
+    if not found(exchange) and not last_look(lambda: s.session.read_again(call, s.caller()), found, PATIENCE_S)[0]:
         differs(s, reference, f"a record is not found by its name, {text!r:.80}", exchange, f"{name}={text}")
     s.exercised()
 
@@ -171,16 +168,13 @@ def finds_changed(s: Subject, name: str) -> None:
         return
     if not s.bench.execute(change, judged=False).ok:
         return
-    looks: list[tuple[list[Any] | None, Exchange]] = []
-
-    def answered() -> bool:
-        looks.append(_looked_for(s, change, (name, text)))
-        return looks[-1][0] != []
-
-    if look_until(answered, PATIENCE_S, LOOK_S):
-        s.exercised(1 if looks[-1][0] else 0)  # whether it is answered at all is looked at elsewhere
+    answered, (rows, exchange) = last_look(
+        lambda: _looked_for(s, change, (name, text)), lambda look: look[0] != [], PATIENCE_S
+    )
+    if answered:
+        s.exercised(1 if rows else 0)  # whether it is answered at all is looked at elsewhere
     elif _looked_for(s, change)[0]:
-        raise Broken(f"a record is not found by the name that it was given {PATIENCE_S:g} s ago", looks[-1][1], text)
+        raise Broken(f"a record is not found by the name that it was given {PATIENCE_S:g} s ago", exchange, text)
 
 
 def _looked_for(s: Subject, change: Call, *query: tuple[str, str]) -> tuple[list[Any] | None, Exchange]:

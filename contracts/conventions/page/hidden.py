@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from cdp.http import Exchange
 from contracts.applicability import HIDDEN, HIDING, body_fields
 from contracts.checks import Broken
 from contracts.conventions.listing import REFERENCE_PAGE, list_call, walk
 from contracts.finding import Unavailable
 from contracts.observing import identity, rows_of
-from contracts.patience import look_until
+from contracts.patience import last_look
 from contracts.subject import Subject
-
-_PATIENCE_S, _LOOK_S = 5.0, 0.5  # until what was created stands in a list
 
 
 def own_hidden_comes(s: Subject) -> None:
@@ -34,11 +31,11 @@ def own_hidden_comes(s: Subject) -> None:
     if any(str(identity(r)) == name for r in under_it.records):
         s.exercised()
         return
-    looks: list[Exchange] = [under_it.exchange]
-
-    def comes() -> bool:
-        looks.append(s.session.read_again(base.asking((HIDING, 1), ("limit", REFERENCE_PAGE)), s.caller()))
-        return any(str(identity(r)) == name for r in rows_of(s.operation, looks[-1]) or ())
-
-    if under_it.complete and not look_until(comes, _PATIENCE_S, _LOOK_S):
-        raise Broken(f"{HIDING}=1 does not bring a record that was created as a hidden one", looks[-1], name)
+    if not under_it.complete:
+        return
+    came, exchange = last_look(
+        lambda: s.session.read_again(base.asking((HIDING, 1), ("limit", REFERENCE_PAGE)), s.caller()),
+        lambda look: any(str(identity(r)) == name for r in rows_of(s.operation, look) or ()),
+    )
+    if not came:
+        raise Broken(f"{HIDING}=1 does not bring a record that was created as a hidden one", exchange, name)

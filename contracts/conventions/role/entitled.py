@@ -13,16 +13,12 @@ from contracts.cells import NO_FEATURES
 from contracts.checks import Broken, Moved, NotExercised
 from contracts.conventions.harmless import harmless
 from contracts.observing import MAKERS, record_of, rows_of
-from contracts.patience import look_until
+from contracts.patience import last_look
 from contracts.session import Identity
 from contracts.subject import Subject, require
 
 _OWNED = ("segment_acl", "funnel_group_acl")  # what the record's owner may do, and whom it was shared with
-PATIENCE_S, _LOOK_S = 3.0, 0.5  # until what a replica lacks has come
-
-
-def _assumed(s: Subject) -> bool:
-    return s.operation.features_provenance == "assumed"
+_PATIENCE_S = 3.0  # until what a replica lacks has come
 
 
 def reads_what_there_is(s: Subject, call: Call, caller: Identity, exchange: Exchange, who: str) -> None:
@@ -42,7 +38,7 @@ def reads_what_there_is(s: Subject, call: Call, caller: Identity, exchange: Exch
     if not what:
         raise Moved(f"what {operation.id} shows")
     listed = rows_of(operation, again) is not None
-    softly = _assumed(s) or listed or operation.extra_access in _OWNED
+    softly = s.operation.features_assumed or listed or operation.extra_access in _OWNED
     raise Broken(f"{who} got {what}", again, operation.features.text(), softly=softly)
 
 
@@ -67,7 +63,7 @@ def beside_another(s: Subject, call: Call, caller: Identity, features: list[str]
             continue
         exchange = s.session.send(call, Identity(s.cell.role, caller.token))
         sentence = f"a role with {' and '.join(held)} got {exchange.outcome()}, with less it was let in"
-        require(exchange.status != 403, sentence, exchange, features[0], softly=_assumed(s))
+        require(exchange.status != 403, sentence, exchange, features[0], softly=s.operation.features_assumed)
         s.exercised()
 
 
@@ -90,7 +86,7 @@ def really_writes(s: Subject, caller: Identity, features: tuple[str, ...]) -> No
         f"a role with just {' and '.join(features)} gets past the check, and a valid call of it got {exchange.status}",
         exchange,
         operation.features.text(),
-        softly=_assumed(s) or bool(operation.path_parameters) or _refers(s, operation),
+        softly=s.operation.features_assumed or bool(operation.path_parameters) or _refers(s, operation),
     )
     s.exercised()
     if exchange.ok:
@@ -139,13 +135,10 @@ def _not_seen_by_its_maker(s: Subject, read: Operation) -> Exchange | None:
 
 def _stays_away(s: Subject, look: Call, caller: Identity) -> Exchange | None:
     """The answer about a record that is not there for a caller, however often he looks; None once he sees it."""
-    answers: list[Exchange] = []
-
-    def seen() -> bool:
-        answers.append(s.session.read_again(look, caller))
-        return answers[-1].status != 404
-
-    return None if look_until(seen, PATIENCE_S, _LOOK_S) else answers[-1]
+    seen, exchange = last_look(
+        lambda: s.session.read_again(look, caller), lambda answer: answer.status != 404, _PATIENCE_S
+    )
+    return None if seen else exchange
 
 
 def _own_id(s: Subject, identity: Operation | None) -> str:
@@ -166,7 +159,7 @@ def kept_out(s: Subject, caller: Identity, exchange: Exchange) -> Exchange:
     show that such a role is let in, ROLE-03 says so."""
     if exchange.ok and not _seen_by_harmless_calls(s, caller):
         sentence = f"a role with all features but those required got {exchange.outcome()} for a valid write"
-        raise Broken(sentence, exchange, s.operation.features.text(), softly=_assumed(s))
+        raise Broken(sentence, exchange, s.operation.features.text(), softly=s.operation.features_assumed)
     return exchange
 
 

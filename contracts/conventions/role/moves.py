@@ -20,7 +20,7 @@ def moved_to_another_role(s: Subject, call: Call, caller: Identity, features: li
         back = identities.move(caller, caller.role_id)
     if exchange.status == 403:
         sentence = f"a user who was given a role with {features[0]} got {exchange.outcome()}"
-        raise Broken(sentence, exchange, features[0], softly=s.operation.features_provenance == "assumed")
+        raise Broken(sentence, exchange, features[0], softly=s.operation.features_assumed)
     s.exercised()
     if not back:
         raise NotExercised("a user could not be given his role again")

@@ -40,10 +40,6 @@ def _no_features(s: Subject) -> Identity:
     return s.bench.identities.holding(frozenset(), NO_FEATURES)
 
 
-def _assumed(s: Subject) -> bool:
-    return s.operation.features_provenance == "assumed"
-
-
 def _telling(s: Subject, call: Call) -> None:
     """On a call that cannot succeed, passing is only told apart from being refused when the refusal comes first."""
     if s.operation.safety == "read":
@@ -88,7 +84,7 @@ def _not_even_himself(s: Subject, call: Call) -> None:
     exchange = s.session.send(call.at(**{own[0].name: caller.user_id}), caller)
     sentence = f"a role without any feature got {exchange.outcome()} instead of 403 for the caller himself"
     if exchange.status != 403:
-        raise Broken(sentence, exchange, s.operation.features.text(), softly=_assumed(s))
+        raise Broken(sentence, exchange, s.operation.features.text(), softly=s.operation.features_assumed)
     s.exercised()
 
 
@@ -102,7 +98,11 @@ def one_feature_is_enough(s: Subject) -> None:
     _telling(s, call)
     exchange = s.session.send(call, caller)
     if exchange.refused_access:
-        raise Broken(f"a role with just {' and '.join(features)} got {exchange.status}", exchange, softly=_assumed(s))
+        raise Broken(
+            f"a role with just {' and '.join(features)} got {exchange.status}",
+            exchange,
+            softly=s.operation.features_assumed,
+        )
     if not 0 < exchange.status < 500:
         everybody = s.session.send(call, s.session.admin)
         if not 0 < everybody.status < 500:
@@ -152,7 +152,9 @@ def _kept_from_most(s: Subject) -> bool:
 def exactly_the_features(s: Subject) -> None:
     refused = s.bench.control(s.operation)[1]
     if refused.status == 403 and not s.operation.features.needed:
-        raise Broken("the run's own role got 403, although no feature is needed", refused, softly=_assumed(s))
+        raise Broken(
+            "the run's own role got 403, although no feature is needed", refused, softly=s.operation.features_assumed
+        )
     s.control()
     call = harmless(s)
     if s.operation.features.needed:
@@ -201,7 +203,7 @@ def _named_features(s: Subject, call: Call) -> None:
         for caller in callers:
             exchange = s.session.send(call, caller)
             sentence = f"a role with just {area} and the id of a record got {exchange.outcome()}"
-            require(exchange.status != 403, sentence, exchange, pattern, softly=_assumed(s))
+            require(exchange.status != 403, sentence, exchange, pattern, softly=s.operation.features_assumed)
             s.exercised()
         opens_for_it_alone(s, call, area, listing, _named_by(s, f"{listing.entity}_id"))
 
@@ -224,7 +226,7 @@ def _as_they_demand(s: Subject, features: frozenset[str], exchange: Exchange, wh
         sentence = f"a role with {what} got {exchange.outcome()}, although that {rule}"
         beside = sorted(features.difference(s.operation.features.any_of, s.operation.features.all_of))
         held = f", beside {', '.join(beside)}"[:300] if more or "drawn around" in what else ""
-        raise Broken(sentence, exchange, _shown(s, features) + held + more, softly=_assumed(s))
+        raise Broken(sentence, exchange, _shown(s, features) + held + more, softly=s.operation.features_assumed)
 
 
 def _shown(s: Subject, features: frozenset[str]) -> str:

@@ -42,8 +42,7 @@ def shares_count(s: Subject, caller: Identity) -> None:
 
 def _shared_with(s: Subject, share: Call, caller: Identity) -> Call | None:
     """The call that shares its record with a caller, to the widest extent; None where it is not known how."""
-    fields = body_fields(s.session.contract, share.operation)
-    users = [name for name, field in fields.items() if field.get("x-entity") == "user"]
+    fields, users = body_fields(s.session.contract, share.operation), _users(s, share.operation)
     if len(users) != 1 or not caller.user_id.isdigit():
         return None
     most = {name: field["enum"][-1] for name, field in fields.items() if field.get("enum")}
@@ -75,7 +74,7 @@ def opens_its_own_alone(s: Subject, caller: Identity) -> None:
     if beside.path.get(shared) in (None, call.path[shared]):
         return
     caller = Identity(s.cell.role, caller.token, caller.user_id)
-    named = next(n for n, f in body_fields(s.session.contract, share).items() if f.get("x-entity") == "user")
+    (named,) = _users(s, share)
     if s.session.send(beside, caller).status != 403:
         return
     if not s.bench.execute(call.sending({**(call.sent or {}), named: int(caller.user_id)})).ok:
@@ -83,7 +82,7 @@ def opens_its_own_alone(s: Subject, caller: Identity) -> None:
     opened = s.session.send(beside, caller)
     if opened.status != 403:
         sentence = f"a user whom another record was shared with got {opened.outcome()} instead of 403"
-        raise Broken(sentence, opened, softly=operation.features_provenance == "assumed")
+        raise Broken(sentence, opened, softly=operation.features_assumed)
     s.exercised()
 
 
@@ -94,8 +93,12 @@ def _share_of(s: Subject) -> Operation | None:
         return None
     for share in contract.operations.values():
         same = share.action == "create" and share.extra_access == operation.extra_access and share.path_parameters
-        if same and share.path_parameters[-1].name == operation.path_parameters[0].name:
-            users = [f for f in body_fields(contract, share).values() if f.get("x-entity") == "user"]
-            if len(users) == 1 and s.session.target.allows(share.safety):
-                return share
+        about_it = same and share.path_parameters[-1].name == operation.path_parameters[0].name
+        if about_it and len(_users(s, share)) == 1 and s.session.target.allows(share.safety):
+            return share
     return None
+
+
+def _users(s: Subject, share: Operation) -> list[str]:
+    """The fields that name whom a record is shared with."""
+    return [n for n, f in body_fields(s.session.contract, share).items() if f.get("x-entity") == "user"]

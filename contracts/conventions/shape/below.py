@@ -12,11 +12,11 @@ from contracts.checks import Broken, NotExercised, Unconfirmed, check
 from contracts.conventions.listing import as_page, list_call
 from contracts.finding import Unavailable
 from contracts.observing import canonical, rows_of
-from contracts.patience import look_until
+from contracts.patience import last_look
 from contracts.subject import Subject, require
 
 _OTHERS, _FEW = 5, 2  # records of the same kind below which is looked until something is found; in a short run
-_PATIENCE_S, _LOOK_S = 3.0, 0.5  # until a replica knows of a new record
+_PATIENCE_S = 3.0  # until a replica knows of a new record
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,14 @@ def _nothing_below(s: Subject) -> None:
     if parameter.name not in new.path:
         return
     call = Call(s.operation, {parameter.name: new.path[parameter.name]}, list_call(s).query)
-    answers: list[Exchange] = []
-
-    def listed() -> bool:
-        answers.append(s.session.read_again(call, s.session.admin))
-        return rows_of(s.operation, answers[-1]) is not None
-
-    if not look_until(listed, _PATIENCE_S, _LOOK_S):
-        sentence = f"the list below a record that was made just now got {answers[-1].outcome()}"
-        raise Broken(sentence, answers[-1], softly=s.operation.provenance == "assumed")
+    listed, exchange = last_look(
+        lambda: s.session.read_again(call, s.session.admin),
+        lambda answer: rows_of(s.operation, answer) is not None,
+        _PATIENCE_S,
+    )
+    if not listed:
+        sentence = f"the list below a record that was made just now got {exchange.outcome()}"
+        raise Broken(sentence, exchange, softly=s.operation.provenance == "assumed")
     s.exercised()
 
 

@@ -16,10 +16,9 @@ from contracts.conventions.life.references import as_told
 from contracts.conventions.listing import REFERENCE_PAGE
 from contracts.finding import Unavailable
 from contracts.observing import identity, record_of, rows_of
-from contracts.patience import look_until
+from contracts.patience import PATIENCE_S, last_look
 from contracts.subject import Subject
 
-_PATIENCE_S, _LOOK_S = 5.0, 0.5  # until a change shows in others: how soon is said nowhere
 _MOST = 2  # kinds of sub-entities that are changed
 
 
@@ -63,15 +62,12 @@ def _changed(s: Subject, sub: SubEntity, update: Operation, part: OwnRecord, own
     text = s.bench.arrangement.sampler.text(name)
     if not s.bench.execute(part.call(update).sending({name: text})).ok:
         return
-    looks: list[tuple[Mapping[str, Any] | None, Exchange]] = []
-
-    def shows() -> bool:
-        looks.append(_embedded(s, sub, part, own))
-        return looks[-1][0] is None or looks[-1][0].get(name) != before[name]
-
-    if not look_until(shows, _PATIENCE_S, _LOOK_S):
-        sentence = f"{name} of the embedded {sub.key} is what it was before it was changed {_PATIENCE_S:g} s ago"
-        raise Broken(sentence, looks[-1][1], "load_full_structure=1", softly=True)
+    shows, (_, exchange) = last_look(
+        lambda: _embedded(s, sub, part, own), lambda now: now[0] is None or now[0].get(name) != before[name]
+    )
+    if not shows:
+        sentence = f"{name} of the embedded {sub.key} is what it was before it was changed {PATIENCE_S:g} s ago"
+        raise Broken(sentence, exchange, "load_full_structure=1", softly=True)
     s.exercised()
 
 
